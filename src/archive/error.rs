@@ -1,0 +1,99 @@
+//! What can be wrong with an archive.
+
+use std::path::PathBuf;
+
+use crate::model::failure::{Class, Classified};
+use crate::model::header::HeaderError;
+use crate::model::text;
+
+/// Why an archive was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The disk or the stick failed; the message names the path.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The file is something else.
+    #[error("`{}` is not a bundle of oct: it is {what}", path.display())]
+    NotAnArchive {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        what: String,
+    },
+    /// The header is damaged or foreign.
+    #[error("`{}`: {cause}", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: HeaderError,
+    },
+    /// The file ends early.
+    #[error("`{}` is a bundle cut at {} of {}", path.display(), text::size(*found), text::size(*expected))]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that are there.
+        found: u64,
+        /// Bytes that the header promises.
+        expected: u64,
+    },
+    /// The file goes on after its end.
+    #[error("`{}` has {} behind its end", path.display(), text::size(*extra))]
+    Trailing {
+        /// The file.
+        path: PathBuf,
+        /// Bytes too many.
+        extra: u64,
+    },
+    /// A byte of the body is not what was signed.
+    #[error("`{}`: the body's SHA-256 is not the signed one; the file was damaged or altered", path.display())]
+    BodyDigest {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The body was signed, but is not what `oct` writes.
+    #[error("`{}`: {cause}", path.display())]
+    Body {
+        /// The file.
+        path: PathBuf,
+        /// What was found where.
+        cause: String,
+    },
+    /// A checksum or signature file beside the archive disagrees with it.
+    #[error("`{}` disagrees with the archive beside it: {cause}", path.display())]
+    Sidecar {
+        /// The sidecar.
+        path: PathBuf,
+        /// How.
+        cause: String,
+    },
+    /// The manifest with its signatures does not fit the header.
+    #[error("the header would have {}, more than the {} that readers accept", text::size(*size), text::size(crate::model::limits::HEADER_BYTES))]
+    HeaderTooLarge {
+        /// Bytes that it would have.
+        size: u64,
+    },
+}
+
+impl Classified for ArchiveError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Io(_) | Self::HeaderTooLarge { .. } => Class::Host,
+            _ => Class::Verification,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Truncated { .. } | Self::BodyDigest { .. } | Self::Trailing { .. } => {
+                Some("copy the file again, then compare it with `sha256sum -c` on the host that made it".into())
+            }
+            Self::NotAnArchive { .. } => Some("name a `catalog-YYYYMMDDHH.tar.zst` made by `oct bundle`".into()),
+            Self::Sidecar { .. } => {
+                Some("carry the `.sha256` and `.minisig` files of this very archive, or none".into())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Reading an archive, in the order that trusts nothing before it was checked.
+
+use std::io::{BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::error::ArchiveError;
+use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
+use super::sniff;
+use super::write::{header, tar_size};
+use crate::model::digest::{HashingReader, HashingWriter};
+use crate::model::header::{HeaderError, SignedManifest};
+use crate::model::limits;
+use crate::model::manifest::{File, VerifiedManifest};
+use crate::model::text;
+
+/// An archive of which the header was read, and nothing else.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    file: fs::File,
+    length: u64,
+    signed: SignedManifest,
+    body_offset: u64,
+}
+
+impl Archive {
+    /// Opens the file at `path` and reads its header.
+    ///
+    /// # Errors
+    /// Says what the file is where it is no archive of `oct`.
+    pub fn open(path: &Path) -> Result<Self, ArchiveError> {
+        let mut file = fs::File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(ArchiveError::NotAnArchive { path: path.into(), what: "a folder".into() });
+        }
+        let length = metadata.len();
+        let mut start = Vec::with_capacity(sniff::SNIFF_BYTES);
+        (&mut file).take(sniff::SNIFF_BYTES as u64).read_to_end(&mut start)?;
+        let not_an_archive = |what: &str| ArchiveError::NotAnArchive { path: path.into(), what: what.into() };
+        let prefix = start.first_chunk::<PREFIX_BYTES>();
+        let announced = prefix.and_then(header_length).ok_or_else(|| not_an_archive(sniff::describe(&start)))?;
+        let header_bytes = announced
+            .map_err(|length| not_an_archive(&format!("a zstd file with a header of {}", text::size(length.into()))))?;
+        let mut bytes = vec![0; header_bytes];
+        file.seek(SeekFrom::Start(PREFIX_BYTES as u64))?;
+        let body_offset = (PREFIX_BYTES + header_bytes) as u64;
+        if length < body_offset {
+            return Err(not_an_archive("a bundle that is cut within its header"));
+        }
+        file.read_exact(&mut bytes)?;
+        let signed = SignedManifest::decode(&bytes)
+            .map_err(|cause: HeaderError| ArchiveError::Header { path: path.into(), cause })?;
+        Ok(Self { path: path.into(), file, length, signed, body_offset })
+    }
+
+    /// The manifest with its signatures, unverified.
+    #[must_use]
+    pub fn signed(&self) -> &SignedManifest {
+        &self.signed
+    }
+
+    /// Where the archive lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of the whole file.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Hashes the body against the signed digest, without decompressing anything. Every byte of the file is also shown
+    /// to `whole`, for checks against sidecars.
+    ///
+    /// # Errors
+    /// Where the file is cut, goes on after its end, or differs in any bit.
+    pub fn check_body(
+        mut self,
+        manifest: &VerifiedManifest,
+        whole: &mut dyn Write,
+    ) -> Result<CheckedBody, ArchiveError> {
+        let expected = self.body_offset + manifest.body.size;
+        if self.length < expected {
+            return Err(ArchiveError::Truncated { path: self.path, found: self.length, expected });
+        }
+        if self.length > expected {
+            return Err(ArchiveError::Trailing { path: self.path, extra: self.length - expected });
+        }
+        self.file.seek(SeekFrom::Start(0))?;
+        std::io::copy(&mut (&mut self.file).take(self.body_offset), whole)?;
+        let mut meter = HashingWriter::new(whole);
+        let mut buffer = vec![0; 1 << 18];
+        let mut body = (&mut self.file).take(manifest.body.size);
+        loop {
+            match body.read(&mut buffer)? {
+                0 => break,
+                count => meter.write_all(&buffer[..count])?,
+            }
+        }
+        let (_, size, digest) = meter.finish();
+        if (size, digest) != (manifest.body.size, manifest.body.sha256) {
+            return Err(ArchiveError::BodyDigest { path: self.path });
+        }
+        Ok(CheckedBody { archive: self, manifest: manifest.clone() })
+    }
+}
+
+/// An archive whose body is, bit for bit, the one that was signed.
+#[derive(Debug)]
+pub struct CheckedBody {
+    archive: Archive,
+    manifest: VerifiedManifest,
+}
+
+impl CheckedBody {
+    /// Decompresses the body and hands each member to `sink`, in the manifest's order. Only the manifest's members
+    /// pass, each with exactly its size and digest; `sink` sees bytes before the digest of their whole is known, so
+    /// what it makes of them counts only when this function returns `Ok`.
+    ///
+    /// # Errors
+    /// Where the body is anything but the tar that `oct` writes for this manifest, or `sink` fails.
+    pub fn unpack<E: From<ArchiveError>>(
+        mut self,
+        mut sink: impl FnMut(&File, &mut dyn Read) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let files = &self.manifest.files;
+        let path = self.archive.path.clone();
+        let odd = |cause: String| ArchiveError::Body { path: path.clone(), cause };
+        self.archive.file.seek(SeekFrom::Start(self.archive.body_offset)).map_err(ArchiveError::from)?;
+        let mut body = BufReader::with_capacity(1 << 17, self.archive.file.take(self.manifest.body.size));
+        // The decoder would pass over a skippable frame in silence.
+        if !body.fill_buf().map_err(ArchiveError::from)?.starts_with(&ZSTD_MAGIC) {
+            return Err(odd("the body does not begin with a zstd frame".into()).into());
+        }
+        let mut decoder = zstd::Decoder::with_buffer(body).map_err(ArchiveError::from)?.single_frame();
+        decoder.window_log_max(limits::WINDOW_LOG).map_err(ArchiveError::from)?;
+        let limit = tar_size(files);
+        let mut tar = tar::Archive::new(decoder.take(limit));
+        let mut expected = files.iter();
+        for entry in tar.entries().map_err(|cause| odd(cause.to_string()))?.raw(true) {
+            let entry = entry.map_err(|cause| odd(format!("the tar is damaged: {cause}")))?;
+            let Some(file) = expected.next() else {
+                return Err(odd(format!("{} is one member too many", member(entry.header()))).into());
+            };
+            if entry.header().as_bytes() != header(&file.path, file.size).as_bytes() {
+                let due = format!("the file `{}` of {} bytes", file.path, file.size);
+                return Err(odd(format!("{} stands where {due} is due", member(entry.header()))).into());
+            }
+            let mut content = HashingReader::new(entry);
+            sink(file, &mut content)?;
+            std::io::copy(&mut content, &mut std::io::sink())
+                .map_err(|cause| odd(format!("`{}` cannot be unpacked: {cause}", file.path)))?;
+            let (size, digest) = content.finish();
+            if size != file.size {
+                return Err(odd(format!("`{}` has {size} bytes, not {}", file.path, file.size)).into());
+            }
+            if digest != file.sha256 {
+                return Err(odd(format!("the SHA-256 of `{}` is not the signed one", file.path)).into());
+            }
+        }
+        if let Some(missing) = expected.next() {
+            return Err(odd(format!("`{}` is missing", missing.path)).into());
+        }
+        let mut rest = tar.into_inner();
+        let after = std::io::copy(&mut rest, &mut std::io::sink()).map_err(|cause| odd(cause.to_string()))?;
+        if rest.limit() != 0 || after != 0 {
+            return Err(odd("the tar does not end with its two blocks of zeros".into()).into());
+        }
+        let mut decoder = rest.into_inner();
+        if decoder.read(&mut [0]).map_err(|cause| odd(format!("the compressed frame is damaged: {cause}")))? != 0 {
+            return Err(odd("something follows the end of the tar".into()).into());
+        }
+        if decoder.finish().read(&mut [0]).map_err(ArchiveError::from)? != 0 {
+            return Err(odd("something follows the compressed frame".into()).into());
+        }
+        Ok(())
+    }
+}
+
+/// A member as a person would name it.
+fn member(header: &tar::Header) -> String {
+    use tar::EntryType as T;
+    let kind = match header.entry_type() {
+        T::Regular | T::Continuous => "the file",
+        T::Link => "the hard link",
+        T::Symlink => "the symbolic link",
+        T::Char | T::Block => "the device",
+        T::Directory => "the folder",
+        T::Fifo => "the fifo",
+        T::GNULongName | T::GNULongLink => "a GNU long name",
+        T::GNUSparse => "the sparse file",
+        T::XGlobalHeader | T::XHeader => "a PAX extension",
+        _ => "an unknown member",
+    };
+    let size = header.entry_size().map_or_else(|_| "unreadable size".into(), |size| format!("{size} bytes"));
+    let path = text::sanitize(&String::from_utf8_lossy(&header.path_bytes()));
+    format!("{kind} `{path}` of {size}")
+}

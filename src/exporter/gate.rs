@@ -1,0 +1,200 @@
+//! How many requests are under way at once: fewer when the server pushes back, more again when it recovers.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Answers that have to go well before one more request is allowed at once.
+const PATIENCE: u32 = 8;
+/// How far that number is doubled after attempts that were refused.
+const PATIENCE_CAP: u32 = 512;
+/// Of this many answers in a row …
+const WINDOW: u32 = 10;
+/// … this many failed ones count as push-back.
+const FAILED_IN_WINDOW: u32 = 5;
+
+/// Lets at most a changing number of requests through at once.
+#[derive(Debug)]
+pub struct Gate {
+    max: u32,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: u32,
+    in_flight: u32,
+    /// Good answers since the limit last changed.
+    good: u32,
+    /// How many are needed to raise it.
+    patience: u32,
+    /// The limit was raised since it was last lowered, so a refusal now is the answer to that attempt.
+    raised: bool,
+    /// Requests that were under way when the limit was lowered; their refusals do not lower it again.
+    excused: u32,
+    window: u32,
+    failed: u32,
+}
+
+/// How a request ended, for the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered.
+    Good,
+    /// It failed, for whatever reason.
+    Failed,
+    /// The server asked for fewer.
+    Refused,
+}
+
+/// A request that was let through. Dropped without [`Pass::end`], it counts as neither good nor bad.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    gate: &'a Gate,
+}
+
+impl Gate {
+    /// Allows `max` requests at once, as long as all goes well.
+    #[must_use]
+    pub fn new(max: u32) -> Self {
+        let state = State {
+            limit: max.max(1),
+            in_flight: 0,
+            good: 0,
+            patience: PATIENCE,
+            raised: false,
+            excused: 0,
+            window: 0,
+            failed: 0,
+        };
+        Self { max: max.max(1), state: Mutex::new(state), freed: Notify::new() }
+    }
+
+    /// How many requests are allowed at once now.
+    #[cfg(test)]
+    fn limit(&self) -> u32 {
+        self.state().limit
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until one more request may be sent.
+    pub async fn pass(&self) -> Pass<'_> {
+        loop {
+            let freed = self.freed.notified();
+            let mut freed = std::pin::pin!(freed);
+            freed.as_mut().enable();
+            {
+                let mut state = self.state();
+                if state.in_flight < state.limit {
+                    state.in_flight += 1;
+                    return Pass { gate: self };
+                }
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Tells how the request ended.
+    pub fn end(self, outcome: Outcome) {
+        let mut state = self.gate.state();
+        state.window += 1;
+        state.failed += u32::from(outcome != Outcome::Good);
+        let many_failed = state.failed >= FAILED_IN_WINDOW;
+        if state.window == WINDOW || many_failed {
+            (state.window, state.failed) = (0, 0);
+        }
+        let was_excused = state.excused > 0;
+        state.excused = state.excused.saturating_sub(1);
+        if outcome == Outcome::Good && !many_failed {
+            state.good += 1;
+            if state.good >= state.patience && state.limit < self.gate.max {
+                state.limit += 1;
+                (state.good, state.raised) = (0, true);
+            }
+        } else if (outcome == Outcome::Refused || many_failed) && !was_excused {
+            if state.raised {
+                state.limit -= 1;
+                state.patience = (state.patience * 2).min(PATIENCE_CAP);
+            } else {
+                state.limit /= 2;
+            }
+            state.limit = state.limit.max(1);
+            (state.good, state.raised) = (0, false);
+            state.excused = state.in_flight.saturating_sub(1);
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.gate.state().in_flight -= 1;
+        self.gate.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn send(gate: &Gate, server_allows: u32) -> u32 {
+        // Fills the gate, then answers everything that is under way.
+        let mut passes = Vec::new();
+        for _ in 0..gate.limit() {
+            passes.push(gate.pass().await);
+        }
+        let refused = (passes.len() as u32).saturating_sub(server_allows);
+        for (index, pass) in passes.into_iter().enumerate() {
+            pass.end(if (index as u32) < server_allows { Outcome::Good } else { Outcome::Refused });
+        }
+        refused
+    }
+
+    #[tokio::test]
+    async fn settles_at_what_the_server_allows_with_few_refusals() {
+        let gate = Gate::new(8);
+        let (mut sent, mut refused) = (0, 0);
+        while sent < 1_000 {
+            sent += gate.limit();
+            refused += send(&gate, 4).await;
+        }
+        assert!((3..=5).contains(&gate.limit()), "{}", gate.limit());
+        assert!(refused <= 15, "{refused} of {sent} refused");
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_refusals_counts_once_and_the_limit_grows_back() {
+        let gate = Gate::new(8);
+        send(&gate, 0).await;
+        assert_eq!(gate.limit(), 4);
+        for _ in 0..40 {
+            send(&gate, 8).await;
+        }
+        assert_eq!(gate.limit(), 8);
+    }
+
+    #[tokio::test]
+    async fn some_failures_do_not_slow_it_and_many_do() {
+        let gate = Gate::new(8);
+        for index in 0..100 {
+            gate.pass().await.end(if index % 5 == 0 { Outcome::Failed } else { Outcome::Good });
+        }
+        assert_eq!(gate.limit(), 8);
+        for _ in 0..50 {
+            gate.pass().await.end(Outcome::Failed);
+        }
+        assert_eq!(gate.limit(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_request_frees_its_place() {
+        let gate = Gate::new(1);
+        drop(gate.pass().await);
+        gate.pass().await.end(Outcome::Good);
+    }
+}

@@ -1,0 +1,254 @@
+//! What can go wrong with the folder, each with its class and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::model::{Class, Classified, MemberPath, Sha256Digest, text};
+
+/// The outcome of everything that this layer does.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Why the folder could not be read, locked, filled or swapped.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system refused an operation.
+    #[error("cannot {doing} `{path}`")]
+    Io {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something else than a folder stands where one is needed.
+    #[error("`{path}` is not a folder")]
+    NotAFolder {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Another process works on the folder.
+    #[error("`{dir}` is locked by {holder}")]
+    Held {
+        /// The folder.
+        dir: PathBuf,
+        /// Who has the lock, in words.
+        holder: String,
+    },
+    /// Not enough room.
+    #[error(
+        "not enough space in `{dir}`: {} needed ({} of it in reserve), {} free",
+        text::size(*needed), text::size(*reserve), text::size(*free)
+    )]
+    Space {
+        /// The folder.
+        dir: PathBuf,
+        /// Bytes that have to be free.
+        needed: u64,
+        /// How many of them serve as a reserve.
+        reserve: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// Room, but not for so many files.
+    #[error("`{dir}` has room for {free} more files, {needed} are needed")]
+    Inodes {
+        /// The folder.
+        dir: PathBuf,
+        /// Files and folders to be created.
+        needed: u64,
+        /// How many the filesystem still takes.
+        free: u64,
+    },
+    /// A file that the manifest does not name.
+    #[error("`{member}` is not a file of the manifest")]
+    NotAMember {
+        /// Its path.
+        member: MemberPath,
+    },
+    /// A file that came before.
+    #[error("`{member}` comes twice")]
+    Twice {
+        /// Its path.
+        member: MemberPath,
+    },
+    /// More bytes than the manifest says, or fewer.
+    #[error("`{member}` has {} {found} bytes, the manifest says {expected}", if found > expected { "at least" } else { "only" })]
+    Size {
+        /// Its path.
+        member: MemberPath,
+        /// Bytes by the manifest.
+        expected: u64,
+        /// Bytes that came.
+        found: u64,
+    },
+    /// The right number of bytes, but others.
+    #[error("`{member}` has SHA-256 {found}, the manifest says {expected}")]
+    Digest {
+        /// Its path.
+        member: MemberPath,
+        /// Digest by the manifest.
+        expected: Sha256Digest,
+        /// Digest of what came.
+        found: Sha256Digest,
+    },
+    /// Files of the manifest that never came.
+    #[error("{missing} of the manifest's files did not come, `{first}` among them")]
+    Missing {
+        /// The first of them.
+        first: MemberPath,
+        /// How many.
+        missing: usize,
+    },
+    /// What lies in the staging area is not what was written there.
+    #[error("the staging area was changed by someone else: {deviation}")]
+    Disturbed {
+        /// The first difference.
+        deviation: String,
+    },
+    /// The proof of validation belongs to another catalog.
+    #[error("the validated counts are not those of the manifest")]
+    OtherValidation,
+    /// The journal of an interrupted swap cannot be used.
+    #[error("the journal `{path}` cannot be used: {reason}")]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// There is no previous version.
+    #[error("`{dir}` keeps no previous catalog")]
+    NoPrevious {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The swap had begun when something failed, and could not be taken back.
+    #[error(
+        "{} in `{dir}`, but {}",
+        if *in_place { "the other catalog is in place" } else { "the swap has begun" },
+        if *pending { "the work around it is not complete" } else { "something failed on the way" }
+    )]
+    Unfinished {
+        /// The folder.
+        dir: PathBuf,
+        /// Whether `data` is the new one already.
+        in_place: bool,
+        /// Whether something is left to the next run.
+        pending: bool,
+        /// What failed.
+        source: Box<StoreError>,
+    },
+}
+
+impl StoreError {
+    /// The typed error inside an [`io::Error`] that a [`Write`](io::Write) of this layer returned.
+    ///
+    /// # Errors
+    /// Gives the error back where it came from somewhere else.
+    pub fn from_io(error: io::Error) -> std::result::Result<Self, io::Error> {
+        error.downcast()
+    }
+
+    /// This error as a writer has to return it; [`Self::from_io`] takes it out again.
+    pub(super) fn into_io(self) -> io::Error {
+        let kind = match &self {
+            Self::Io { source, .. } => source.kind(),
+            _ => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, self)
+    }
+
+    /// What the system said, if it was the system.
+    pub(super) fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Io { source, .. } => Errno::from_io_error(source),
+            Self::Unfinished { source, .. } => source.errno(),
+            _ => None,
+        }
+    }
+
+    /// Whether it failed for want of permission or on a read-only filesystem.
+    pub(super) fn is_permission(&self) -> bool {
+        matches!(self.errno(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS))
+    }
+}
+
+impl Classified for StoreError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NotAMember { .. }
+            | Self::Twice { .. }
+            | Self::Size { .. }
+            | Self::Digest { .. }
+            | Self::Missing { .. }
+            | Self::OtherValidation => Class::Verification,
+            Self::Io { .. }
+            | Self::NotAFolder { .. }
+            | Self::Held { .. }
+            | Self::Space { .. }
+            | Self::Inodes { .. }
+            | Self::Disturbed { .. }
+            | Self::Journal { .. }
+            | Self::NoPrevious { .. }
+            | Self::Unfinished { .. } => Class::Host,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io { path, .. } => return self.errno().and_then(|errno| io_hint(errno, path)),
+            Self::NotAFolder { path } => format!("name a folder, or move `{}` away", path.display()),
+            Self::Held { .. } => "wait until it has finished, then run the command again".into(),
+            Self::Space { dir, .. } | Self::Inodes { dir, .. } => {
+                let previous = dir.join(super::folder::OCT).join(super::folder::PREVIOUS);
+                format!(
+                    "free some space (earlier catalogs are in `{}`), or choose another folder with --to",
+                    previous.display()
+                )
+            }
+            Self::Disturbed { .. } => "see who else writes into the folder, then run the command again".into(),
+            Self::Journal { path, .. } => {
+                format!("move `{}` away, then import an archive again", path.display())
+            }
+            Self::NoPrevious { .. } => "import the archive of the catalog that you want back".into(),
+            Self::Unfinished { source, pending, .. } => match (source.hint(), pending) {
+                (Some(hint), true) => format!("{hint}; the next run of oct on this folder completes the work"),
+                (None, true) => "the next run of oct on this folder completes the work".into(),
+                (hint, false) => return hint,
+            },
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+fn io_hint(errno: Errno, path: &Path) -> Option<String> {
+    let path = path.display();
+    let hint = match errno {
+        Errno::ACCESS | Errno::PERM => {
+            format!("`{path}` needs to be writable by the user who runs oct, and so does what lies in it")
+        }
+        Errno::ROFS => "the filesystem is read-only: choose another folder, or mount it writable".into(),
+        Errno::NOSPC | Errno::DQUOT => "free some space on this filesystem, then run the command again".into(),
+        Errno::FBIG => "the shell's limit on the size of a file is too low: see `ulimit -f`".into(),
+        Errno::BUSY => format!("is `{path}` a mount point? Mount the folder above it instead"),
+        Errno::XDEV => format!("`{path}` has to lie on the same filesystem as the folder that it is in"),
+        Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS => "this filesystem may lack locks: choose another folder".into(),
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// Says what was tried with which path when a system call fails.
+pub(super) trait Doing<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for std::result::Result<T, E> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|error| StoreError::Io { doing, path: path.to_owned(), source: error.into() })
+    }
+}

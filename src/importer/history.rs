@@ -1,0 +1,105 @@
+//! The history: one line of JSON for each change of what is installed.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::Checkpoint;
+use super::error::{Doing, Result};
+use super::files;
+use super::folder::{Folder, HISTORY};
+use crate::model::Sha256Digest;
+use crate::model::manifest::Counts;
+
+/// Bytes at the end of the file that are read; a line has about 400.
+const TAIL_BYTES: u64 = 1 << 20;
+
+/// What changed the installed catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// An archive was installed.
+    Install,
+    /// The previous version was put back.
+    Rollback,
+}
+
+/// One line of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When, by this host's clock.
+    pub time: Timestamp,
+    /// What happened.
+    pub action: Action,
+    /// The archive's name; absent for a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+    /// The `created` of the catalog that is in place since; absent where it has no readable manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// How much it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// The digest of its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Sha256Digest>,
+    /// The key that vouched for it when it was installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// The name that the replaced version got in `.oct/previous`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+}
+
+/// The newest entries, the newest first.
+pub(super) fn read(path: &Path, newest: usize) -> Result<Vec<HistoryEntry>> {
+    let tail = tail(path, TAIL_BYTES)?;
+    let lines = tail.rsplit(|byte| *byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).take(newest).collect())
+}
+
+fn tail(path: &Path, bytes: u64) -> Result<Vec<u8>> {
+    let mut tail = Vec::new();
+    match files::open_regular(path) {
+        Ok(Some(mut file)) => {
+            let start = file.metadata().doing("look at", path)?.len().saturating_sub(bytes);
+            file.seek(SeekFrom::Start(start)).doing("read", path)?;
+            file.take(bytes).read_to_end(&mut tail).doing("read", path)?;
+        }
+        Ok(None) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).doing("read", path),
+    }
+    Ok(tail)
+}
+
+/// Adds a line, unless a run that was interrupted afterwards has added it already. A torn last line gets an end first.
+pub(super) fn append(folder: &Folder, entry: &HistoryEntry) -> Result<()> {
+    let path = folder.inner(HISTORY);
+    if read(&path, 1)?.first() == Some(entry) {
+        return Ok(());
+    }
+    let mut line = Vec::new();
+    if tail(&path, 1)?.last().is_some_and(|last| *last != b'\n') {
+        line.push(b'\n');
+    }
+    // Strings and numbers always serialize.
+    line.extend(serde_json::to_vec(entry).unwrap_or_default());
+    line.push(b'\n');
+    folder.before(Checkpoint::WriteHistory, "write", &path)?;
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(files::FILE_MODE)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&path)
+        .doing("open", &path)?;
+    files::set_mode(&file, files::FILE_MODE).doing("set the mode of", &path)?;
+    file.write_all(&line).doing("write", &path)?;
+    file.sync_all().doing("sync", &path)
+}

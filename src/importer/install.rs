@@ -1,0 +1,133 @@
+//! The two changes that there are: installing what was staged, and going back to the previous version.
+
+use jiff::Timestamp;
+
+use super::checkpoint::Checkpoint;
+use super::error::{Result, StoreError};
+use super::files;
+use super::folder::{Folder, JOURNAL, PREVIOUS, TRASH};
+use super::history::{Action, HistoryEntry};
+use super::journal::{Incoming, Journal};
+use super::recovery::{self, Recovered};
+use super::store::Locked;
+use super::swap::{self, Method, Swap};
+use super::tree;
+use crate::model::manifest::content_digest;
+use crate::model::{Manifest, Sha256Digest, VerifiedManifest};
+
+/// How to install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallOptions {
+    /// How many previous versions stay. Those of unknown origin stay in any case and are not counted.
+    pub keep: usize,
+    /// The time by this host's clock, for the history.
+    pub now: Timestamp,
+    /// The archive's name, for the history.
+    pub archive: String,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct Report {
+    /// How `data` was replaced.
+    pub method: Method,
+    /// The line in the history; its `previous` names the replaced version.
+    pub entry: HistoryEntry,
+    /// The previous versions that were removed, by name.
+    pub removed: Vec<String>,
+    /// What could not be cleaned up. The next run tries again.
+    pub warnings: Vec<StoreError>,
+}
+
+/// Installs what lies in the staging area.
+pub(super) fn install(folder: &Folder, manifest: &VerifiedManifest, options: &InstallOptions) -> Result<Report> {
+    let entry = HistoryEntry {
+        time: options.now,
+        action: Action::Install,
+        archive: Some(options.archive.clone()),
+        created: Some(manifest.created),
+        counts: Some(manifest.counts),
+        content: Some(manifest.content),
+        key_id: Some(manifest.signer().key_id.clone()),
+        previous: None,
+    };
+    let (method, entry) = run(folder, Incoming::Staging, content_digest(&manifest.files), entry)?;
+    let mut report = Report { method, entry, removed: vec![], warnings: vec![] };
+    if let Err(error) = prune(folder, options.keep, &mut report.removed) {
+        report.warnings.push(error);
+    }
+    Ok(report)
+}
+
+impl Locked {
+    /// Puts the newest previous version back. The one that it replaces becomes the newest previous version, so that a
+    /// second rollback undoes the first.
+    ///
+    /// Its manifest and files are not verified here: see [`Folder::previous`] and [`Folder::verify_previous`].
+    ///
+    /// # Errors
+    /// [`StoreError::NoPrevious`] where there is none; otherwise either nothing has changed, or the error is
+    /// [`StoreError::Unfinished`].
+    pub fn rollback(&mut self, now: Timestamp) -> Result<Report> {
+        let folder: &Folder = self;
+        let Some(version) = folder.previous()?.into_iter().next() else {
+            return Err(StoreError::NoPrevious { dir: folder.dir().to_owned() });
+        };
+        let manifest = version.manifest.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
+        let entry = HistoryEntry {
+            time: now,
+            action: Action::Rollback,
+            archive: None,
+            created: manifest.as_ref().map(|manifest| manifest.created),
+            counts: manifest.as_ref().map(|manifest| manifest.counts),
+            content: manifest.as_ref().map(|manifest| manifest.content),
+            key_id: None,
+            previous: None,
+        };
+        let tree = tree::digest(&version.path)?;
+        let (method, entry) = run(folder, Incoming::Previous(version.name), tree, entry)?;
+        Ok(Report { method, entry, removed: vec![], warnings: vec![] })
+    }
+}
+
+/// Makes a swap. If it fails, what can be settled is settled at once.
+fn run(folder: &Folder, incoming: Incoming, tree: Sha256Digest, entry: HistoryEntry) -> Result<(Method, HistoryEntry)> {
+    let mut begun = None;
+    let outcome = Swap::begin(folder, incoming, tree, entry).and_then(|swap| {
+        let swap = begun.insert(swap);
+        let method = swap.data()?;
+        swap.complete()?;
+        Ok((method, swap.journal.entry.clone()))
+    });
+    let Err(error) = outcome else { return outcome };
+    let in_place = begun.is_some_and(|swap| swap.in_place);
+    match recovery::recover(folder) {
+        Ok(done) if in_place || done.iter().any(|done| matches!(done, Recovered::Completed(_))) => {
+            Err(swap::unfinished(folder, true, false, error))
+        }
+        Ok(_) => Err(error),
+        // Without a journal the next run finds leftovers at most.
+        Err(_) if !in_place && matches!(files::exists(&folder.inner(JOURNAL)), Ok(false)) => Err(error),
+        Err(_) => Err(swap::unfinished(folder, in_place, true, error)),
+    }
+}
+
+/// Removes all but the `keep` newest previous versions. Moved to the trash first: a version that is half removed must
+/// never be one that a rollback could choose.
+fn prune(folder: &Folder, keep: usize, removed: &mut Vec<String>) -> Result<()> {
+    debug_assert!(matches!(Journal::read(folder), Ok(None)), "the swap is durable");
+    let trash = folder.inner(TRASH);
+    let versions = folder.previous()?;
+    for version in versions.iter().filter(|version| version.manifest.is_some()).skip(keep) {
+        files::ensure_folder(&trash)?;
+        folder.before(Checkpoint::Discard, "move", &version.path)?;
+        files::rename(&version.path, &trash.join(&version.name))?;
+        removed.push(version.name.clone());
+    }
+    if !removed.is_empty() {
+        files::sync_folder(&folder.inner(PREVIOUS))?;
+        files::sync_folder(&trash)?;
+    }
+    recovery::empty_trash(folder)?;
+    Ok(())
+}

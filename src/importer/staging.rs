@@ -1,0 +1,310 @@
+//! The staging area: a whole version is put together beside the installed one, checked and synced.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use super::checkpoint::{Checkpoint, Checkpoints};
+use super::error::{Doing, Result, StoreError};
+use super::files;
+use super::folder::{DATA, STAGING, signature_file};
+use super::install::{InstallOptions, Report};
+use super::store::Locked;
+use super::verify;
+use crate::model::manifest::{File as Member, MANIFEST_FILE};
+use crate::model::tnf::Validation;
+use crate::model::{HashingWriter, MemberPath, VerifiedManifest};
+
+/// Bytes that are collected before they are written.
+const BUFFER: usize = 128 << 10;
+/// Files that wait to be synced, each an open one.
+const UNSYNCED: usize = 64;
+
+/// A version that is being put together in `<dir>/.oct/staging`. Dropped, it disappears.
+///
+/// Its methods take it shared, so that several threads can write files and read back finished ones.
+pub struct Staging<'l> {
+    area: Area<'l>,
+    inner: Inner,
+    syncer: JoinHandle<Result<()>>,
+}
+
+/// The area itself, removed when it is dropped without having been installed.
+struct Area<'l> {
+    locked: &'l Locked,
+    path: PathBuf,
+    keep: bool,
+}
+
+struct Inner {
+    manifest: VerifiedManifest,
+    root: PathBuf,
+    hooks: Arc<dyn Checkpoints>,
+    /// By position in the manifest's list of files.
+    progress: Mutex<Vec<State>>,
+    unsynced: SyncSender<(PathBuf, File)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Absent,
+    Open,
+    Complete,
+}
+
+/// A version that is complete, checked and durable. Nothing else can be installed.
+pub struct CheckedStaging<'l> {
+    area: Area<'l>,
+    manifest: VerifiedManifest,
+}
+
+impl Locked {
+    /// Begins to put a version together, after a look at the free space.
+    ///
+    /// # Errors
+    /// Where the space does not suffice or the folders cannot be made.
+    pub fn stage(&mut self, manifest: &VerifiedManifest) -> Result<Staging<'_>> {
+        let locked = &*self;
+        locked.require_space(manifest.unpacked_size(), manifest.files.len())?;
+        let root = locked.inner(STAGING);
+        // An area that could not be removed when it was given up.
+        files::remove(&root)?;
+        let area = Area { locked, path: root.clone(), keep: false };
+        for folder in std::iter::once(String::new()).chain(folders(manifest)) {
+            let folder = if folder.is_empty() { root.clone() } else { root.join(folder) };
+            locked.before(Checkpoint::MakeStaging, "create", &folder)?;
+            files::make_folder(&folder)?;
+        }
+        let (unsynced, queue) = mpsc::sync_channel(UNSYNCED);
+        let hooks = Arc::clone(&locked.hooks);
+        let syncer = Builder::new().spawn(move || sync_all(&queue, &*hooks)).doing("start a thread for", &root)?;
+        let inner = Inner {
+            manifest: manifest.clone(),
+            root,
+            hooks: Arc::clone(&locked.hooks),
+            progress: Mutex::new(vec![State::Absent; manifest.files.len()]),
+            unsynced,
+        };
+        Ok(Staging { area, inner, syncer })
+    }
+}
+
+/// Every folder of the manifest's files, each behind the one that it lies in.
+fn folders(manifest: &VerifiedManifest) -> BTreeSet<String> {
+    let mut folders = BTreeSet::new();
+    for member in &manifest.files {
+        let mut path = member.path.as_str();
+        while let Some((folder, _)) = path.rsplit_once('/') {
+            folders.insert(folder.to_owned());
+            path = folder;
+        }
+    }
+    folders
+}
+
+/// Syncs files while others are still being written.
+fn sync_all(queue: &Receiver<(PathBuf, File)>, hooks: &dyn Checkpoints) -> Result<()> {
+    for (path, file) in queue {
+        hooks.before(Checkpoint::SyncFile).and_then(|()| file.sync_all()).doing("sync", &path)?;
+    }
+    Ok(())
+}
+
+impl<'l> Staging<'l> {
+    /// Opens a file of the manifest for writing, once.
+    ///
+    /// # Errors
+    /// Where the manifest has no such file, it was opened before, or it cannot be created.
+    pub fn file(&self, member: &MemberPath) -> Result<MemberWriter<'_>> {
+        let inner = &self.inner;
+        let position = inner.position(member)?;
+        {
+            let mut progress = inner.progress();
+            match progress.get_mut(position) {
+                Some(state @ State::Absent) => *state = State::Open,
+                _ => return Err(StoreError::Twice { member: member.clone() }),
+            }
+        }
+        let path = member.below(&inner.root);
+        inner.hooks.before(Checkpoint::CreateFile).doing("create", &path)?;
+        let out = HashingWriter::new(BufWriter::with_capacity(
+            BUFFER,
+            Raw { file: files::create_file(&path)?, hooks: Arc::clone(&inner.hooks) },
+        ));
+        Ok(MemberWriter { inner, position, written: 0, path, out })
+    }
+
+    /// Reads a file back that was written completely.
+    ///
+    /// # Errors
+    /// Where it was not, or cannot be read.
+    pub fn read(&self, member: &MemberPath) -> Result<impl Read + use<>> {
+        let position = self.inner.position(member)?;
+        if self.inner.progress().get(position) != Some(&State::Complete) {
+            return Err(StoreError::Missing { first: member.clone(), missing: 1 });
+        }
+        let path = member.below(&self.inner.root);
+        File::open(&path).doing("open", &path)
+    }
+
+    /// Ends the work: every file has to be there with its size and digest, and nothing else; and everything is made
+    /// durable. The proof of validation has to fit the manifest.
+    ///
+    /// # Errors
+    /// Names what is missing or wrong, or what could not be synced.
+    pub fn finish(self, validation: Validation) -> Result<CheckedStaging<'l>> {
+        let Self { area, inner: Inner { manifest, root, hooks, progress, unsynced }, syncer } = self;
+        if validation.counts != manifest.counts {
+            return Err(StoreError::OtherValidation);
+        }
+        let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut missing =
+            manifest.files.iter().zip(&progress).filter(|(_, state)| **state != State::Complete).map(|(file, _)| file);
+        if let Some(first) = missing.next() {
+            return Err(StoreError::Missing { first: first.path.clone(), missing: 1 + missing.count() });
+        }
+        drop(unsynced);
+        match syncer.join() {
+            Ok(synced) => synced?,
+            Err(_) => return Err(io::Error::other("the thread that syncs files ended")).doing("sync", &root),
+        }
+        files::write_file(&root.join(MANIFEST_FILE), manifest.signed().unverified_text().as_bytes(), &*hooks)?;
+        for (number, signature) in (1..).zip(manifest.signed().signatures()) {
+            files::write_file(&root.join(signature_file(number)), signature.as_bytes(), &*hooks)?;
+        }
+        // Written as it should be; and is this still what lies there, and nothing else?
+        let findings = verify::compare(&root, &manifest, false);
+        if let Some(deviation) = findings.deviations.first() {
+            return Err(StoreError::Disturbed { deviation: deviation.to_string() });
+        }
+        let mut made: Vec<_> = folders(&manifest).into_iter().rev().map(|folder| root.join(folder)).collect();
+        made.push(root);
+        made.push(area.locked.oct());
+        made.push(area.locked.dir().to_owned());
+        files::sync_folders(&made, Checkpoint::SyncFolders, &*hooks)?;
+        Ok(CheckedStaging { area, manifest })
+    }
+}
+
+impl Inner {
+    fn position(&self, member: &MemberPath) -> Result<usize> {
+        let found = self.manifest.files.binary_search_by(|file| file.path.cmp(member));
+        found.map_err(|_| StoreError::NotAMember { member: member.clone() })
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Vec<State>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file of the staging area that is being written. It is complete only after [`MemberWriter::finish`].
+///
+/// Its [`Write`] fails with a [`StoreError`] inside the [`io::Error`]: see [`StoreError::from_io`].
+pub struct MemberWriter<'s> {
+    inner: &'s Inner,
+    position: usize,
+    written: u64,
+    path: PathBuf,
+    out: HashingWriter<BufWriter<Raw>>,
+}
+
+impl MemberWriter<'_> {
+    fn member(&self) -> &Member {
+        &self.inner.manifest.files[self.position]
+    }
+
+    /// Compares size and digest with the manifest.
+    ///
+    /// # Errors
+    /// Where they differ, or the last bytes cannot be written.
+    pub fn finish(self) -> Result<()> {
+        let Member { path: member, size, sha256 } = self.member().clone();
+        let Self { inner, position, path, out, .. } = self;
+        let (buffered, written, found) = out.finish();
+        let raw = buffered.into_inner().map_err(io::IntoInnerError::into_error).doing("write", &path)?;
+        if written != size {
+            return Err(StoreError::Size { member, expected: size, found: written });
+        }
+        if found != sha256 {
+            return Err(StoreError::Digest { member, expected: sha256, found });
+        }
+        if let Some(state) = inner.progress().get_mut(position) {
+            *state = State::Complete;
+        }
+        // A queue without a reader: a sync has failed, and the end of the staging tells why.
+        let _ = inner.unsynced.send((path, raw.file));
+        Ok(())
+    }
+}
+
+impl Write for MemberWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let expected = self.member().size;
+        let found = self.written.saturating_add(bytes.len() as u64);
+        if found > expected {
+            let member = self.member().path.clone();
+            return Err(StoreError::Size { member, expected, found }.into_io());
+        }
+        let written = self.out.write(bytes).doing("write", &self.path).map_err(StoreError::into_io)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush().doing("write", &self.path).map_err(StoreError::into_io)
+    }
+}
+
+/// The file, with a checkpoint before each write.
+struct Raw {
+    file: File,
+    hooks: Arc<dyn Checkpoints>,
+}
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hooks.before(Checkpoint::WriteFile)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl CheckedStaging<'_> {
+    /// The manifest of what is staged.
+    #[must_use]
+    pub fn manifest(&self) -> &VerifiedManifest {
+        &self.manifest
+    }
+
+    /// Where the staged `data` lies.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.area.path.join(DATA)
+    }
+
+    /// Puts the staged version in the place of the installed one, which becomes a previous version.
+    ///
+    /// # Errors
+    /// Either nothing has changed, or the error is [`StoreError::Unfinished`].
+    pub fn install(mut self, options: &InstallOptions) -> Result<Report> {
+        // From here on the journal decides what becomes of the area.
+        self.area.keep = true;
+        super::install::install(self.area.locked, &self.manifest, options)
+    }
+}
+
+impl Drop for Area<'_> {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What cannot be removed now is removed by the next run.
+            let _ = files::remove(&self.path);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Comparing a tree with its manifest: every file, byte for byte, and nothing else in it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File, FileType};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::files;
+use super::folder::DATA;
+use crate::model::manifest::File as Member;
+use crate::model::{HashingReader, Manifest, Sha256Digest, text};
+
+/// Differences that are listed one by one. Stops a folder with millions of foreign files from filling the memory.
+const LISTED: usize = 1_000;
+
+/// How a tree differs from its manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The differences, in no particular order; at most a thousand.
+    pub deviations: Vec<Deviation>,
+    /// How many more there are.
+    pub more: u64,
+    /// Files that are as the manifest says.
+    pub intact: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
+impl Findings {
+    /// Whether the tree is exactly what the manifest says.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.deviations.is_empty() && self.more == 0
+    }
+
+    fn add(&mut self, path: impl AsRef<Path>, difference: Difference) {
+        if self.deviations.len() < LISTED {
+            // A foreign name may hold anything, and is shown to people.
+            let path = text::sanitize(&path.as_ref().to_string_lossy());
+            self.deviations.push(Deviation { path, difference });
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deviation {
+    /// Where, below the folder, made harmless for a terminal.
+    pub path: String,
+    /// What.
+    pub difference: Difference,
+}
+
+/// How a file or folder differs from what the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// The manifest names it, and it is not there.
+    Missing,
+    /// It has another size.
+    Size {
+        /// Bytes by the manifest.
+        expected: u64,
+        /// Bytes found.
+        found: u64,
+    },
+    /// It has the right size, but other bytes.
+    Changed {
+        /// Digest by the manifest.
+        expected: Sha256Digest,
+        /// Digest found.
+        found: Sha256Digest,
+    },
+    /// It is there, and the manifest does not name it.
+    Extra,
+    /// A symbolic link, a folder, a pipe or the like stands in its place.
+    Kind {
+        /// What it is, with its article.
+        found: &'static str,
+    },
+    /// It cannot be read, so nothing can be said of it.
+    Unreadable(String),
+}
+
+impl fmt::Display for Deviation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match &self.difference {
+            Difference::Missing => write!(f, "`{path}` is missing"),
+            Difference::Size { expected, found } => {
+                write!(f, "`{path}` has {found} bytes, the manifest says {expected}")
+            }
+            Difference::Changed { expected, found } => {
+                write!(f, "`{path}` has SHA-256 {found}, the manifest says {expected}")
+            }
+            Difference::Extra => write!(f, "`{path}` is not in the manifest"),
+            Difference::Kind { found } => write!(f, "`{path}` is {found}"),
+            Difference::Unreadable(cause) => write!(f, "`{path}` cannot be read: {cause}"),
+        }
+    }
+}
+
+/// Compares `root/data` with the manifest; without `hash`, names, kinds and sizes only.
+pub(super) fn compare(root: &Path, manifest: &Manifest, hash: bool) -> Findings {
+    let mut findings = Findings::default();
+    // Folder by folder, so that each name that the manifest does not know is found where it stands.
+    let mut folders = BTreeMap::from([(DATA, BTreeMap::new())]);
+    for member in &manifest.files {
+        let mut path = member.path.as_str();
+        let mut expected = Some(member);
+        while let Some((folder, name)) = path.rsplit_once('/') {
+            folders.entry(folder).or_default().insert(name, expected.take());
+            path = folder;
+            expected = None;
+        }
+    }
+    let mut absent: Option<&str> = None;
+    for (folder, expected) in &folders {
+        // The folder above was reported; everything below goes with it.
+        if absent.is_some_and(|above| folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))) {
+            continue;
+        }
+        if !compare_folder(root, folder, expected, hash, &mut findings) {
+            absent = Some(folder);
+        }
+    }
+    findings
+}
+
+/// Compares one folder; whether it can be entered. `expected` has `None` for the folders in it.
+fn compare_folder(
+    root: &Path,
+    folder: &str,
+    expected: &BTreeMap<&str, Option<&Member>>,
+    hash: bool,
+    findings: &mut Findings,
+) -> bool {
+    let path = root.join(folder);
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => {}
+        Ok(found) => {
+            findings.add(folder, Difference::Kind { found: kind(found.file_type()) });
+            return false;
+        }
+        Err(error) => {
+            findings.add(folder, unreadable(&error));
+            return false;
+        }
+    }
+    for (name, member) in expected {
+        if let Some(member) = member {
+            match compare_file(&path.join(name), member, hash) {
+                Ok(None) => {
+                    findings.intact += 1;
+                    findings.bytes += member.size;
+                }
+                Ok(Some(difference)) => findings.add(member.path.as_str(), difference),
+                Err(error) => findings.add(member.path.as_str(), unreadable(&error)),
+            }
+        }
+    }
+    let entries = match fs::read_dir(&path) {
+        Ok(entries) => entries,
+        Err(error) => {
+            findings.add(folder, unreadable(&error));
+            return true;
+        }
+    };
+    for entry in entries {
+        match entry {
+            Ok(entry) => {
+                let name = entry.file_name();
+                if !name.to_str().is_some_and(|name| expected.contains_key(name)) {
+                    findings.add(Path::new(folder).join(name), Difference::Extra);
+                }
+            }
+            Err(error) => {
+                findings.add(folder, unreadable(&error));
+                break;
+            }
+        }
+    }
+    true
+}
+
+fn compare_file(path: &Path, member: &Member, hash: bool) -> io::Result<Option<Difference>> {
+    let found = path.symlink_metadata()?;
+    if !found.is_file() {
+        return Ok(Some(Difference::Kind { found: kind(found.file_type()) }));
+    }
+    if found.len() != member.size {
+        return Ok(Some(Difference::Size { expected: member.size, found: found.len() }));
+    }
+    if !hash {
+        return Ok(None);
+    }
+    let Some(file) = files::open_regular(path)? else {
+        return Ok(Some(Difference::Kind { found: "no regular file" }));
+    };
+    let (found, sha256) = digest(file, member.size)?;
+    if found != member.size {
+        return Ok(Some(Difference::Size { expected: member.size, found }));
+    }
+    Ok((sha256 != member.sha256).then_some(Difference::Changed { expected: member.sha256, found: sha256 }))
+}
+
+/// Size and digest of a file, read to one byte behind `size` at most: it may grow meanwhile.
+pub(super) fn digest(file: File, size: u64) -> io::Result<(u64, Sha256Digest)> {
+    let mut reader = HashingReader::new(file.take(size.saturating_add(1)));
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(reader.finish()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn unreadable(error: &io::Error) -> Difference {
+    match error.kind() {
+        io::ErrorKind::NotFound => Difference::Missing,
+        _ => Difference::Unreadable(error.to_string()),
+    }
+}
+
+/// What something is, for a message.
+pub(super) fn kind(of: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match of {
+        _ if of.is_symlink() => "a symbolic link",
+        _ if of.is_dir() => "a folder",
+        _ if of.is_file() => "a file",
+        _ if of.is_fifo() => "a pipe",
+        _ if of.is_socket() => "a socket",
+        _ => "a device",
+    }
+}

@@ -1,0 +1,8 @@
+//! `oct` carries Red Hat's certified-artifact catalog across an air gap.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod archive;
+pub mod exporter;
+pub mod importer;
+pub mod model;
+pub mod trust;

@@ -1,0 +1,73 @@
+//! The file name of an archive: `catalog-YYYYMMDDHH.tar.zst`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+/// The name of an archive, made from the instant at which its snapshot began.
+///
+/// Names sort like the instants they are made from, to the hour.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ArchiveName(String);
+
+const PREFIX: &str = "catalog-";
+const SUFFIX: &str = ".tar.zst";
+
+impl ArchiveName {
+    /// The name for a snapshot that began at `created`.
+    #[must_use]
+    pub fn new(created: Timestamp) -> Self {
+        let hour = created.strftime("%Y%m%d%H").to_string();
+        Self(format!("{PREFIX}{hour}{SUFFIX}"))
+    }
+
+    /// `text` as the name of an archive, if it has exactly that form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hour = text.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+        (hour.len() == 10 && hour.bytes().all(|b| b.is_ascii_digit())).then(|| Self(text.to_owned()))
+    }
+
+    /// The file name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of the checksum file beside it.
+    #[must_use]
+    pub fn checksum(&self) -> String {
+        format!("{}.sha256", self.0)
+    }
+
+    /// The name of the signature file beside it.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        format!("{}.minisig", self.0)
+    }
+}
+
+impl fmt::Display for ArchiveName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_is_the_hour_in_utc() {
+        let created: Timestamp = "2026-03-04T05:06:07+02:00".parse().unwrap();
+        assert_eq!(ArchiveName::new(created).as_str(), "catalog-2026030403.tar.zst");
+    }
+
+    #[test]
+    fn only_the_exact_form_is_a_name() {
+        assert!(ArchiveName::parse("catalog-2026030403.tar.zst").is_some());
+        for other in ["catalog-202603040.tar.zst", "catalog-2026030403.tar.zst.sha256", "x-2026030403.tar.zst"] {
+            assert_eq!(ArchiveName::parse(other), None, "{other}");
+        }
+    }
+}

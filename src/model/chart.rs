@@ -1,0 +1,154 @@
+//! The Helm chart index of `charts.openshift.io`, a repository index as Helm defines it.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::limits;
+
+/// What certsuite reads of one version of a chart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChartVersion {
+    /// The chart's name, as the version itself states it.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The constraint on the cluster's Kubernetes version; empty where the chart states none.
+    pub kube_version: String,
+}
+
+/// A chart index that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("not a Helm repository index: {0}")]
+pub struct ChartIndexError(#[from] yaml_serde::Error);
+
+#[derive(Deserialize)]
+struct Index {
+    entries: Versions,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    name: Option<String>,
+    version: String,
+    kube_version: Option<String>,
+}
+
+/// Every version of every chart of the index `yaml`, by chart name, then in the order of the index.
+///
+/// # Errors
+/// Where `yaml` is not YAML, has no `entries`, a version lacks its `version`, or there are more than
+/// [`limits::CHART_VERSIONS`].
+pub fn parse_index(yaml: &[u8]) -> Result<Vec<ChartVersion>, ChartIndexError> {
+    let index: Index = yaml_serde::from_slice(yaml)?;
+    Ok(index.entries.0)
+}
+
+/// All versions, counted while they are read: the YAML reader bounds nested aliases, but not a long list of aliases of
+/// one long list.
+struct Versions(Vec<ChartVersion>);
+
+impl<'de> Deserialize<'de> for Versions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Charts;
+        impl<'de> Visitor<'de> for Charts {
+            type Value = Versions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from chart name to versions")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Versions, A::Error> {
+                let mut all = Vec::new();
+                while let Some(chart) = map.next_key::<String>()? {
+                    map.next_value_seed(OneChart { chart, all: &mut all })?;
+                }
+                all.sort_by(|a: &ChartVersion, b| a.name.cmp(&b.name));
+                Ok(Versions(all))
+            }
+        }
+        deserializer.deserialize_map(Charts)
+    }
+}
+
+/// Adds the versions of one chart to those read before.
+struct OneChart<'a> {
+    chart: String,
+    all: &'a mut Vec<ChartVersion>,
+}
+
+impl<'de> DeserializeSeed<'de> for OneChart<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneChart<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of chart versions")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut versions: A) -> Result<(), A::Error> {
+        while let Some(entry) = versions.next_element::<Entry>()? {
+            if self.all.len() == limits::CHART_VERSIONS {
+                let max = limits::CHART_VERSIONS;
+                return Err(serde::de::Error::custom(format_args!("more than {max} chart versions")));
+            }
+            self.all.push(ChartVersion {
+                name: entry.name.unwrap_or_else(|| self.chart.clone()),
+                version: entry.version,
+                kube_version: entry.kube_version.unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_text() {
+        let yaml = b"apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.10\n    kubeVersion: '>= 1.19'\n  - version: 2\n  b: null\n";
+        let versions = parse_index(yaml).unwrap();
+        assert_eq!(versions.len(), 2);
+        assert_eq!((versions[0].version.as_str(), versions[0].kube_version.as_str()), ("1.10", ">= 1.19"));
+        assert_eq!((versions[1].name.as_str(), versions[1].version.as_str()), ("a", "2"));
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        assert!(parse_index(b"<html>").is_err());
+        assert!(parse_index(b"apiVersion: v1\n").is_err());
+        assert!(parse_index(b"entries:\n  a:\n  - name: a\n").is_err());
+    }
+
+    #[test]
+    fn an_alias_bomb_is_refused() {
+        let mut yaml = format!("entries:\n  a: &a [{}]\n", vec!["{version: 1}"; 1_000].join(", "));
+        for chart in 0..5_000 {
+            yaml.push_str(&format!("  b{chart}: *a\n"));
+        }
+        let error = parse_index(yaml.as_bytes()).map(|versions| versions.len()).unwrap_err();
+        assert!(error.to_string().contains("more than 100000 chart versions"), "{error}");
+    }
+}

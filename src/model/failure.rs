@@ -1,0 +1,57 @@
+//! The classes of failure, of which each has one exit code.
+
+/// Why something was not done. The exit code of each class is fixed for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The command line or a configuration file is wrong.
+    Usage,
+    /// The source is unreachable, refused, or was incomplete or inconsistent after all retries.
+    Source,
+    /// A signature, a checksum, the format or the content is not what it has to be.
+    Verification,
+    /// Older than installed, too old, or partial where a full catalog is required.
+    Policy,
+    /// This host: disk space, permissions, a lock that is held, a key file.
+    Host,
+    /// The person at the keyboard, or the service manager, ended it.
+    Interrupted,
+}
+
+impl Class {
+    /// The exit code that scripts see.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::Source => 3,
+            Self::Verification => 4,
+            Self::Policy => 5,
+            Self::Host => 6,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The word for this class in `--json` output and in JSON logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Source => "source",
+            Self::Verification => "verification",
+            Self::Policy => "policy",
+            Self::Host => "host",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// An error that knows its class, and what the person who meets it can do.
+pub trait Classified: std::error::Error {
+    /// The class, and with it the exit code.
+    fn class(&self) -> Class;
+
+    /// What to do next, where there is something to do: one sentence without a full stop.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,47 @@
+//! Every limit on what comes from outside, with the attack or the accident that it stops.
+
+/// Bytes of the archive's header (DESIGN: at most 1 MiB). Stops a header that would fill the memory before any
+/// signature could be checked.
+pub const HEADER_BYTES: u64 = 1 << 20;
+
+/// Signatures in one header. Stops a header that costs one Ed25519 verification per 300 bytes; a rotation needs two.
+pub const SIGNATURES: usize = 8;
+
+/// Members of an archive. Stops a manifest that exhausts inodes; 30,000 operators are 60 pages.
+pub const MEMBERS: usize = 2_048;
+
+/// Bytes of one member once unpacked. Stops a bomb in a single file; 200,000 images are about 100 MB.
+pub const MEMBER_BYTES: u64 = 2 << 30;
+
+/// Bytes of all members together. Stops filling the bastion's disk.
+pub const TOTAL_BYTES: u64 = 4 << 30;
+
+/// Unpacked bytes for each byte of the body. Stops a body of a few kilobytes that keeps the CPU busy for minutes;
+/// real catalogs stay below 40, and below [`RATIO_FREE_BYTES`] the ratio does not matter.
+pub const RATIO: u64 = 400;
+
+/// Unpacked bytes below which [`RATIO`] is not asked for: a tiny catalog may compress well.
+pub const RATIO_FREE_BYTES: u64 = 64 << 20;
+
+/// Bytes of a member's path. Stops GNU and PAX long names: a longer one does not fit a plain tar header.
+pub const PATH_BYTES: usize = 100;
+
+/// Window of the decompressor, as a power of two. Stops a frame that asks for gigabytes of memory; `oct` writes at
+/// most 2^23.
+pub const WINDOW_LOG: u32 = 23;
+
+/// Bytes of one answer of the catalog API, decompressed. Stops a server that never ends its answer; a page of 500
+/// projected documents is about 1 MB.
+pub const PAGE_BYTES: usize = 64 << 20;
+
+/// Bytes of the chart index, decompressed. Stops the same on the other server; 622 chart versions are 2 MB.
+pub const CHART_INDEX_BYTES: usize = 128 << 20;
+
+/// Versions in the chart index. Stops a list of aliases that each stand for one long list; the real index has 622.
+pub const CHART_VERSIONS: usize = 100_000;
+
+/// Bytes of a key or signature file. Stops reading a disk image that was named by mistake.
+pub const KEY_FILE_BYTES: u64 = 16 << 10;
+
+/// Bytes of remote text (an error's detail, a title) that are shown. Stops flooding the terminal.
+pub const REMOTE_TEXT_CHARS: usize = 300;

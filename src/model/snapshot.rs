@@ -1,0 +1,93 @@
+//! A snapshot: everything that was fetched, and the files that it becomes.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::chart::{self, ChartIndexError};
+use super::document::{Image, Operator};
+use super::layout::{self, Kind, OPERATORS_PER_PAGE};
+use super::manifest::{Counts, Partial, Source};
+use super::member::MemberPath;
+use super::tnf::{ArchiveJson, ContainersFile, write_operator_page};
+
+/// A whole catalog at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// When it began.
+    pub created: Timestamp,
+    /// What limits it, if anything does.
+    pub partial: Option<Partial>,
+    /// Image documents, each id once.
+    pub images: Vec<Image>,
+    /// Operator bundles, one for each document.
+    pub operators: Vec<Operator>,
+    /// The chart index as served.
+    pub chart_index: Vec<u8>,
+    /// Where all this comes from.
+    pub sources: Vec<Source>,
+}
+
+/// A catalog laid out as files: any two snapshots with the same documents give the same bytes.
+pub struct Layout<'a> {
+    counts: Counts,
+    containers: ContainersFile<'a>,
+    operators: Vec<Operator>,
+    chart_index: &'a [u8],
+}
+
+impl Snapshot {
+    /// Lays the snapshot out as files.
+    ///
+    /// # Errors
+    /// Where the chart index cannot be read.
+    pub fn layout(&self) -> Result<Layout<'_>, ChartIndexError> {
+        let charts = chart::parse_index(&self.chart_index)?.len() as u64;
+        let containers = ContainersFile::new(&self.images);
+        let mut operators = self.operators.clone();
+        operators.sort_unstable();
+        let counts = Counts {
+            containers: self.images.len() as u64,
+            digests: containers.keys(),
+            operators: operators.len() as u64,
+            charts,
+        };
+        Ok(Layout { counts, containers, operators, chart_index: &self.chart_index })
+    }
+}
+
+impl Layout<'_> {
+    /// How much it holds.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Every path, sorted.
+    #[must_use]
+    pub fn paths(&self) -> Vec<MemberPath> {
+        let paths = layout::paths(self.operators.len());
+        paths.into_iter().filter_map(|path| MemberPath::new(path).ok()).collect()
+    }
+
+    /// Writes the file at `path`.
+    ///
+    /// # Errors
+    /// Those of `out`; `NotFound` for a path that is not one of [`Self::paths`].
+    pub fn write(&self, path: &MemberPath, out: &mut dyn Write) -> io::Result<()> {
+        match Kind::of(path) {
+            Some(Kind::ArchiveJson) => {
+                let Counts { containers, operators, charts, .. } = self.counts;
+                out.write_all(&ArchiveJson { containers, operators, charts }.to_bytes())
+            }
+            Some(Kind::Containers) => self.containers.write(out),
+            Some(Kind::Helm) => out.write_all(self.chart_index),
+            Some(Kind::OperatorPage { number, size }) => {
+                let start = number * OPERATORS_PER_PAGE;
+                let data = self.operators.get(start..start + size);
+                write_operator_page(data.ok_or(io::ErrorKind::NotFound)?, number, self.operators.len(), out)
+            }
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The text of a signature: four lines, in one spelling.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::error::TrustError;
+use super::key::KeyId;
+
+/// The first line of every signature. minisign does not sign it, so it is fixed.
+const UNTRUSTED: &str = "untrusted comment: signature by oct, see the trusted comment";
+const TRUSTED: &str = "trusted comment: ";
+/// Algorithm of prehashed signatures: Ed25519 over BLAKE2b-512.
+pub(super) const PREHASHED: [u8; 2] = *b"ED";
+/// Algorithm of signatures over the data themselves.
+const LEGACY: [u8; 2] = *b"Ed";
+
+/// A well-formed signature, which nobody has verified.
+pub struct Minisig {
+    pub key_id: KeyId,
+    pub comment: String,
+    pub parsed: minisign_verify::Signature,
+}
+
+/// The text of a signature.
+pub fn compose(key_id: KeyId, signature: &[u8; 64], comment: &str, global: &[u8; 64]) -> String {
+    let line = [&PREHASHED[..], &key_id.0, signature].concat();
+    format!("{UNTRUSTED}\n{}\n{TRUSTED}{comment}\n{}\n", STANDARD.encode(line), STANDARD.encode(global))
+}
+
+/// Reads the text of a signature.
+pub fn parse(text: &str) -> Result<Minisig, TrustError> {
+    let malformed = TrustError::Malformed;
+    let body = text.strip_suffix('\n').ok_or(malformed("it does not end with a line break"))?;
+    let lines: Vec<&str> = body.split('\n').collect();
+    let [untrusted, line, comment, global] = lines[..] else {
+        return Err(malformed("it does not have four lines"));
+    };
+    if untrusted != UNTRUSTED {
+        return Err(malformed("its first line is not the one that oct writes"));
+    }
+    let line = canonical(line).filter(|line| line.len() == 74).ok_or(malformed("its second line is damaged"))?;
+    canonical(global).filter(|line| line.len() == 64).ok_or(malformed("its fourth line is damaged"))?;
+    let comment = comment.strip_prefix(TRUSTED).ok_or(malformed("it has no trusted comment"))?;
+    match line.first_chunk() {
+        Some(&PREHASHED) => {}
+        Some(&LEGACY) => return Err(TrustError::Legacy),
+        _ => return Err(malformed("its algorithm is unknown")),
+    }
+    let key_id = KeyId(line[2..10].try_into().map_err(|_| malformed("its second line is damaged"))?);
+    let parsed = minisign_verify::Signature::decode(text).map_err(|_| malformed("it is damaged"))?;
+    Ok(Minisig { key_id, comment: comment.to_owned(), parsed })
+}
+
+/// Decodes base64 that has exactly one spelling.
+fn canonical(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok().filter(|bytes| STANDARD.encode(bytes) == text)
+}

@@ -1,0 +1,177 @@
+//! The filter language: parsed into a tree, then asked of documents.
+//!
+//! What PYXIS leaves open is read as the database behind such an API would: a test on a path
+//! through arrays holds if any element satisfies it; `!=` and `=out=` are the negations of `==`
+//! and `=in=`, so they also hold where the field is missing; a missing value is neither less nor
+//! greater than anything; `==null` holds where the path leads to no value other than null.
+
+mod parse;
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+pub(crate) use parse::parse;
+
+use crate::clock::{self, Micros};
+use crate::fields::FieldKind;
+use crate::json_text;
+
+/// A condition on documents.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expr {
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Test(Test),
+}
+
+/// One comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Test {
+    pub(crate) field: Field,
+    pub(crate) op: Op,
+    /// One literal, or several for `=in=` and `=out=`.
+    pub(crate) values: Vec<Literal>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    In,
+    Out,
+}
+
+/// A field; those that are kept beside each document's text need no look into it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Field {
+    Id,
+    Created,
+    Updated,
+    Certified,
+    Partner,
+    Organization,
+    Path(Vec<String>, FieldKind),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Literal {
+    Null,
+    Text(String),
+    Date(Micros),
+    Flag(bool),
+    Number(f64),
+}
+
+/// The answers of a document to a filter.
+pub(crate) trait Subject {
+    fn id(&self) -> &str;
+    fn created(&self) -> Option<Micros>;
+    fn updated(&self) -> Option<Micros>;
+    fn certified(&self) -> Option<bool>;
+    /// Whether `isv_pid` is set.
+    fn partner(&self) -> bool;
+    fn organization(&self) -> Option<&Arc<str>>;
+    /// Whether any of the JSON values at the path satisfies the predicate.
+    fn any_at(&self, path: &[String], predicate: &mut dyn FnMut(&str) -> bool) -> bool;
+}
+
+impl Expr {
+    pub(crate) fn holds(&self, subject: &impl Subject) -> bool {
+        match self {
+            Expr::And(parts) => parts.iter().all(|part| part.holds(subject)),
+            Expr::Or(parts) => parts.iter().any(|part| part.holds(subject)),
+            Expr::Test(test) => test.holds(subject),
+        }
+    }
+
+    /// The conditions that must all hold, one by one.
+    pub(crate) fn into_conjunction(self) -> Vec<Expr> {
+        match self {
+            Expr::And(parts) => parts.into_iter().flat_map(Expr::into_conjunction).collect(),
+            other => vec![other],
+        }
+    }
+}
+
+/// A value of a document, as far as comparisons see it.
+enum Seen<'a> {
+    Text(&'a str),
+    Date(Micros),
+    Flag(bool),
+    Number(f64),
+    Other,
+}
+
+impl Test {
+    fn holds(&self, subject: &impl Subject) -> bool {
+        match &self.field {
+            Field::Id => self.of_one(Some(Seen::Text(subject.id()))),
+            Field::Created => self.of_one(subject.created().map(Seen::Date)),
+            Field::Updated => self.of_one(subject.updated().map(Seen::Date)),
+            Field::Certified => self.of_one(subject.certified().map(Seen::Flag)),
+            Field::Partner => self.of_one(subject.partner().then_some(Seen::Other)),
+            Field::Organization => self.of_one(subject.organization().map(|name| Seen::Text(name))),
+            Field::Path(path, kind) => {
+                let negated = matches!(self.op, Op::Ne | Op::Out);
+                let wants_null = self.values.contains(&Literal::Null);
+                let mut any = false;
+                let hit = subject.any_at(path, &mut |json| {
+                    let decoded = json_text::string(json);
+                    let seen = match (&decoded, kind, json) {
+                        (_, _, "null") => return false,
+                        (Some(text), FieldKind::Date, _) => clock::parse(text).map_or(Seen::Text(text), Seen::Date),
+                        (Some(text), ..) => Seen::Text(text),
+                        (None, _, "true") => Seen::Flag(true),
+                        (None, _, "false") => Seen::Flag(false),
+                        (None, ..) => json.parse().map_or(Seen::Other, Seen::Number),
+                    };
+                    any = true;
+                    self.values.iter().any(|value| value.accepts(self.op, &seen))
+                });
+                // Without a hit every value was seen, so `any` is right.
+                (hit || (wants_null && !any)) != negated
+            }
+        }
+    }
+
+    /// The test on a field with at most one value.
+    fn of_one(&self, seen: Option<Seen<'_>>) -> bool {
+        let negated = matches!(self.op, Op::Ne | Op::Out);
+        let hit = match &seen {
+            None => self.values.contains(&Literal::Null),
+            Some(seen) => self.values.iter().any(|value| value.accepts(self.op, seen)),
+        };
+        hit != negated
+    }
+}
+
+impl Literal {
+    /// Whether a present value compares with this literal as the operator (or, for the negated
+    /// ones, its positive form) demands.
+    fn accepts(&self, op: Op, seen: &Seen<'_>) -> bool {
+        let order = match (seen, self) {
+            (Seen::Text(a), Literal::Text(b)) => (*a).cmp(b.as_str()),
+            (Seen::Date(a), Literal::Date(b)) => a.cmp(b),
+            (Seen::Flag(a), Literal::Flag(b)) => a.cmp(b),
+            (Seen::Number(a), Literal::Number(b)) => match a.partial_cmp(b) {
+                Some(order) => order,
+                None => return false,
+            },
+            _ => return false,
+        };
+        match op {
+            Op::Eq | Op::Ne | Op::In | Op::Out => order == Ordering::Equal,
+            Op::Lt => order == Ordering::Less,
+            Op::Le => order != Ordering::Greater,
+            Op::Gt => order == Ordering::Greater,
+            Op::Ge => order != Ordering::Less,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
