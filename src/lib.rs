@@ -2,7 +2,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod archive;
+pub mod cli;
 pub mod exporter;
 pub mod importer;
 pub mod model;
+pub mod ops;
 pub mod trust;

@@ -30,25 +30,24 @@ pub struct Published {
     pub sha256: Sha256Digest,
 }
 
-/// The archive in `folder` whose name is the latest, if there is one. A missing folder holds none.
+/// The archives in `folder`, the latest name first. A missing folder holds none.
 ///
 /// # Errors
 /// Where the folder cannot be listed.
-pub fn newest_archive(folder: &Path) -> io::Result<Option<(ArchiveName, PathBuf)>> {
+pub fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut newest: Option<(ArchiveName, PathBuf)> = None;
+    let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if let Some(name) = entry.file_name().to_str().and_then(ArchiveName::parse)
-            && newest.as_ref().is_none_or(|(best, _)| *best < name)
-        {
-            newest = Some((name, entry.path()));
+        if let Some(name) = entry.file_name().to_str().and_then(ArchiveName::parse) {
+            found.push((name, entry.path()));
         }
     }
-    Ok(newest)
+    found.sort_unstable();
+    Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
 /// Removes what killed runs left in `folder`; a file that a running `oct` still writes is locked and stays.

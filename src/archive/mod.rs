@@ -18,6 +18,6 @@ mod sniff;
 mod write;
 
 pub use error::ArchiveError;
-pub use folder::{Published, newest_archive, publish, sweep_partial};
+pub use folder::{Published, archives, publish, sweep_partial};
 pub use read::{Archive, CheckedBody};
 pub use write::{Packed, pack};

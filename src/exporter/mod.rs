@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
+use tokio::task::JoinSet;
 
 pub use client::{HttpOptions, USER_AGENT};
 pub use error::SourceError;
@@ -119,8 +120,13 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         for Walked { collection, .. } in &collections {
             progress.begin(collection.name(), None);
         }
+        let mut counting = JoinSet::new();
+        for walked in &collections {
+            counting.spawn(foretell(Arc::clone(&client), walked.clone(), Arc::clone(progress)));
+        }
         let walk = Walk::new(Arc::clone(&client), collections.clone(), None, Box::new(Keeping(Arc::clone(&keeper))));
         Arc::new(walk).run(keeper.tasks(), options.http.jobs).await?;
+        counting.abort_all();
         try_join_all(
             collections
                 .iter()
@@ -178,6 +184,15 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     });
     let refused = client.refused();
     Ok(Fetched { snapshot, resumed, refused, work: keeper.take_work() })
+}
+
+/// Tells how many documents are to be expected, if the server can count them in time. Nothing depends on it.
+async fn foretell(client: Arc<Client>, walked: Walked, progress: Arc<dyn Progress>) {
+    let collection = &walked.collection;
+    let whole = Interval::new(collection.low(), Edge::END);
+    if let Ok(Some(total)) = reconcile::count(&client, collection, whole).await {
+        progress.begin(collection.name(), Some(total));
+    }
 }
 
 fn collections(plan: &Plan) -> Vec<Collection> {

@@ -15,7 +15,7 @@ use super::client::Client;
 use super::edge::Interval;
 use super::error::SourceError;
 use super::listing::Listing;
-use super::query::{Order, Question};
+use super::query::{Collection, Order, Question};
 use super::retry::Fault;
 use super::walk::{Sink, Task, Walk, Walked};
 use crate::model::document::Document;
@@ -90,25 +90,8 @@ impl Reconcile<'_> {
         Ok(changed)
     }
 
-    /// How many documents of `interval` the server has, or `None` where it cannot tell.
     async fn count(&self, interval: Interval) -> Result<Option<u64>, SourceError> {
-        let collection = &self.walked.collection;
-        let question =
-            Question { interval, changed_since: None, order: Order::NewestFirst, page: 0, page_size: 1, count: true };
-        let url = collection.url(&question);
-        let decode = |answer| collection.decode(&question, answer);
-        match self.client.get(&url, None, limits::PAGE_BYTES, &collection.requests, decode).await {
-            Ok(page) => Ok(page.total),
-            // Counting is known to be slow and to fail; a server that is gone fails the walk that follows as well.
-            Err(SourceError::Request { fault: Fault::Connect(_), url, tries }) => {
-                Err(SourceError::Request { fault: Fault::Connect("the server is gone".into()), url, tries })
-            }
-            Err(SourceError::Request { fault, .. }) => {
-                tracing::warn!(collection = collection.name(), %fault, "the server cannot count");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        count(self.client, &self.walked.collection, interval).await
     }
 
     /// The smallest parts in which the server's count and the listing differ.
@@ -189,5 +172,26 @@ impl Sink for Found {
     fn unit(&self, _: usize, interval: Interval, documents: Vec<Document>) -> Result<(), SourceError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((interval, documents));
         Ok(())
+    }
+}
+
+/// How many documents of `interval` the server has, or `None` where it cannot tell.
+///
+/// # Errors
+/// Where the server is gone.
+pub async fn count(client: &Client, collection: &Collection, interval: Interval) -> Result<Option<u64>, SourceError> {
+    let question =
+        Question { interval, changed_since: None, order: Order::NewestFirst, page: 0, page_size: 1, count: true };
+    let url = collection.url(&question);
+    let decode = |answer| collection.decode(&question, answer);
+    match client.get(&url, None, limits::PAGE_BYTES, &collection.requests, decode).await {
+        Ok(page) => Ok(page.total),
+        Err(error @ SourceError::Request { fault: Fault::Connect(_), .. }) => Err(error),
+        // Counting is known to be slow and to fail.
+        Err(SourceError::Request { fault, .. }) => {
+            tracing::warn!(collection = collection.name(), %fault, "the server cannot count");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }

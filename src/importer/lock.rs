@@ -49,7 +49,7 @@ pub(super) enum Kind {
     Exclusive,
 }
 
-/// The open lock file. Closing it unlocks.
+/// The open lock file. Dropping it unlocks; so does the death of the process.
 #[derive(Debug)]
 pub(super) struct LockFile {
     file: File,
@@ -147,6 +147,8 @@ impl Drop for LockFile {
         if self.named {
             self.unname();
         }
+        // Closing alone would leave the lock to a child process that was just being started by another thread.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 

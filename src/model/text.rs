@@ -8,17 +8,27 @@ use super::limits;
 /// must not move the cursor or set the title.
 #[must_use]
 pub fn sanitize(text: &str) -> String {
+    sanitize_to(text, limits::REMOTE_TEXT_CHARS)
+}
+
+/// The same for a whole message, several parts of which may have been cut before.
+#[must_use]
+pub fn sanitize_long(text: &str) -> String {
+    sanitize_to(text, 8 * limits::REMOTE_TEXT_CHARS)
+}
+
+fn sanitize_to(text: &str, limit: usize) -> String {
     let mut clean = String::new();
     let mut shown = 0;
     for word in text.split_whitespace() {
-        if shown >= limits::REMOTE_TEXT_CHARS {
+        if shown >= limit {
             break;
         }
         if !clean.is_empty() {
             clean.push(' ');
         }
         for c in word.chars() {
-            if shown == limits::REMOTE_TEXT_CHARS {
+            if shown == limit {
                 clean.push('…');
                 shown += 1;
                 break;

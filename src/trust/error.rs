@@ -30,6 +30,11 @@ pub enum TrustError {
         /// Who could do what.
         cause: &'static str,
     },
+    /// No secret key was named, and none lies in its usual place.
+    #[error(
+        "no secret key to sign with: no --secret-key was named, and no `oct.key` lies here or in the configuration"
+    )]
+    NoSecretKey,
     /// The secret key is encrypted, and no password was given.
     #[error("the secret key `{origin}` needs its password")]
     PasswordNeeded {
@@ -97,6 +102,7 @@ impl Classified for TrustError {
             Self::Io(_)
             | Self::Key { .. }
             | Self::Mode { .. }
+            | Self::NoSecretKey
             | Self::PasswordNeeded { .. }
             | Self::WrongPassword { .. }
             | Self::NoSuchKey { .. } => Class::Host,
@@ -113,6 +119,7 @@ impl Classified for TrustError {
                 Some("compare the key id with the signer by phone, then `oct trust add` its public key".into())
             }
             Self::Mode { path, .. } => Some(format!("chmod go-rwx {}", path.display())),
+            Self::NoSecretKey => Some("make one with `oct keygen`".into()),
             Self::PasswordNeeded { .. } => Some("run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE".into()),
             Self::Sidecar { .. } => Some("carry the `.minisig` of this very archive, or none".into()),
             Self::NoSuchKey { .. } => Some("`oct trust list` shows the keys and where they come from".into()),

@@ -29,7 +29,7 @@ fn rounds(default: u32) -> u32 {
 
 /// Every pass of every checkpoint in one task.
 fn passes_of(letters: &str, task: &str, filesystem: Filesystem) -> Vec<(Checkpoint, u32)> {
-    let parent = tempfile::tempdir().unwrap();
+    let parent = scratch();
     let dir = parent.path().join("db");
     installed(&dir, 1, letters);
     let hooks = Meddle::acting(move |checkpoint, _| filesystem.refusal(checkpoint).map_or(Ok(()), Err));
@@ -61,12 +61,13 @@ fn settled<'c>(dir: &Path, old: &'c Catalog, new: &'c Catalog, about: &str) -> &
 /// Kills an installation of B over A at every checkpoint.
 fn killed_everywhere(filesystem: Filesystem) {
     let (old, new) = (Catalog::new('A'), Catalog::new('B'));
-    let parent = tempfile::tempdir().unwrap();
+    let parent = scratch();
+    let template = Template::new("DA");
     let mut outcomes = [0, 0];
     for (number, kill) in passes_of("DA", "install:B", filesystem).into_iter().enumerate() {
         let about = format!("{filesystem:?}, killed before {kill:?}");
         let dir = parent.path().join(number.to_string());
-        installed(&dir, 1, "DA");
+        template.copy_to(&dir);
         let (status, said) = Job { kill: Some(kill), filesystem, ..Job::new(&dir, "install:B") }.run();
         assert!(was_killed(status), "{about}: {status}, {said}");
         if filesystem == Filesystem::AsIs {
@@ -78,7 +79,10 @@ fn killed_everywhere(filesystem: Filesystem) {
         let newest = locked.history(1).unwrap().remove(0);
         if std::ptr::eq(found, &new) {
             outcomes[1] += 1;
-            assert!(old.is_in(previous[0].path()) && old.vouches_in(previous[0].path()), "{about}: the old one is lost");
+            assert!(
+                old.is_in(previous[0].path()) && old.vouches_in(previous[0].path()),
+                "{about}: the old one is lost"
+            );
             assert_eq!(newest.archive, Some(new.archive()), "{about}");
             assert_eq!(locked.history(9).unwrap().len(), 3, "{about}");
         } else {
@@ -113,7 +117,7 @@ fn killed_at_every_checkpoint_without_moving_folders() {
 #[test]
 fn first_installation_killed_at_every_checkpoint() {
     let new = Catalog::new('B');
-    let parent = tempfile::tempdir().unwrap();
+    let parent = scratch();
     for (number, kill) in passes_of("", "install:B", Filesystem::AsIs).into_iter().enumerate() {
         let about = format!("killed before {kill:?}");
         let dir = parent.path().join(number.to_string()).join("deeper");
@@ -131,12 +135,13 @@ fn first_installation_killed_at_every_checkpoint() {
 #[test]
 fn rollback_killed_at_every_checkpoint() {
     let (old, new) = (Catalog::new('B'), Catalog::new('A'));
-    let parent = tempfile::tempdir().unwrap();
+    let parent = scratch();
+    let template = Template::new("AB");
     for filesystem in [Filesystem::AsIs, Filesystem::NoExchange] {
         for (number, kill) in passes_of("AB", "rollback", filesystem).into_iter().enumerate() {
             let about = format!("{filesystem:?}, rollback killed before {kill:?}");
             let dir = parent.path().join(format!("{filesystem:?}{number}"));
-            installed(&dir, 1, "AB");
+            template.copy_to(&dir);
             let (status, said) = Job { kill: Some(kill), filesystem, ..Job::new(&dir, "rollback") }.run();
             assert!(was_killed(status), "{about}: {status}, {said}");
             let found = settled(&dir, &old, &new, &about);
@@ -151,7 +156,7 @@ fn rollback_killed_at_every_checkpoint() {
 #[test]
 fn recovery_killed_at_every_checkpoint() {
     let (old, new) = (Catalog::new('A'), Catalog::new('B'));
-    let parent = tempfile::tempdir().unwrap();
+    let parent = scratch();
     let first = [
         (Filesystem::AsIs, Checkpoint::Exchange, 0),
         (Filesystem::AsIs, Checkpoint::CollectOld, 0),
@@ -160,11 +165,12 @@ fn recovery_killed_at_every_checkpoint() {
         (Filesystem::NoExchange, Checkpoint::MoveNewIn, 0),
         (Filesystem::NoMove, Checkpoint::RemoveOld, 0),
     ];
+    let template = Template::new("DA");
     let mut kills = 0;
     for (filesystem, checkpoint, pass) in first {
         // What the recovery passes is found out by letting it pass.
         let stopped = |dir: &Path| {
-            installed(dir, 1, "DA");
+            template.copy_to(dir);
             let kill = Some((checkpoint, pass));
             let (status, _) = Job { kill, filesystem, ..Job::new(dir, "install:B") }.run();
             assert!(was_killed(status));
@@ -228,13 +234,15 @@ fn an_error_at_every_step_is_survived() {
     const EIO: i32 = 5;
     const ENOSPC: i32 = 28;
     let (old, new) = (Catalog::new('A'), Catalog::new('B'));
-    let parent = tempfile::tempdir().unwrap();
+    let parent = scratch();
+    let template = Template::new("DA");
     for filesystem in [Filesystem::AsIs, Filesystem::NoExchange, Filesystem::NoMove] {
         for (number, at) in passes_of("DA", "install:B", filesystem).into_iter().enumerate() {
             for (forever, error) in [(false, EIO), (true, ENOSPC)] {
-                let about = format!("{filesystem:?}, error {error} at {at:?}, {}", if forever { "forever" } else { "once" });
+                let about =
+                    format!("{filesystem:?}, error {error} at {at:?}, {}", if forever { "forever" } else { "once" });
                 let dir = parent.path().join(format!("{filesystem:?}{number}{forever}"));
-                installed(&dir, 1, "DA");
+                template.copy_to(&dir);
                 let hooks = failing(at, forever, error, filesystem);
                 let outcome = lock_with(&dir, hooks).and_then(|mut locked| new.install(&mut locked, 1));
                 let found = one_of(&dir, &old, &new, &about);
@@ -270,7 +278,7 @@ fn a_limit_on_the_size_of_files() {
     let (old, new) = (Catalog::new('A'), Catalog::new('B'));
     let parent = tempfile::tempdir().unwrap();
     let exe = std::env::current_exe().unwrap();
-    for blocks in [0, 1, 2, 4, 64, 512, 1_024, 100_000] {
+    for blocks in [0, 1, 2, 4, 64, 256, 400, 100_000] {
         for ignored in [false, true] {
             let about = format!("ulimit -f {blocks}, signal ignored: {ignored}");
             let dir = parent.path().join(format!("{blocks}{ignored}"));
@@ -283,7 +291,7 @@ fn a_limit_on_the_size_of_files() {
             let (status, said) = finished(command.spawn().unwrap());
             let found = one_of(&dir, &old, &new, &about);
             match (status.code(), status.signal()) {
-                (Some(0), _) => assert!(blocks > 1_024 && std::ptr::eq(found, &new), "{about}"),
+                (Some(0), _) => assert!(blocks == 100_000 && std::ptr::eq(found, &new), "{about}"),
                 (Some(6), _) => assert!(ignored && said.contains("ulimit -f"), "{about}: {said}"),
                 (_, Some(25)) => assert!(!ignored, "{about}"),
                 _ => panic!("{about}: {status}, {said}"),
@@ -296,7 +304,7 @@ fn a_limit_on_the_size_of_files() {
 #[test]
 fn only_the_history_cannot_be_written() {
     let (old, new) = (Catalog::new('A'), Catalog::new('B'));
-    let parent = tempfile::tempdir().unwrap();
+    let parent = scratch();
     let dir = parent.path().join("db");
     installed(&dir, 1, "A");
     let hooks = Meddle::acting(|checkpoint, _| match checkpoint {
@@ -304,9 +312,8 @@ fn only_the_history_cannot_be_written() {
         _ => Ok(()),
     });
     let error = new.install(&mut lock_with(&dir, hooks).unwrap(), 1).unwrap_err();
-    insta::with_settings!({filters => vec![(parent.path().to_str().unwrap(), "DIR")]}, {
-        insta::assert_snapshot!(words(&error), @"");
-    });
+    let said = words(&error).replace(parent.path().to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(said, @"the other catalog is in place in `DIR/db`, but the work around it is not complete: cannot write `DIR/db/.oct/history.jsonl`: No space left on device (os error 28) (hint: free some space on this filesystem, then run the command again; the next run of oct on this folder completes the work)");
     let Recovered::Completed(entry) = lock(&dir).recovered()[0].clone() else { panic!() };
     assert_eq!((entry.action, entry.archive), (Action::Install, Some(new.archive())));
     assert_eq!(lock(&dir).history(9).unwrap().len(), 2);

@@ -54,7 +54,7 @@ impl Catalog {
         let operators = if letter.is_ascii_uppercase() && (letter as u32).is_multiple_of(2) { 1_200 } else { 700 };
         let mut files = BTreeMap::new();
         for path in layout::paths(operators) {
-            let lines = if path == layout::CONTAINERS_DB { 20_000 } else { 30 };
+            let lines = if path == layout::CONTAINERS_DB { 8_000 } else { 30 };
             files.insert(path.clone(), format!("{letter} {path}\n").repeat(lines).into_bytes());
         }
         let list: Vec<_> = files
@@ -254,6 +254,37 @@ pub fn lock_with(dir: &Path, hooks: Arc<dyn Checkpoints>) -> Result<Locked> {
 
 pub fn read(dir: &Path) -> Result<Reading> {
     Store::open(dir).read(&holder("oct status"), Duration::ZERO, &Silent)
+}
+
+/// A place for tests that begin anew hundreds of times: in memory where that is possible, since nobody pulls the plug.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// A folder with these catalogs installed, one after another, to begin from again and again.
+pub struct Template {
+    parent: tempfile::TempDir,
+}
+
+impl Template {
+    pub fn new(letters: &str) -> Self {
+        let parent = scratch();
+        installed(&parent.path().join("db"), 1, letters);
+        Self { parent }
+    }
+
+    pub fn copy_to(&self, dir: &Path) {
+        let mut pending = vec![(self.parent.path().join("db"), dir.to_owned())];
+        while let Some((from, to)) = pending.pop() {
+            if !from.is_dir() {
+                fs::copy(from, to).unwrap();
+            } else {
+                fs::create_dir_all(&to).unwrap();
+                pending.extend(names(&from).into_iter().map(|name| (from.join(&name), to.join(&name))));
+            }
+        }
+    }
 }
 
 /// Installs one catalog after another.

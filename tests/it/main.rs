@@ -1,1 +1,9 @@
-fn main() {}
+//! Every integration test, in one program.
+
+mod fetch;
+mod install_behaviour;
+mod install_crash;
+mod install_mounts;
+mod install_power;
+mod install_support;
+mod vectors;

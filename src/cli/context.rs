@@ -1,0 +1,95 @@
+//! What the commands need of the world: the clock, the environment, the terminal.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use etcetera::BaseStrategy as _;
+use jiff::Timestamp;
+use tracing_subscriber::EnvFilter;
+
+use super::args::{Color, Globals, LogFormat};
+use super::output::Output;
+use super::progress;
+use crate::model::progress::Progress;
+use crate::ops::keys::TrustPlaces;
+
+/// Folder of the keys that the administrator trusts.
+const SYSTEM_TRUST: &str = "/etc/oct/trusted.d";
+
+/// The world as a command sees it.
+pub struct Context {
+    /// Printing.
+    pub out: Output,
+    globals: Globals,
+    /// `$XDG_CONFIG_HOME/oct`, if the user has a home.
+    pub config: Option<PathBuf>,
+    /// `$XDG_CACHE_HOME/oct`, if the user has a home.
+    pub cache: Option<PathBuf>,
+}
+
+impl Context {
+    /// Looks at the world, and sets up logging.
+    pub fn new(globals: Globals) -> Self {
+        log(&globals);
+        let base = etcetera::base_strategy::Xdg::new().ok();
+        let color = |terminal: bool| match globals.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        let out = Output {
+            json: globals.json,
+            quiet: globals.quiet,
+            color_out: color(std::io::stdout().is_terminal()),
+            color_err: color(std::io::stderr().is_terminal()),
+        };
+        Self {
+            out,
+            globals,
+            config: base.as_ref().map(|base| base.config_dir().join("oct")),
+            // A service has its own cache folder from systemd.
+            cache: std::env::var_os("CACHE_DIRECTORY")
+                .map(PathBuf::from)
+                .or_else(|| base.as_ref().map(|base| base.cache_dir().join("oct"))),
+        }
+    }
+
+    /// This host's clock.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Where progress goes.
+    pub fn progress(&self) -> Arc<dyn Progress> {
+        progress::listener(self.globals.quiet, self.globals.no_progress)
+    }
+
+    /// Where trusted keys are looked for.
+    pub fn trust(&self, files: Vec<PathBuf>) -> TrustPlaces {
+        let folders = [Some(PathBuf::from(SYSTEM_TRUST)), self.trusted_folder()].into_iter().flatten().collect();
+        TrustPlaces { files, folders }
+    }
+
+    /// The user's own folder of trusted keys.
+    pub fn trusted_folder(&self) -> Option<PathBuf> {
+        self.config.as_ref().map(|config| config.join("trusted.d"))
+    }
+}
+
+fn log(globals: &Globals) {
+    let level = match (globals.quiet, globals.verbose) {
+        (true, _) => "error",
+        (false, 0) => "oct=warn",
+        (false, 1) => "oct=info",
+        (false, 2) => "oct=debug",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_env("OCT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Fails only where a subscriber is set already, as in tests.
+    let _ = match globals.log_format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}

@@ -1,0 +1,88 @@
+//! Printing: answers to stdout, everything else to stderr.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::model::failure::Classified;
+use crate::model::text;
+use crate::ops::Error;
+
+/// How to print.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Answers are JSON.
+    pub json: bool,
+    /// Only errors and what was asked for.
+    pub quiet: bool,
+    /// Colours on stdout.
+    pub color_out: bool,
+    /// Colours on stderr.
+    pub color_err: bool,
+}
+
+impl Output {
+    /// Prints the answer: `document` as JSON, or `text`, which may have several lines.
+    pub fn answer(&self, document: &impl Serialize, text: &str) {
+        if self.json {
+            // Documents are made of strings, numbers and lists.
+            let document = serde_json::to_string_pretty(document).unwrap_or_default();
+            self.stdout(&document);
+        } else {
+            self.stdout(text);
+        }
+    }
+
+    /// Prints a heading in bold.
+    pub fn bold(&self, heading: &str) -> String {
+        if self.color_out { format!("\u{1b}[1m{heading}\u{1b}[0m") } else { heading.to_owned() }
+    }
+
+    /// A reader that has gone away, as `| head` does, is no failure.
+    fn stdout(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+    }
+
+    fn stderr(&self, label: &str, color: u8, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = if self.color_err {
+            writeln!(err, "\u{1b}[1;{color}m{label}:\u{1b}[0m {text}")
+        } else {
+            writeln!(err, "{label}: {text}")
+        };
+    }
+
+    /// Warns of something that is no failure.
+    pub fn warn(&self, text: &str) {
+        if !self.quiet {
+            self.stderr("warning", 33, text);
+        }
+    }
+
+    /// Says why a command failed, and what to do.
+    pub fn error(&self, error: &Error) {
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            message.push_str(": ");
+            message.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        let message = text::sanitize_long(&message);
+        let hint = error.hint();
+        if self.json {
+            let (class, exit) = (error.class().name(), error.class().exit_code());
+            let document = json!({
+                "schema": "oct.error.v1",
+                "error": { "class": class, "exit": exit, "message": message, "hint": hint },
+            });
+            self.stdout(&format!("{document:#}"));
+        }
+        self.stderr("error", 31, &message);
+        if let Some(hint) = hint {
+            self.stderr("hint", 36, &text::sanitize_long(&hint));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Values as people write them.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// A duration such as `30d`, `2w` or `12h`; a day is 24 hours.
+///
+/// # Errors
+/// Says what is expected.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    let span: Span = text.parse().map_err(|_| format!("`{text}` is no duration like 30d, 2w or 12h"))?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
+    let duration = duration.map_err(|_| format!("`{text}` has months or years, whose length varies; use days"))?;
+    if duration.is_negative() { Err(format!("`{text}` is negative")) } else { Ok(duration) }
+}
+
+/// An instant: RFC 3339, or a date, which begins at midnight UTC.
+///
+/// # Errors
+/// Says what is expected.
+pub fn instant(text: &str) -> Result<Timestamp, String> {
+    let expected = || format!("`{text}` is neither a date like 2026-01-31 nor an instant like 2026-01-31T12:00:00Z");
+    if let Ok(instant) = text.parse() {
+        return Ok(instant);
+    }
+    let date: Date = text.parse().map_err(|_| expected())?;
+    date.to_zoned_datetime(TimeZone::UTC).map(|midnight| midnight.timestamp()).map_err(|_| expected())
+}
+
+/// An organization of the catalog: letters, digits, `.`, `_` and `-`.
+///
+/// # Errors
+/// Names the character that is wrong.
+pub fn organization(text: &str) -> Result<String, String> {
+    match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-".contains(*c)) {
+        None if !text.is_empty() => Ok(text.to_owned()),
+        None => Err("an organization has a name".into()),
+        Some(bad) => Err(format!("{bad:?} is not part of an organization's name")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("30d"), Ok(SignedDuration::from_hours(720)));
+        assert_eq!(duration("1w 2h"), Ok(SignedDuration::from_hours(170)));
+        assert!(duration("soon").is_err() && duration("1 month").is_err() && duration("-1d").is_err());
+    }
+
+    #[test]
+    fn instants() {
+        assert_eq!(instant("2026-01-31").unwrap().to_string(), "2026-01-31T00:00:00Z");
+        assert_eq!(instant("2026-01-31T12:00:00+02:00").unwrap().to_string(), "2026-01-31T10:00:00Z");
+        assert!(instant("yesterday").is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! `oct bundle`: fetch, lay out, pack, sign, publish.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs_err as fs;
+use jiff::Timestamp;
+
+pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+
+use crate::archive::{self, Archive, ArchiveError, Packed, Published};
+use crate::exporter::{self, Fetched};
+use crate::model::archive_name::ArchiveName;
+use crate::model::chart;
+use crate::model::constraint::Constraint;
+use crate::model::header::SignedManifest;
+use crate::model::manifest::{self, Manifest, content_digest};
+use crate::model::progress::Progress;
+use crate::model::snapshot::Snapshot;
+use crate::trust::{Keyring, SigningKey};
+
+use super::Error;
+
+/// How a bundle is written.
+#[derive(Debug, Clone)]
+pub struct BundleOptions {
+    /// Folder for the archive.
+    pub out: PathBuf,
+    /// Compression level, 1 to 19.
+    pub level: i32,
+    /// Whether to write an archive although nothing changed.
+    pub force: bool,
+    /// The instant that the manifest shall state, for reproducible bundles; how the fetch went is left out then.
+    pub created: Option<Timestamp>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct BundleReport {
+    /// The manifest, of the new archive or of the one that stands.
+    pub manifest: Manifest,
+    /// The new archive, or the one that has this content already.
+    pub outcome: Outcome,
+    /// Ids of the keys that signed.
+    pub key_ids: Vec<String>,
+    /// Charts at whose `kubeVersion` certsuite's reader crashes.
+    pub crashing_charts: Vec<CrashingChart>,
+    /// Documents that an earlier, interrupted run had fetched.
+    pub resumed: u64,
+    /// Requests that the server refused because there were too many.
+    pub refused: u64,
+}
+
+/// Whether there is a new archive.
+#[derive(Debug)]
+pub enum Outcome {
+    /// There is.
+    Written(Published),
+    /// The newest archive in the folder has the same content.
+    Unchanged(PathBuf),
+}
+
+/// A chart version whose `kubeVersion` crashes certsuite's reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrashingChart {
+    /// The chart.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The constraint.
+    pub kube_version: String,
+    /// Why it does not parse.
+    pub cause: String,
+}
+
+/// Fetches the catalog and makes a signed bundle of it.
+///
+/// # Errors
+/// Where the source, the disk or a key fails. No archive is written then, and what was fetched is kept for the next
+/// run.
+pub async fn bundle(
+    plan: &Plan,
+    fetch: &FetchOptions,
+    options: &BundleOptions,
+    keys: Arc<Vec<SigningKey>>,
+    progress: &Arc<dyn Progress>,
+) -> Result<BundleReport, Error> {
+    fs::create_dir_all(&options.out)?;
+    archive::sweep_partial(&options.out)?;
+    let mut fetched = exporter::fetch(plan, fetch, progress).await?;
+    let (options, progress) = (options.clone(), Arc::clone(progress));
+    // Packing keeps the processor busy: off the threads on which signals are answered.
+    let packed = tokio::task::spawn_blocking(move || {
+        let report = pack(&fetched, &options, &keys, &*progress)?;
+        fetched.forget_work()?;
+        Ok(report)
+    });
+    packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
+}
+
+fn pack(
+    fetched: &Fetched,
+    options: &BundleOptions,
+    keys: &[SigningKey],
+    progress: &dyn Progress,
+) -> Result<BundleReport, Error> {
+    let snapshot = &fetched.snapshot;
+    let layout = snapshot.layout()?;
+    progress.begin("packing", None);
+    let folder = &options.out;
+    let mut body = tempfile::tempfile_in(folder).map_err(|error| {
+        std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+    })?;
+    let packed = archive::pack(&layout, options.level, &mut body).map_err(ArchiveError::from)?;
+    progress.end("packing");
+    let manifest = manifest(snapshot, packed, layout.counts(), options.created);
+    let outcome = match unchanged(folder, &manifest, keys)? {
+        Some(archive) if !options.force => Outcome::Unchanged(archive),
+        _ => {
+            let signed = sign(&manifest, keys)?;
+            let name = ArchiveName::new(manifest.created);
+            let comment = manifest.trusted_comment(name.as_str());
+            let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
+                let key = keys.first().ok_or_else(|| Error::Usage("no secret key".into()))?;
+                Ok(key.sign(content, &comment)?)
+            })?;
+            Outcome::Written(published)
+        }
+    };
+    Ok(BundleReport {
+        manifest,
+        outcome,
+        key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
+        crashing_charts: crashing_charts(&snapshot.chart_index)?,
+        resumed: fetched.resumed,
+        refused: fetched.refused,
+    })
+}
+
+fn manifest(snapshot: &Snapshot, packed: Packed, counts: manifest::Counts, created: Option<Timestamp>) -> Manifest {
+    let mut sources = snapshot.sources.clone();
+    if created.is_some() {
+        sources.iter_mut().for_each(|source| source.fetch = None);
+    }
+    Manifest {
+        format: manifest::FORMAT.into(),
+        version: manifest::VERSION,
+        created: created.unwrap_or(snapshot.created),
+        tool: concat!("oct ", env!("CARGO_PKG_VERSION")).into(),
+        partial: snapshot.partial.clone(),
+        sources,
+        counts,
+        body: packed.body,
+        content: content_digest(&packed.files),
+        files: packed.files,
+    }
+}
+
+fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Error> {
+    let text = manifest.to_text();
+    let comment = manifest.trusted_comment(manifest::MANIFEST_FILE);
+    let signatures = keys.iter().map(|key| key.sign(&mut text.as_bytes(), &comment)).collect::<Result<_, _>>()?;
+    Ok(SignedManifest::new(text, signatures))
+}
+
+/// The newest archive in `folder`, if it is whole, signed by one of `keys`, and has the content of `manifest`.
+fn unchanged(folder: &Path, manifest: &Manifest, keys: &[SigningKey]) -> Result<Option<PathBuf>, Error> {
+    let Some(path) = archive::archives(folder)?.into_iter().next() else { return Ok(None) };
+    let keyring = Keyring::new(keys.iter().map(|key| key.public().clone()).collect());
+    // An archive that cannot be read, or that somebody else signed, is no reason not to write a new one.
+    let Ok(archive) = Archive::open(&path) else { return Ok(None) };
+    let Ok(verified) = archive.signed().clone().verify(&keyring) else { return Ok(None) };
+    if verified.content != manifest.content || verified.partial != manifest.partial {
+        return Ok(None);
+    }
+    Ok(super::open::archive(&path, &keyring).is_ok().then_some(path))
+}
+
+/// Charts whose `kubeVersion` does not parse.
+fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
+    let versions = chart::parse_index(index)?.into_iter().filter(|version| !version.kube_version.is_empty());
+    Ok(versions
+        .filter_map(|chart| {
+            let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
+            Some(CrashingChart { name: chart.name, version: chart.version, kube_version: chart.kube_version, cause })
+        })
+        .collect())
+}

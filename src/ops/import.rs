@@ -1,0 +1,232 @@
+//! `oct import`: verify, unpack beside, check, swap.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::archive;
+use crate::importer::{Holder, InstallOptions, Locked, Recovered, Report, Store};
+use crate::model::manifest::{Manifest, VerifiedManifest};
+use crate::model::progress::Progress;
+use crate::model::text;
+use crate::trust::Keyring;
+
+use super::open::{self, VerifiedArchive};
+use super::{Error, PolicyError};
+
+/// How far a bundle may lie in the future of this host's clock before that is worth a warning.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+/// How long a lock that somebody else holds is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// How to import.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// The folder that certsuite reads.
+    pub to: PathBuf,
+    /// Whether an older or partial bundle may replace what is installed.
+    pub allow_downgrade: bool,
+    /// How old a bundle may be.
+    pub max_age: Option<SignedDuration>,
+    /// Whether to stop before anything is written.
+    pub dry_run: bool,
+    /// How many replaced catalogs to keep.
+    pub keep: usize,
+    /// This host's clock.
+    pub now: Timestamp,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct ImportReport {
+    /// The archive.
+    pub archive: PathBuf,
+    /// What it holds.
+    pub manifest: VerifiedManifest,
+    /// Bytes of the archive.
+    pub size: u64,
+    /// Whether, and how, it was installed.
+    pub outcome: Outcome,
+    /// What a crash had left and was settled first.
+    pub recovered: Vec<Recovered>,
+    /// What is worth knowing and no error.
+    pub warnings: Vec<String>,
+}
+
+/// How an import ended well.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The catalog is in place.
+    Installed(Report),
+    /// This very bundle was in place already, intact.
+    AlreadyInstalled,
+    /// A dry run: everything was checked, nothing was written.
+    WouldInstall,
+}
+
+/// Verifies `source`, an archive or a folder with archives, and installs it.
+///
+/// # Errors
+/// Whatever is wrong with the archive, the policy or the host. What is installed stays as it was then, unless the error
+/// says that the swap had been made already.
+pub fn import(
+    source: &Path,
+    options: &ImportOptions,
+    keyring: &Keyring,
+    progress: &dyn Progress,
+) -> Result<ImportReport, Error> {
+    let mut warnings = Vec::new();
+    let (path, archive) = if source.is_dir() {
+        newest_valid(source, keyring, &mut warnings)?
+    } else {
+        (source.to_owned(), open::archive(source, keyring)?)
+    };
+    let manifest = archive.manifest.clone();
+    let size = archive.size;
+    check_age(&manifest, options, &mut warnings)?;
+    if let Some(partial) = &manifest.partial {
+        warnings.push(format!("the bundle is partial: it holds only containers since {}", partial.since));
+    }
+    let report = |outcome, recovered, warnings| ImportReport {
+        archive: path.clone(),
+        manifest: manifest.clone(),
+        size,
+        outcome,
+        recovered,
+        warnings,
+    };
+    let store = Store::open(&options.to);
+    let holder = Holder::new("oct import", options.now);
+    if options.dry_run {
+        let folder = store.read(&holder, LOCK_WAIT, progress)?;
+        let recovered = folder.recovered().to_vec();
+        let same = check_installed(&folder.installed()?.and_then(|found| found.manifest), &manifest, options)?;
+        if same && folder.verify_files(&manifest).is_intact() {
+            return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
+        }
+        folder.require_space(manifest.unpacked_size(), manifest.files.len())?;
+        progress.begin("checking", Some(manifest.unpacked_size()));
+        archive.unpack(&path, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
+        progress.end("checking");
+        return Ok(report(Outcome::WouldInstall, recovered, warnings));
+    }
+    let mut locked = store.lock(&holder, LOCK_WAIT, progress)?;
+    let recovered = locked.recovered().to_vec();
+    let installed = locked.installed()?;
+    let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options)?;
+    if same && locked.verify_files(&manifest).is_intact() {
+        return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
+    }
+    let installed = install(&mut locked, archive, &path, options, progress)?;
+    warnings.extend(installed.warnings.iter().map(|warning| full_text(warning)));
+    Ok(report(Outcome::Installed(installed), recovered, warnings))
+}
+
+fn install(
+    locked: &mut Locked,
+    archive: VerifiedArchive,
+    path: &Path,
+    options: &ImportOptions,
+    progress: &dyn Progress,
+) -> Result<Report, Error> {
+    let staging = locked.stage(&archive.manifest)?;
+    progress.begin("unpacking", Some(archive.manifest.unpacked_size()));
+    let validation = archive.unpack(
+        path,
+        |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
+        |Metered(writer, ..)| Ok(writer.finish()?),
+    )?;
+    progress.end("unpacking");
+    let checked = staging.finish(validation)?;
+    let name = path.file_name().map(|name| text::sanitize(&name.to_string_lossy())).unwrap_or_default();
+    Ok(checked.install(&InstallOptions { keep: options.keep, now: options.now, archive: name })?)
+}
+
+/// An error with its sources, in one line.
+pub(super) fn full_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// The newest archive in `folder` that passes every check. Those that do not are named in `warnings`.
+fn newest_valid(
+    folder: &Path,
+    keyring: &Keyring,
+    warnings: &mut Vec<String>,
+) -> Result<(PathBuf, VerifiedArchive), Error> {
+    let mut first_error = None;
+    for path in archive::archives(folder)? {
+        match open::archive(&path, keyring) {
+            Ok(archive) => return Ok((path, archive)),
+            Err(error) => {
+                warnings.push(format!("passed over: {}", full_text(&error)));
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    Err(first_error.unwrap_or_else(|| Error::NoArchive(folder.to_owned())))
+}
+
+/// Age by this host's clock, which decides nothing but `--max-age`: bastions' clocks drift.
+fn check_age(manifest: &Manifest, options: &ImportOptions, warnings: &mut Vec<String>) -> Result<(), Error> {
+    let age = options.now.duration_since(manifest.created);
+    if age < -CLOCK_TOLERANCE {
+        warnings.push(format!(
+            "the bundle of {} lies {} in the future of this host's clock ({}); one of the clocks is wrong",
+            manifest.created,
+            text::age(-age.as_secs()),
+            options.now
+        ));
+    }
+    match options.max_age {
+        Some(max) if age > max => {
+            Err(PolicyError::TooOld { created: manifest.created, age: age.as_secs(), max: max.as_secs() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Compares with what is installed, by the signed instants alone; says whether it is the same bundle.
+///
+/// The installed manifest may be by a key that is no longer trusted: its date still keeps an older bundle out.
+fn check_installed(
+    installed: &Option<crate::model::SignedManifest>,
+    manifest: &VerifiedManifest,
+    options: &ImportOptions,
+) -> Result<bool, Error> {
+    let Some(signed) = installed else { return Ok(false) };
+    let Ok(installed) = Manifest::parse(signed.unverified_text()) else { return Ok(false) };
+    if !options.allow_downgrade {
+        if manifest.created < installed.created {
+            let (created, installed) = (manifest.created, installed.created);
+            return Err(PolicyError::Older { created, installed }.into());
+        }
+        if let (Some(partial), None) = (&manifest.partial, &installed.partial) {
+            return Err(PolicyError::Partial { since: partial.since }.into());
+        }
+    }
+    Ok(signed == manifest.signed())
+}
+
+/// Tells of every byte that is written.
+struct Metered<'a, W>(W, &'static str, &'a dyn Progress);
+
+impl<W: Write> Write for Metered<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.0.write(bytes)?;
+        self.2.advance(self.1, count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}

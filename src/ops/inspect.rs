@@ -1,0 +1,79 @@
+//! `oct inspect`: what a bundle or an installed catalog says of itself, from its header alone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::archive::Archive;
+use crate::importer::{Holder, Store};
+use crate::model::header::SignedManifest;
+use crate::model::manifest::{Manifest, SignatureCheck as _};
+use crate::model::progress::Silent;
+use crate::trust::{Keyring, TrustError};
+
+use super::Error;
+
+/// What the header says.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Archive or folder.
+    pub path: PathBuf,
+    /// Bytes of the archive; `None` for a folder.
+    pub size: Option<u64>,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Ids of the keys that signed it, by their own account.
+    pub key_ids: Vec<String>,
+    /// Whether a trusted key vouches for the manifest.
+    pub trust: Trust,
+}
+
+/// Whether a trusted key vouches for a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// This one does.
+    Verified {
+        /// Its id.
+        key_id: String,
+        /// Where it was found.
+        origin: String,
+    },
+    /// None of the signing keys is trusted here.
+    Untrusted,
+}
+
+/// Reads the header of the archive, or the manifest beside the installed catalog, at `path`. Files are not looked at.
+///
+/// # Errors
+/// Where it is none, or a signature by a trusted key does not fit.
+pub fn inspect(path: &Path, keyring: &Keyring, now: Timestamp) -> Result<Inspection, Error> {
+    let (signed, size) = if path.is_dir() {
+        let folder = Store::open(path).read(&Holder::new("oct inspect", now), Duration::from_secs(10), &Silent)?;
+        let manifest = folder.installed()?.and_then(|installed| installed.manifest);
+        let what = "holds no catalog with a manifest";
+        (manifest.ok_or_else(|| Error::Unsigned { path: path.to_owned(), what })?, None)
+    } else {
+        let archive = Archive::open(path)?;
+        (archive.signed().clone(), Some(archive.length()))
+    };
+    look(path, size, signed, keyring)
+}
+
+fn look(path: &Path, size: Option<u64>, signed: SignedManifest, keyring: &Keyring) -> Result<Inspection, Error> {
+    let at = |cause| Error::Signature { path: path.to_owned(), cause };
+    let key_ids = Keyring::signers(signed.signatures()).map_err(at)?;
+    let (manifest, trust) = match keyring.check(signed.unverified_text().as_bytes(), signed.signatures()) {
+        Ok(signer) => {
+            let verified = signed.verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
+            (Manifest::clone(&verified), Trust::Verified { key_id: signer.key_id, origin: signer.origin })
+        }
+        Err(TrustError::NoKeys | TrustError::Untrusted(_)) => {
+            let manifest = Manifest::parse(signed.unverified_text());
+            let manifest = manifest.map_err(|cause| Error::Manifest { path: path.to_owned(), cause })?;
+            (manifest, Trust::Untrusted)
+        }
+        Err(cause) => return Err(at(cause)),
+    };
+    Ok(Inspection { path: path.to_owned(), size, manifest, key_ids, trust })
+}

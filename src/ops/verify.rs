@@ -1,0 +1,74 @@
+//! `oct verify`: signature, every checksum, and that the data parse as certsuite parses them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+use jiff::Timestamp;
+
+use crate::importer::{Findings, Holder, Store};
+use crate::model::manifest::VerifiedManifest;
+use crate::model::progress::Progress;
+use crate::model::tnf::Validator;
+use crate::trust::Keyring;
+
+use super::Error;
+use super::open;
+
+/// What was proved.
+#[derive(Debug)]
+pub struct VerifyReport {
+    /// Archive or folder.
+    pub path: PathBuf,
+    /// Whether it is an archive.
+    pub is_archive: bool,
+    /// What it holds, and who vouches for it.
+    pub manifest: VerifiedManifest,
+}
+
+/// Verifies an archive or an installed folder.
+///
+/// # Errors
+/// The first thing that is not as it was signed.
+pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifyReport, Error> {
+    if path.is_dir() {
+        let manifest = folder(path, keyring, now, progress)?;
+        return Ok(VerifyReport { path: path.to_owned(), is_archive: false, manifest });
+    }
+    let archive = open::archive(path, keyring)?;
+    let manifest = archive.manifest.clone();
+    progress.begin("verifying", None);
+    archive.unpack(path, |_| Ok(std::io::sink()), |_| Ok(()))?;
+    progress.end("verifying");
+    Ok(VerifyReport { path: path.to_owned(), is_archive: true, manifest })
+}
+
+fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifiedManifest, Error> {
+    let folder = Store::open(path).read(&Holder::new("oct verify", now), Duration::from_secs(10), progress)?;
+    let installed = folder.installed()?;
+    let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
+        let what = if installed.is_some() { "holds a catalog without a signed manifest" } else { "holds no catalog" };
+        return Err(Error::Unsigned { path: path.to_owned(), what });
+    };
+    let manifest = signed.verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
+    require_intact(path, &folder.verify_files(&manifest))?;
+    let mut validator = Validator::new(manifest.counts);
+    for file in &manifest.files {
+        let content = fs::File::open(file.path.below(folder.dir()))?;
+        validator.read(&file.path, content).map_err(|cause| open::content_error(path, &file.path, cause))?;
+    }
+    validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;
+    Ok(manifest)
+}
+
+/// Turns deviations into an error.
+pub(super) fn require_intact(path: &Path, findings: &Findings) -> Result<(), Error> {
+    match findings.deviations.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::Deviates {
+            path: path.to_owned(),
+            first: first.to_string(),
+            more: findings.deviations.len() as u64 - 1 + findings.more,
+        }),
+    }
+}

@@ -1,0 +1,310 @@
+//! Fetching from the stand-in: completeness under everything that the catalog is known to do.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oct::exporter::{FetchOptions, Fetched, HttpOptions, Plan, RetryPolicy, SourceError, fetch};
+use oct::model::progress::{Progress, Silent};
+use standin::{Catalog, Churn, Fault, Knobs, MadeUp, Mark, RetryAfter, Standin, TieOrder};
+
+/// A plan for everything that `server` has, and quick retries.
+pub fn plan(server: &Standin) -> (Plan, FetchOptions) {
+    let plan = Plan {
+        catalog_url: server.catalog_url().parse().unwrap(),
+        charts_url: server.charts_url().parse().unwrap(),
+        operators: vec!["certified-operators".into(), "redhat-operators".into()],
+        redhat_images: false,
+        since: None,
+        page_size: 500,
+    };
+    let retry = RetryPolicy { tries: 12, base: Duration::from_millis(5), cap: Duration::from_millis(40) };
+    let http = HttpOptions { jobs: 8, retry, stall: Duration::from_millis(900), ca_certs: vec![] };
+    (plan, FetchOptions { http, cache: None, fresh: false, now: Timestamp::now })
+}
+
+pub fn run(plan: &Plan, options: &FetchOptions) -> Result<Fetched, SourceError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    runtime.block_on(fetch(plan, options, &silent))
+}
+
+fn image_ids(fetched: &Fetched) -> BTreeSet<String> {
+    let ids: BTreeSet<_> = fetched.snapshot.images.iter().map(|image| image.id.to_string()).collect();
+    assert_eq!(ids.len(), fetched.snapshot.images.len(), "an image is there twice");
+    ids
+}
+
+fn ids(documents: &[standin::Document]) -> BTreeSet<String> {
+    documents.iter().map(|document| document.id.clone()).collect()
+}
+
+/// `csv_name`, `ocp_version` and `channel_name` of every bundle of the two organizations, with multiplicity.
+fn triples(server: &Standin) -> Vec<[String; 3]> {
+    let truth = server.truth();
+    let text = |value: &serde_json::Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
+    let mut triples: Vec<_> = ["certified-operators", "redhat-operators"]
+        .into_iter()
+        .flat_map(|organization| truth.bundles.get(organization).into_iter().flatten())
+        .map(|bundle| {
+            let reduced = bundle.reduced();
+            ["csv_name", "ocp_version", "channel_name"].map(|field| text(&reduced, field))
+        })
+        .collect();
+    triples.sort();
+    triples
+}
+
+fn fetched_triples(fetched: &Fetched) -> Vec<[String; 3]> {
+    let operators = fetched.snapshot.operators.iter();
+    let mut triples: Vec<_> =
+        operators.map(|o| [&o.csv_name, &o.ocp_version, &o.channel_name].map(|field| field.to_string())).collect();
+    triples.sort();
+    triples
+}
+
+/// The snapshot is exactly what the server has.
+fn assert_equals_truth(server: &Standin, fetched: &Fetched) {
+    assert_eq!(image_ids(fetched), ids(&server.truth().certified));
+    assert_eq!(fetched_triples(fetched), triples(server));
+    let charts = oct::model::chart::parse_index(&fetched.snapshot.chart_index).unwrap();
+    assert_eq!(charts.len(), server.truth().charts.len());
+}
+
+fn catalog(images: usize, bundles: usize, seed: u64) -> Catalog {
+    Catalog::made_up(&MadeUp { images, bundles, seed, longest_tie: Some(1_700.min(images / 4)), ..MadeUp::default() })
+}
+
+#[test]
+fn totals_that_are_and_are_not_multiples_of_the_page_size() {
+    for (images, bundles) in [(1, 1), (499, 500), (500, 501), (501, 1_000), (3_000, 990), (7_777, 1_499)] {
+        let server = Standin::start(catalog(images, bundles, 7), Knobs::default());
+        let (plan, options) = plan(&server);
+        assert_equals_truth(&server, &run(&plan, &options).unwrap());
+    }
+}
+
+#[test]
+fn small_pages_and_long_ties() {
+    let server = Standin::start(catalog(3_000, 700, 3), Knobs { tie_order: TieOrder::Shuffled, ..Knobs::default() });
+    for (page_size, jobs) in [(50, 1), (97, 8), (200, 3)] {
+        let (mut plan, mut options) = plan(&server);
+        plan.page_size = page_size;
+        options.http.jobs = jobs;
+        assert_equals_truth(&server, &run(&plan, &options).unwrap());
+    }
+}
+
+#[test]
+fn a_page_size_that_the_server_caps_or_refuses() {
+    for oversized in [standin::Oversized::Cap, standin::Oversized::Refuse] {
+        let knobs = Knobs { max_page_size: 100, oversized, ..Knobs::default() };
+        let server = Standin::start(catalog(2_500, 600, 5), knobs);
+        let (plan, options) = plan(&server);
+        assert_equals_truth(&server, &run(&plan, &options).unwrap());
+    }
+}
+
+#[test]
+fn every_fault_in_turn_on_a_fifth_of_all_requests() {
+    let seeds = std::env::var("OCT_TEST_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    for seed in 0..seeds {
+        let knobs = Knobs {
+            fault_share: 0.2,
+            fault_seed: seed,
+            faults: Fault::EVERY.to_vec(),
+            stall: Duration::from_secs(3),
+            retry_after_seconds: 0,
+            ..Knobs::default()
+        };
+        let server = Standin::start(catalog(9_000, 1_800, seed), knobs);
+        let (plan, options) = plan(&server);
+        assert_equals_truth(&server, &run(&plan, &options).unwrap());
+        assert!(server.stats().faults > 0);
+    }
+}
+
+#[test]
+fn documents_that_come_and_go_lose_none_that_was_there_throughout() {
+    let seeds = std::env::var("OCT_TEST_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
+    let mut held_still = 0;
+    for seed in 0..seeds {
+        let server = Standin::start(catalog(8_000, 1_500, seed), Knobs::default());
+        let mark = server.mark();
+        server.set(|knobs| knobs.churn = Churn { seed, rounds: Some(3), ..Churn::balanced(20, 2) });
+        let (mut plan, options) = plan(&server);
+        plan.page_size = 200;
+        match run(&plan, &options) {
+            Ok(fetched) => {
+                held_still += 1;
+                let since = server.since(mark);
+                let found = image_ids(&fetched);
+                let missing: Vec<_> = ids(&since.throughout.certified).difference(&found).cloned().collect();
+                assert_eq!(missing, Vec::<String>::new(), "seed {seed}");
+                let strangers: Vec<_> = found.difference(&ids(&since.ever.certified)).cloned().collect();
+                assert_eq!(strangers, Vec::<String>::new(), "seed {seed}");
+                for source in fetched.snapshot.sources.iter().filter(|source| source.name != "charts") {
+                    assert_eq!(Some(source.documents), source.total, "{}", source.name);
+                }
+            }
+            Err(SourceError::Moving { .. }) => {}
+            Err(other) => panic!("seed {seed}: {other}"),
+        }
+        assert!(server.stats().churn.deleted > 0);
+    }
+    assert!(held_still > 0);
+}
+
+#[test]
+fn a_catalog_that_never_holds_still_is_refused() {
+    let server = Standin::start(catalog(4_000, 10, 1), Knobs::default());
+    server.set(|knobs| knobs.churn = Churn { every: 1, delete: 3, ..Churn::balanced(1, 3) });
+    let (mut plan, options) = plan(&server);
+    plan.page_size = 50;
+    let error = run(&plan, &options).unwrap_err();
+    assert!(matches!(error, SourceError::Moving { .. }), "{error}");
+}
+
+#[test]
+fn changes_in_place_are_fetched_again() {
+    let server = Standin::start(catalog(3_000, 10, 2), Knobs::default());
+    server.set(|knobs| knobs.churn = Churn { every: 4, rounds: Some(2), change: 5, ..Churn::balanced(4, 0) });
+    let (plan, options) = plan(&server);
+    let mark = server.mark();
+    let fetched = run(&plan, &options).unwrap();
+    let truth = server.truth();
+    let changed: BTreeSet<_> =
+        server.since(mark).ever.certified.iter().filter(|d| d.changed()).map(|d| d.id.clone()).collect();
+    assert!(!changed.is_empty());
+    for document in truth.certified.iter().filter(|document| changed.contains(&document.id)) {
+        let image = fetched.snapshot.images.iter().find(|image| image.id.to_string() == document.id).unwrap();
+        let tags: BTreeSet<_> = image.repositories.iter().flat_map(|r| &r.tags).map(ToString::to_string).collect();
+        let reduced = document.reduced();
+        let due: BTreeSet<_> = reduced["repositories"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|repository| repository["tags"].as_array().into_iter().flatten())
+            .filter_map(|tag| tag["name"].as_str().map(str::to_owned))
+            .collect();
+        assert_eq!(tags, due);
+    }
+}
+
+#[test]
+fn a_server_that_cannot_count() {
+    let server = Standin::start(catalog(2_500, 300, 4), Knobs { fail_total: true, ..Knobs::default() });
+    let (plan, mut options) = plan(&server);
+    options.http.retry.tries = 3;
+    let fetched = run(&plan, &options).unwrap();
+    assert_equals_truth(&server, &fetched);
+    assert_eq!(fetched.snapshot.sources[0].total, None);
+}
+
+#[test]
+fn a_server_that_bears_four_requests_at_once() {
+    let knobs = Knobs {
+        max_concurrent: Some(4),
+        retry_after: RetryAfter::Absent,
+        latency: Duration::from_millis(4),
+        ..Knobs::default()
+    };
+    let server = Standin::start(catalog(20_000, 3_000, 6), knobs);
+    let (mut plan, options) = plan(&server);
+    plan.page_size = 100;
+    let fetched = run(&plan, &options).unwrap();
+    assert_equals_truth(&server, &fetched);
+    let stats = server.stats();
+    eprintln!("{} of {} requests refused", stats.refused, stats.requests);
+    assert!(stats.refused * 10 < stats.requests, "{} of {} refused", stats.refused, stats.requests);
+}
+
+#[test]
+fn a_server_that_ignores_filter_or_order_is_refused() {
+    for tweak in [(|k: &mut Knobs| k.ignore_filter = true) as fn(&mut Knobs), |k| k.ignore_sort = true] {
+        let server = Standin::start(catalog(2_000, 300, 8), Knobs::default());
+        server.set(tweak);
+        let (plan, mut options) = plan(&server);
+        options.http.retry.tries = 2;
+        let error = run(&plan, &options).unwrap_err();
+        assert!(matches!(error, SourceError::Request { fault: oct::exporter::Fault::Disorder(_), .. }), "{error}");
+    }
+}
+
+#[test]
+fn an_endless_answer_does_not_fill_the_memory() {
+    let server = Standin::start(catalog(1_000, 10, 9), Knobs::default());
+    server.set(|knobs| knobs.next_faults = [Some(Fault::Endless), Some(Fault::GzipBomb)].into());
+    let (plan, options) = plan(&server);
+    assert_equals_truth(&server, &run(&plan, &options).unwrap());
+}
+
+#[test]
+fn redhat_images_and_since() {
+    let server = Standin::start(catalog(2_000, 10, 10), Knobs::default());
+    let (mut plan, options) = plan(&server);
+    plan.redhat_images = true;
+    let fetched = run(&plan, &options).unwrap();
+    let truth = server.truth();
+    assert_eq!(fetched.snapshot.images.len(), truth.certified.len() + truth.red_hat.len());
+    assert!(fetched.snapshot.images.iter().all(|image| image.certified));
+
+    let mut dates: Vec<Timestamp> = truth.certified.iter().map(|d| d.creation_date.parse().unwrap()).collect();
+    dates.sort();
+    let since = dates[dates.len() / 2];
+    (plan.redhat_images, plan.since) = (false, Some(since));
+    let fetched = run(&plan, &options).unwrap();
+    assert_eq!(fetched.snapshot.images.len(), dates.iter().filter(|date| **date >= since).count());
+    assert!(fetched.snapshot.partial.is_some());
+}
+
+#[test]
+fn an_interrupted_fetch_goes_on_where_it_was() {
+    let made_up = MadeUp { images: 12_000, bundles: 2_000, seed: 11, longest_tie: Some(300), ..MadeUp::default() };
+    let server = Standin::start(Catalog::made_up(&made_up), Knobs::default());
+    let (mut plan, mut options) = plan(&server);
+    plan.page_size = 100;
+    let cache = tempfile::tempdir().unwrap();
+    options.http.retry.tries = 2;
+    let undisturbed = run(&plan, &options).unwrap();
+    let (whole, half) = (server.stats().documents, server.stats().requests / 2);
+    options.cache = Some(cache.path().into());
+    server.clear();
+    server.die_after(half);
+    let error = run(&plan, &options).unwrap_err();
+    assert!(matches!(error, SourceError::Request { .. }), "{error}");
+    server.revive();
+    server.clear();
+    let mut resumed = run(&plan, &options).unwrap();
+    assert!(resumed.resumed > 0);
+    let again = server.stats().documents;
+    assert!(again * 10 < whole * 6, "{again} of {whole} documents were asked for again");
+    assert_eq!(resumed.snapshot.images, undisturbed.snapshot.images);
+    assert_eq!(resumed.snapshot.operators, undisturbed.snapshot.operators);
+    resumed.forget_work().unwrap();
+    assert_eq!(std::fs::read_dir(cache.path().join("work")).unwrap().count(), 0);
+    // What changed between the two runs is in the second: here a document is gone that the first had found.
+    let gone = server.truth().certified[0].id.clone();
+    server.die_after(half);
+    run(&plan, &options).unwrap_err();
+    server.revive();
+    assert!(server.remove(&gone));
+    assert_equals_truth(&server, &run(&plan, &options).unwrap());
+}
+
+#[test]
+fn the_chart_index_is_fetched_again_only_when_it_changed() {
+    let server = Standin::start(catalog(100, 10, 12), Knobs::default());
+    let (plan, mut options) = plan(&server);
+    let cache = tempfile::tempdir().unwrap();
+    options.cache = Some(cache.path().into());
+    let first = run(&plan, &options).unwrap().snapshot.chart_index;
+    assert_eq!(run(&plan, &options).unwrap().snapshot.chart_index, first);
+    let statuses: Vec<_> =
+        server.requests().iter().filter(|r| r.path.ends_with("index.yaml")).map(|r| r.status).collect();
+    assert_eq!(statuses, [Some(200), Some(304)]);
+    server.set_charts("apiVersion: v1\nentries: {}\n");
+    assert_ne!(run(&plan, &options).unwrap().snapshot.chart_index, first);
+    let _ = Mark::START;
+}
