@@ -8,7 +8,7 @@ use fs_err as fs;
 use super::error::ArchiveError;
 use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
 use super::sniff;
-use super::write::{header, tar_size};
+use super::write::{BLOCK, header, tar_size};
 use crate::model::digest::{HashingReader, HashingWriter};
 use crate::model::header::{HeaderError, SignedManifest};
 use crate::model::limits;
@@ -166,9 +166,11 @@ impl CheckedBody {
         if let Some(missing) = expected.next() {
             return Err(odd(format!("`{}` is missing", missing.path)).into());
         }
+        // The tar reader stops at the first block of zeros; the second one has to be all that is left.
         let mut rest = tar.into_inner();
-        let after = std::io::copy(&mut rest, &mut std::io::sink()).map_err(|cause| odd(cause.to_string()))?;
-        if rest.limit() != 0 || after != 0 {
+        let mut zeros = Vec::new();
+        rest.read_to_end(&mut zeros).map_err(|cause| odd(cause.to_string()))?;
+        if rest.limit() != 0 || zeros.len() > 2 * BLOCK as usize || zeros.iter().any(|byte| *byte != 0) {
             return Err(odd("the tar does not end with its two blocks of zeros".into()).into());
         }
         let mut decoder = rest.into_inner();

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -28,9 +29,8 @@ const UNSYNCED: usize = 64;
 ///
 /// Its methods take it shared, so that several threads can write files and read back finished ones.
 pub struct Staging<'l> {
-    area: Area<'l>,
     inner: Inner,
-    syncer: JoinHandle<Result<()>>,
+    area: Area<'l>,
 }
 
 /// The area itself, removed when it is dropped without having been installed.
@@ -46,7 +46,7 @@ struct Inner {
     hooks: Arc<dyn Checkpoints>,
     /// By position in the manifest's list of files.
     progress: Mutex<Vec<State>>,
-    unsynced: SyncSender<(PathBuf, File)>,
+    syncer: Syncer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,17 +79,15 @@ impl Locked {
             locked.before(Checkpoint::MakeStaging, "create", &folder)?;
             files::make_folder(&folder)?;
         }
-        let (unsynced, queue) = mpsc::sync_channel(UNSYNCED);
-        let hooks = Arc::clone(&locked.hooks);
-        let syncer = Builder::new().spawn(move || sync_all(&queue, &*hooks)).doing("start a thread for", &root)?;
+        let syncer = Syncer::start(Arc::clone(&locked.hooks)).doing("start a thread for", &root)?;
         let inner = Inner {
             manifest: manifest.clone(),
             root,
             hooks: Arc::clone(&locked.hooks),
             progress: Mutex::new(vec![State::Absent; manifest.files.len()]),
-            unsynced,
+            syncer,
         };
-        Ok(Staging { area, inner, syncer })
+        Ok(Staging { inner, area })
     }
 }
 
@@ -106,9 +104,53 @@ fn folders(manifest: &VerifiedManifest) -> BTreeSet<String> {
     folders
 }
 
-/// Syncs files while others are still being written.
-fn sync_all(queue: &Receiver<(PathBuf, File)>, hooks: &dyn Checkpoints) -> Result<()> {
+/// A thread that syncs files while others are still being written. Dropped, it ends after the file at hand.
+struct Syncer {
+    unsynced: Option<SyncSender<(PathBuf, File)>>,
+    thread: Option<JoinHandle<Result<()>>>,
+    abandoned: Arc<AtomicBool>,
+}
+
+impl Syncer {
+    fn start(hooks: Arc<dyn Checkpoints>) -> io::Result<Self> {
+        let (unsynced, queue) = mpsc::sync_channel(UNSYNCED);
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&abandoned);
+        let thread = Builder::new().spawn(move || sync_all(&queue, &stop, &*hooks))?;
+        Ok(Self { unsynced: Some(unsynced), thread: Some(thread), abandoned })
+    }
+
+    fn sync(&self, path: PathBuf, file: File) {
+        // A queue without a reader: a sync has failed, and `finish` tells why.
+        if let Some(unsynced) = &self.unsynced {
+            let _ = unsynced.send((path, file));
+        }
+    }
+
+    /// Waits until everything is synced.
+    fn finish(&mut self) -> Result<()> {
+        drop(self.unsynced.take());
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(synced)) => synced,
+            None | Some(Err(_)) => {
+                Err(io::Error::other("the thread that does it ended early")).doing("sync", Path::new(STAGING))
+            }
+        }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        let _ = self.finish();
+    }
+}
+
+fn sync_all(queue: &Receiver<(PathBuf, File)>, abandoned: &AtomicBool, hooks: &dyn Checkpoints) -> Result<()> {
     for (path, file) in queue {
+        if abandoned.load(Ordering::Relaxed) {
+            break;
+        }
         hooks.before(Checkpoint::SyncFile).and_then(|()| file.sync_all()).doing("sync", &path)?;
     }
     Ok(())
@@ -157,7 +199,7 @@ impl<'l> Staging<'l> {
     /// # Errors
     /// Names what is missing or wrong, or what could not be synced.
     pub fn finish(self, validation: Validation) -> Result<CheckedStaging<'l>> {
-        let Self { area, inner: Inner { manifest, root, hooks, progress, unsynced }, syncer } = self;
+        let Self { area, inner: Inner { manifest, root, hooks, progress, mut syncer } } = self;
         if validation.counts != manifest.counts {
             return Err(StoreError::OtherValidation);
         }
@@ -167,11 +209,7 @@ impl<'l> Staging<'l> {
         if let Some(first) = missing.next() {
             return Err(StoreError::Missing { first: first.path.clone(), missing: 1 + missing.count() });
         }
-        drop(unsynced);
-        match syncer.join() {
-            Ok(synced) => synced?,
-            Err(_) => return Err(io::Error::other("the thread that syncs files ended")).doing("sync", &root),
-        }
+        syncer.finish()?;
         files::write_file(&root.join(MANIFEST_FILE), manifest.signed().unverified_text().as_bytes(), &*hooks)?;
         for (number, signature) in (1..).zip(manifest.signed().signatures()) {
             files::write_file(&root.join(signature_file(number)), signature.as_bytes(), &*hooks)?;
@@ -235,8 +273,7 @@ impl MemberWriter<'_> {
         if let Some(state) = inner.progress().get_mut(position) {
             *state = State::Complete;
         }
-        // A queue without a reader: a sync has failed, and the end of the staging tells why.
-        let _ = inner.unsynced.send((path, raw.file));
+        inner.syncer.sync(path, raw.file);
         Ok(())
     }
 }
