@@ -231,5 +231,5 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
             "name": chart.name, "version": chart.version, "kube_version": chart.kube_version, "cause": chart.cause,
         })).collect::<Vec<_>>(),
     });
-    context.out.answer(&document, &text);
+    context.out.summary(&document, &text);
 }

@@ -109,6 +109,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         "warnings": report.warnings,
         "seconds": began.elapsed().as_secs_f64(),
     });
-    context.out.answer(&document, &text);
+    context.out.summary(&document, &text);
     Ok(Answer::Yes)
 }

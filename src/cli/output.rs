@@ -34,6 +34,13 @@ impl Output {
         }
     }
 
+    /// Prints what was done, unless nothing but what was asked for is wanted: `document` as JSON, or `text`.
+    pub fn summary(&self, document: &impl Serialize, text: &str) {
+        if self.json || !self.quiet {
+            self.answer(document, text);
+        }
+    }
+
     /// Prints a heading in bold.
     pub fn bold(&self, heading: &str) -> String {
         if self.color_out { format!("\u{1b}[1m{heading}\u{1b}[0m") } else { heading.to_owned() }

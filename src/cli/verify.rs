@@ -56,6 +56,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         "files": manifest.files.len(),
         "content": manifest.content,
     });
-    context.out.answer(&document, &text);
+    context.out.summary(&document, &text);
     Ok(Answer::Yes)
 }

@@ -33,6 +33,10 @@ pub enum Checkpoint {
     RemoveOld,
     /// The successor becomes `data`.
     MoveNewIn,
+    /// The successor is copied, as the filesystem cannot move it.
+    CopyNewIn,
+    /// The original of a copied successor is removed.
+    RemoveNew,
     /// What was `data` until the exchange joins the outgoing version.
     CollectOld,
     /// The swap of `data` is made durable.
@@ -59,7 +63,7 @@ pub enum Checkpoint {
 
 impl Checkpoint {
     /// Every checkpoint, in the order of an installation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::MakeFolder,
         Self::TakeLock,
         Self::MakeStaging,
@@ -74,6 +78,8 @@ impl Checkpoint {
         Self::CopyOldAway,
         Self::RemoveOld,
         Self::MoveNewIn,
+        Self::CopyNewIn,
+        Self::RemoveNew,
         Self::CollectOld,
         Self::SyncSwap,
         Self::MoveManifestAway,

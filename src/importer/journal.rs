@@ -100,6 +100,10 @@ impl Journal {
         let (path, temporary) = (folder.inner(JOURNAL), folder.inner(JOURNAL_TEMPORARY));
         // Strings, numbers and lists always serialize.
         let bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        if bytes.len() as u64 > BYTES {
+            // It could not be read back. Only the archive's name comes from outside.
+            return Err(StoreError::Journal { path, reason: "it would be too long".into() });
+        }
         files::remove(&temporary)?;
         folder.before(Checkpoint::WriteJournal, "write", &temporary)?;
         files::write_file(&temporary, &bytes, &*folder.hooks)?;

@@ -55,7 +55,8 @@
 //! `outgoing/data`, `staging/data` to `data`. In between, `outgoing/data` exists and `staging/data` too, which tells
 //! recovery to make the second rename; readers find no `data` for that instant, hence there is no sync in between.
 //! Where a folder cannot be moved at all (`EXDEV`: it lies in a lower layer of an overlay), it is copied to
-//! `outgoing/`, the journal says so, and only then is it removed.
+//! `outgoing/`, the journal says so, and only then is it removed. A previous version that cannot be moved is copied into
+//! place in the same way.
 //!
 //! # Errors
 //!

@@ -14,6 +14,9 @@ use super::journal::{Incoming, Journal};
 use super::tree;
 use crate::model::{Manifest, Sha256Digest, SignedManifest};
 
+/// A copy that is being made, in the folder of its version.
+const COPY: &str = "copy";
+
 /// How `data` was replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -23,7 +26,8 @@ pub enum Method {
     Exchange,
     /// In two steps, as the filesystem cannot exchange: for an instant a reader finds none.
     TwoSteps,
-    /// The old one was copied and removed, as the filesystem cannot move it (a lower layer of an overlay).
+    /// The old one was copied and removed, as the filesystem cannot move it (a lower layer of an overlay). For as long
+    /// as that takes a reader finds a part of it, or none.
     Copy,
 }
 
@@ -117,7 +121,8 @@ impl<'f> Swap<'f> {
     /// Copies `data` to the outgoing version, then removes it.
     fn copy_away(&mut self) -> Result<()> {
         let (folder, data) = (self.folder, self.folder.data());
-        let copy = self.outgoing.join("copy");
+        let copy = self.outgoing.join(COPY);
+        files::remove(&copy)?;
         folder.before(Checkpoint::CopyOldAway, "copy", &data)?;
         tree::copy(&data, &copy)?;
         // Said before it is true: without `outgoing/data`, it means nothing.
@@ -133,18 +138,41 @@ impl<'f> Swap<'f> {
     /// Moves the incoming `data` to a place that is free; where that fails, moves the old one back there.
     fn move_in(&mut self) -> Result<()> {
         let (folder, data) = (self.folder, self.folder.data());
+        let new = self.incoming.join(DATA);
         let moved = folder
             .before(Checkpoint::MoveNewIn, "move something to", &data)
-            .and_then(|()| files::rename(&self.incoming.join(DATA), &data));
+            .and_then(|()| files::rename(&new, &data))
+            .or_else(|error| if error.errno() == Some(Errno::XDEV) { self.copy_in() } else { Err(error) });
         match moved {
             Ok(()) => self.in_place = true,
             Err(error) => {
                 let old = self.outgoing.join(DATA);
-                if files::exists(&old)? {
+                if files::exists(&old)? && !files::exists(&data)? {
                     files::rename(&old, &data)?;
                 }
                 return Err(error);
             }
+        }
+        // Only a copy leaves something behind.
+        self.remove_incoming()
+    }
+
+    /// Puts a copy of the incoming `data` in place, as a previous version may lie where it cannot be moved from.
+    fn copy_in(&self) -> Result<()> {
+        let (new, copy) = (self.incoming.join(DATA), self.incoming.join(COPY));
+        self.folder.before(Checkpoint::CopyNewIn, "copy", &new)?;
+        files::remove(&copy)?;
+        tree::copy(&new, &copy)?;
+        files::rename(&copy, &self.folder.data())?;
+        files::sync_folder(self.folder.dir())
+    }
+
+    /// Removes the incoming `data` after it was copied into place.
+    fn remove_incoming(&self) -> Result<()> {
+        let new = self.incoming.join(DATA);
+        if files::exists(&new)? {
+            self.folder.before(Checkpoint::RemoveNew, "remove", &new)?;
+            files::remove(&new)?;
         }
         Ok(())
     }
@@ -167,7 +195,11 @@ impl<'f> Swap<'f> {
         if !incoming {
             self.in_place = true;
         } else if outgoing || (self.journal.had_data && !installed) {
-            // The old one is away, the new one is not in.
+            // The old one is away; the new one is not in, or it is a copy.
+            if installed && tree::digest(self.folder.dir())? == self.journal.tree {
+                self.in_place = true;
+                return self.remove_incoming().map(|()| true);
+            }
             if installed && self.journal.copied {
                 files::remove(&data)?;
             } else if installed {
@@ -185,6 +217,7 @@ impl<'f> Swap<'f> {
     /// Everything after the swap of `data`. Each step finds out by itself whether it is done.
     pub(super) fn complete(&self) -> Result<()> {
         let folder = self.folder;
+        files::remove(&self.incoming.join(COPY))?;
         let touched = [folder.dir().to_owned(), self.incoming.clone(), self.outgoing.clone()];
         files::sync_folders(&touched, Checkpoint::SyncSwap, &*folder.hooks)?;
         for name in manifest_files() {
@@ -227,6 +260,7 @@ impl<'f> Swap<'f> {
 
     /// Forgets a swap that had not begun.
     pub(super) fn take_back(&self) -> Result<()> {
+        files::remove(&self.incoming.join(COPY))?;
         let staged = self.incoming.join(DATA);
         if self.journal.incoming == Incoming::Staging
             && files::exists(&staged)?

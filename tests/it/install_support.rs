@@ -211,7 +211,10 @@ impl Meddle {
 pub enum Filesystem {
     AsIs,
     NoExchange,
+    /// `data` cannot be moved away.
     NoMove,
+    /// Neither that nor anything into its place.
+    NoMoveAtAll,
 }
 
 impl Filesystem {
@@ -220,6 +223,9 @@ impl Filesystem {
         match (self, checkpoint) {
             (Self::NoExchange, Checkpoint::Exchange) => Some(errno(22)),
             (Self::NoMove, Checkpoint::Exchange | Checkpoint::MoveOldAway) => Some(errno(18)),
+            (Self::NoMoveAtAll, Checkpoint::Exchange | Checkpoint::MoveOldAway | Checkpoint::MoveNewIn) => {
+                Some(errno(18))
+            }
             _ => None,
         }
     }
@@ -308,6 +314,30 @@ pub fn words(error: &StoreError) -> String {
     words
 }
 
+/// A folder with catalogs installed, one after another.
+pub struct Scene {
+    pub parent: tempfile::TempDir,
+    pub dir: PathBuf,
+}
+
+impl Scene {
+    pub fn new(letters: &str) -> Self {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("db");
+        installed(&dir, 9, letters);
+        Self { parent, dir }
+    }
+
+    pub fn previous(&self) -> Vec<String> {
+        lock(&self.dir).previous().unwrap().into_iter().map(|version| version.name).collect()
+    }
+
+    /// What a person reads, with the test's own path replaced.
+    pub fn words(&self, error: &StoreError) -> String {
+        words(error).replace(self.parent.path().to_str().unwrap(), "DIR")
+    }
+}
+
 /// What a child process is to do, all in one variable of the environment.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -342,7 +372,7 @@ impl Job {
         type Parts = (PathBuf, String, Option<(String, u32)>, Option<String>, String, u64);
         let (dir, task, kill, hold, filesystem, wait): Parts = serde_json::from_str(text).unwrap();
         let checkpoint = |name: String| Checkpoint::ALL.into_iter().find(|known| known.name() == name).unwrap();
-        let filesystems = [Filesystem::AsIs, Filesystem::NoExchange, Filesystem::NoMove];
+        let filesystems = [Filesystem::AsIs, Filesystem::NoExchange, Filesystem::NoMove, Filesystem::NoMoveAtAll];
         Self {
             dir,
             task,

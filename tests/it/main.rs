@@ -3,7 +3,9 @@
 mod fetch;
 mod install_behaviour;
 mod install_crash;
+mod install_lock;
 mod install_mounts;
 mod install_power;
 mod install_support;
+mod trip;
 mod vectors;
