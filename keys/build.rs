@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::{env, fs};
 
-fn main() {
-    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("keys");
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("keys");
     println!("cargo::rerun-if-changed={}", folder.display());
-    let mut names: Vec<String> = fs::read_dir(&folder)
-        .expect("the folder of this file can be listed")
+    let mut names: Vec<String> = fs::read_dir(&folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.ends_with(".pub"))
         .collect();
@@ -19,6 +18,6 @@ fn main() {
         code += &format!("    ({name:?}, include_str!({:?})),\n", folder.join(&name));
     }
     code += "];\n";
-    let target = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("built_in.rs");
-    fs::write(target, code).expect("the build folder can be written");
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("built_in.rs"), code)?;
+    Ok(())
 }

@@ -41,7 +41,7 @@ interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Bundle(bundle::Args),
+    Bundle(Box<bundle::Args>),
     Import(import::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let context = Context::new(cli.globals);
     let result = match cli.command {
-        Command::Bundle(args) => bundle::run(&context, args),
+        Command::Bundle(args) => bundle::run(&context, *args),
         Command::Import(args) => import::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),

@@ -147,11 +147,7 @@ impl Reconcile<'_> {
         Err(SourceError::Moving { collection: name.to_owned(), cause })
     }
 
-    async fn walk(
-        &self,
-        tasks: Vec<Task>,
-        changed_since: Option<Timestamp>,
-    ) -> Result<Vec<(Interval, Vec<Document>)>, SourceError> {
+    async fn walk(&self, tasks: Vec<Task>, changed_since: Option<Timestamp>) -> Result<Vec<FoundUnit>, SourceError> {
         let found = Arc::new(Mutex::new(Vec::new()));
         let sink = Box::new(Found(Arc::clone(&found)));
         let walk = Walk::new(Arc::clone(self.client), vec![self.walked.clone()], changed_since, sink);
@@ -162,7 +158,10 @@ impl Reconcile<'_> {
 }
 
 /// What was found, interval by interval.
-struct Found(Arc<Mutex<Vec<(Interval, Vec<Document>)>>>);
+struct Found(Arc<Mutex<Vec<FoundUnit>>>);
+
+/// A complete interval with its documents.
+type FoundUnit = (Interval, Vec<Document>);
 
 impl Sink for Found {
     fn top(&self, _: usize, _: Option<Timestamp>) -> Result<(), SourceError> {

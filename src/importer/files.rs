@@ -203,3 +203,34 @@ pub(super) fn remove_if_empty(path: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::importer::NoCheckpoints;
+
+    #[test]
+    fn nothing_is_overwritten_and_no_link_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        write_file(&at("one"), b"1", &NoCheckpoints).unwrap();
+        assert_eq!(write_file(&at("one"), b"2", &NoCheckpoints).unwrap_err().errno(), Some(Errno::EXIST));
+        std::os::unix::fs::symlink(at("elsewhere"), at("link")).unwrap();
+        assert!(write_file(&at("link"), b"2", &NoCheckpoints).is_err());
+        assert!(ensure_folder(&at("link")).is_err());
+        assert!(make_folder(&at("link")).is_err());
+        assert!(rename(&at("one"), &at("link")).is_err());
+        assert_eq!(read_up_to(&at("link"), 9).unwrap(), Some(vec![]));
+        assert_eq!(read_up_to(&at("none"), 9).unwrap(), None);
+        assert_eq!(read_up_to(&at("one"), 9).unwrap(), Some(b"1".to_vec()));
+        assert!(!at("elsewhere").exists());
+    }
+
+    #[test]
+    fn an_error_names_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing/file");
+        let error = create_file(&missing).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot create `{}`", missing.display()));
+    }
+}

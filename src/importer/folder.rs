@@ -239,3 +239,32 @@ fn number_of(name: &str) -> Option<u64> {
     let (number, label) = name.split_once('-')?;
     (!label.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.parse().ok())?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::importer::NoCheckpoints;
+
+    #[test]
+    fn names_of_versions_go_up() {
+        assert_eq!(number_of("0012-foreign"), Some(12));
+        for other in ["foreign", "12", "12-", "+2-x", "-x", "99999999999999999999-x"] {
+            assert_eq!(number_of(other), None, "{other}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
+        assert_eq!(folder.name_for_previous("a").unwrap(), "0001-a");
+        for name in ["0009-x", "10000-y", "notes"] {
+            fs::create_dir_all(folder.inner(PREVIOUS).join(name).join(DATA)).unwrap();
+        }
+        assert_eq!(folder.name_for_previous("a").unwrap(), "10001-a");
+        let names: Vec<_> = folder.previous().unwrap().into_iter().map(|version| version.name).collect();
+        assert_eq!(names, ["10000-y", "0009-x"], "the newest first, by number");
+    }
+
+    #[test]
+    fn the_first_signature_has_the_name_that_minisign_looks_for() {
+        let names: Vec<_> = manifest_files().take(3).collect();
+        assert_eq!(names, ["manifest.json", "manifest.json.minisig", "manifest.json.minisig.2"]);
+    }
+}

@@ -103,3 +103,54 @@ pub(super) fn append(folder: &Folder, entry: &HistoryEntry) -> Result<()> {
     file.write_all(&line).doing("write", &path)?;
     file.sync_all().doing("sync", &path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::importer::NoCheckpoints;
+    use std::sync::Arc;
+
+    fn entry(second: i64) -> HistoryEntry {
+        HistoryEntry {
+            time: Timestamp::from_second(second).unwrap(),
+            action: Action::Rollback,
+            archive: None,
+            created: None,
+            counts: None,
+            content: None,
+            key_id: None,
+            previous: None,
+        }
+    }
+
+    #[test]
+    fn a_line_is_short_and_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
+        std::fs::create_dir(folder.oct()).unwrap();
+        for second in [1, 1, 2] {
+            append(&folder, &entry(second)).unwrap();
+        }
+        let text = std::fs::read_to_string(folder.inner(HISTORY)).unwrap();
+        assert_eq!(text.lines().next(), Some("{\"time\":\"1970-01-01T00:00:01Z\",\"action\":\"rollback\"}"));
+        assert_eq!(read(&folder.inner(HISTORY), 9).unwrap(), [entry(2), entry(1)]);
+        assert_eq!(read(&folder.inner(HISTORY), 1).unwrap(), [entry(2)]);
+    }
+
+    #[test]
+    fn a_line_that_is_torn_at_any_byte_costs_that_line_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
+        std::fs::create_dir(folder.oct()).unwrap();
+        let path = folder.inner(HISTORY);
+        append(&folder, &entry(1)).unwrap();
+        let first = std::fs::read(&path).unwrap();
+        append(&folder, &entry(2)).unwrap();
+        let both = std::fs::read(&path).unwrap();
+        for end in first.len()..both.len() {
+            std::fs::write(&path, &both[..end]).unwrap();
+            append(&folder, &entry(2)).unwrap();
+            assert_eq!(read(&path, 9).unwrap(), [entry(2), entry(1)], "torn at {end}");
+        }
+    }
+}

@@ -120,3 +120,59 @@ impl Journal {
         files::sync_folder(&folder.oct())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::importer::{Action, NoCheckpoints};
+    use std::sync::Arc;
+
+    fn journal(incoming: Incoming) -> Journal {
+        let entry = HistoryEntry {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            action: Action::Install,
+            archive: Some("x".into()),
+            created: None,
+            counts: None,
+            content: None,
+            key_id: None,
+            previous: None,
+        };
+        Journal::new(incoming, Sha256Digest::of(b""), entry)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
+        std::fs::create_dir(folder.oct()).unwrap();
+        assert_eq!(Journal::read(&folder).unwrap(), None);
+        for incoming in [Incoming::Staging, Incoming::Previous("0001-x".into())] {
+            let journal = journal(incoming);
+            journal.write(&folder).unwrap();
+            assert_eq!(Journal::read(&folder).unwrap(), Some(journal));
+        }
+        Journal::remove(&folder).unwrap();
+        assert_eq!(Journal::read(&folder).unwrap(), None);
+    }
+
+    #[test]
+    fn what_could_lead_elsewhere_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
+        std::fs::create_dir(folder.oct()).unwrap();
+        let refused = |change: &dyn Fn(&mut Journal)| {
+            let mut journal = journal(Incoming::Staging);
+            change(&mut journal);
+            journal.write(&folder).unwrap();
+            Journal::read(&folder).unwrap_err().to_string()
+        };
+        assert!(refused(&|journal| journal.version = 2).contains("version 2"));
+        assert!(refused(&|journal| journal.incoming = Incoming::Previous("../x".into())).contains("a name"));
+        assert!(refused(&|journal| journal.previous = Some("..".into())).contains("a name"));
+        assert!(refused(&|journal| journal.incoming_files = vec!["/etc/passwd".into()]).contains("a name"));
+        let mut long = journal(Incoming::Staging);
+        long.entry.archive = Some("x".repeat(70_000));
+        assert!(long.write(&folder).is_err());
+    }
+}

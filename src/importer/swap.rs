@@ -207,9 +207,13 @@ impl<'f> Swap<'f> {
                 set_aside(self.folder, &data)?;
             }
             self.move_in()?;
-        } else if installed && self.journal.had_data && tree::digest(self.folder.dir())? == self.journal.tree {
+        } else if installed && tree::digest(self.folder.dir())? == self.journal.tree {
             self.in_place = true;
-            self.collect()?;
+            if self.journal.had_data {
+                self.collect()?;
+            } else {
+                self.remove_incoming()?;
+            }
         }
         Ok(self.in_place)
     }

@@ -70,3 +70,48 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
         copy.sync_all().doing("sync", to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MemberPath;
+    use crate::model::manifest::{File, content_digest};
+
+    fn sample(root: &Path) -> Vec<File> {
+        // In the order of their paths as text, which is not that of their components.
+        let paths = ["data/a", "data/b-c", "data/b/x", "data/b/y", "data/b0"];
+        let file = |path: &str| File {
+            path: MemberPath::new(path).unwrap(),
+            size: path.len() as u64,
+            sha256: Sha256Digest::of(path.as_bytes()),
+        };
+        fs::create_dir_all(root.join("data/b")).unwrap();
+        for path in paths {
+            fs::write(root.join(path), path).unwrap();
+        }
+        paths.into_iter().map(file).collect()
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = sample(dir.path());
+        assert_eq!(digest(dir.path()).unwrap(), content_digest(&files));
+        fs::write(dir.path().join("data/b/x"), "data/b/X").unwrap();
+        assert_ne!(digest(dir.path()).unwrap(), content_digest(&files));
+    }
+
+    #[test]
+    fn a_copy_has_the_same_digest() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        sample(from.path());
+        std::os::unix::fs::symlink("b/x", from.path().join("data/link")).unwrap();
+        fs::set_permissions(from.path().join("data/a"), fs::Permissions::from_mode(0o600)).unwrap();
+        copy(&from.path().join("data"), &to.path().join("data")).unwrap();
+        assert_eq!(digest(from.path()).unwrap(), digest(to.path()).unwrap());
+        assert_eq!(fs::metadata(to.path().join("data/a")).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::remove_file(to.path().join("data/link")).unwrap();
+        std::os::unix::fs::symlink("b/y", to.path().join("data/link")).unwrap();
+        assert_ne!(digest(from.path()).unwrap(), digest(to.path()).unwrap());
+    }
+}

@@ -59,7 +59,7 @@ pub struct ImportReport {
 #[derive(Debug)]
 pub enum Outcome {
     /// The catalog is in place.
-    Installed(Report),
+    Installed(Box<Report>),
     /// This very bundle was in place already, intact.
     AlreadyInstalled,
     /// A dry run: everything was checked, nothing was written.
@@ -121,7 +121,7 @@ pub fn import(
     }
     let installed = install(&mut locked, archive, &path, options, progress)?;
     warnings.extend(installed.warnings.iter().map(|warning| full_text(warning)));
-    Ok(report(Outcome::Installed(installed), recovered, warnings))
+    Ok(report(Outcome::Installed(Box::new(installed)), recovered, warnings))
 }
 
 fn install(

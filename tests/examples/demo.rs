@@ -1,5 +1,6 @@
 //! The whole trip on one machine, without a network: a stand-in for the catalog, a throw-away key, a bundle, a look at
 //! it with plain tools, an import, a verification. Each command is shown as a person would type it.
+#![allow(clippy::expect_used, clippy::print_stdout)]
 
 use std::env;
 use std::ffi::OsStr;

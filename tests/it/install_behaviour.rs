@@ -6,13 +6,10 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use oct::importer::{Action, Checkpoint, Difference, Method, Recovered, Store, StoreError};
-use oct::model::progress::Silent;
+use oct::importer::{Action, Checkpoint, Difference, Method, StoreError};
 use oct::model::tnf::Validation;
 use oct::model::{Class, Classified as _, MemberPath, layout};
 

@@ -28,6 +28,9 @@ fn mount(image: &Path, at: &Path) -> Option<Mount> {
     Mount::new(at, &["-o", "loop", image.to_str().unwrap()])
 }
 
+/// Before which pass of a checkpoint, or after the end, and the image.
+type Copy = (Option<(Checkpoint, u32)>, PathBuf);
+
 /// Does `work` on a folder with A (and D before it), pulling the plug at every checkpoint and after the end.
 fn pulled(filesystem: Filesystem, letters: &str, new: char, work: &str) {
     let parent = scratch();
@@ -41,7 +44,7 @@ fn pulled(filesystem: Filesystem, letters: &str, new: char, work: &str) {
     let dir = seen.join("db");
     installed(&dir, 1, letters);
 
-    let copies: Arc<Mutex<Vec<(Option<(Checkpoint, u32)>, PathBuf)>>> = Arc::default();
+    let copies: Arc<Mutex<Vec<Copy>>> = Arc::default();
     let copy = {
         let (copies, image, parent) = (Arc::clone(&copies), image.clone(), parent.path().to_owned());
         move |at| {
