@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -22,6 +23,8 @@ use crate::model::document::Document;
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
 /// Changes with every incompatible change of the files.
 const STATE_VERSION: u32 = 1;
+/// The file that whoever works in the folder has locked.
+const LOCK: &str = "lock";
 
 /// What has to be the same for a fetch to be continued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,6 +65,7 @@ impl WorkState {
 /// A work folder, locked for this process.
 #[derive(Debug)]
 pub struct WorkFolder {
+    root: PathBuf,
     folder: PathBuf,
     lock: fs::File,
     next: u32,
@@ -94,12 +98,17 @@ impl WorkFolder {
     pub fn open(root: &Path, asked: &Asked) -> Result<Self, SourceError> {
         let key = serde_json::to_vec(asked).map_err(io::Error::from)?;
         let folder = root.join(&Sha256Digest::of(&key).to_string()[..16]);
-        fs::create_dir_all(&folder)?;
-        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
-        match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { folder, lock, next: 0 }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(SourceError::Busy(folder)),
-            Err(error) => Err(io::Error::from(error).into()),
+        loop {
+            fs::create_dir_all(&folder)?;
+            let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+            if !try_lock(&lock)? {
+                return Err(SourceError::Busy(folder));
+            }
+            // Another process may have removed the folder between the two steps: then this is the lock of nothing.
+            if fs::metadata(folder.join(LOCK)).is_ok_and(|now| lock.metadata().is_ok_and(|own| own.ino() == now.ino()))
+            {
+                return Ok(Self { root: root.to_owned(), folder, lock, next: 0 });
+            }
         }
     }
 
@@ -108,11 +117,8 @@ impl WorkFolder {
     /// # Errors
     /// Those of the disk.
     pub fn resume(&mut self, now: Timestamp, fresh: bool) -> Result<Option<(WorkState, Vec<Unit>)>, SourceError> {
-        let state = if fresh { None } else { self.read_state() };
-        let state = state.filter(|state| {
-            let age = now.duration_since(state.created);
-            state.version == STATE_VERSION && age <= RESUME_MAX_AGE && age >= SignedDuration::ZERO
-        });
+        self.sweep(now);
+        let state = if fresh { None } else { usable_state(&self.folder, now) };
         let Some(state) = state else {
             self.clear()?;
             return Ok(None);
@@ -168,8 +174,16 @@ impl WorkFolder {
         Ok(())
     }
 
-    fn read_state(&self) -> Option<WorkState> {
-        serde_json::from_slice(&fs::read(self.folder.join("state.json")).ok()?).ok()
+    /// Removes what was left of other questions and cannot be continued any more. That it may fail for one folder or
+    /// another does no harm: a later run sweeps again.
+    fn sweep(&self, now: Timestamp) {
+        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            let folder = entry.path();
+            let Ok(lock) = fs::File::open(folder.join(LOCK)) else { continue };
+            if folder != self.folder && try_lock(&lock).unwrap_or(false) && usable_state(&folder, now).is_none() {
+                let _ = fs::remove_dir_all(&folder);
+            }
+        }
     }
 
     fn unit_files(&self) -> io::Result<Vec<PathBuf>> {
@@ -202,6 +216,23 @@ impl WorkFolder {
         file.write_all(bytes)?;
         drop(file);
         fs::rename(new, self.folder.join(name))
+    }
+}
+
+/// The state in `folder`, if a fetch can be continued from it at `now`.
+fn usable_state(folder: &Path, now: Timestamp) -> Option<WorkState> {
+    let state: WorkState = serde_json::from_slice(&fs::read(folder.join("state.json")).ok()?).ok()?;
+    let age = now.duration_since(state.created);
+    let usable = state.version == STATE_VERSION && age <= RESUME_MAX_AGE && age >= SignedDuration::ZERO;
+    usable.then_some(state)
+}
+
+/// Whether the lock was free, and is taken now.
+fn try_lock(file: &fs::File) -> io::Result<bool> {
+    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -279,6 +310,18 @@ mod tests {
         bytes[last] ^= 1;
         std::fs::write(file, bytes).unwrap();
         assert_eq!(work.resume(now(), false).unwrap().unwrap().1.len(), 1);
+    }
+
+    #[test]
+    fn what_was_left_of_other_questions_goes_by_itself() {
+        let root = tempfile::tempdir().unwrap();
+        interrupted(root.path());
+        let folders = || std::fs::read_dir(root.path()).unwrap().count();
+        let mut other = WorkFolder::open(root.path(), &asked("b")).unwrap();
+        other.resume(now() + SignedDuration::from_hours(1), false).unwrap();
+        assert_eq!(folders(), 2);
+        other.resume(now() + SignedDuration::from_hours(7), false).unwrap();
+        assert_eq!(folders(), 1);
     }
 
     #[test]

@@ -216,6 +216,26 @@ fn a_lower_layer_of_an_overlay() {
     assert!(kills.len() > 15, "{}", kills.len());
 }
 
+#[test]
+fn a_previous_version_in_a_lower_layer_comes_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let base = parent.path().join("base");
+    let Some(_base) = Mount::new(&base, &["-t", "tmpfs", "tmpfs"]) else { return };
+    let [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map(|name| base.join(name));
+    installed(&lower.join("db"), 1, "AB");
+    fs::create_dir_all(&upper).unwrap();
+    fs::create_dir_all(&work).unwrap();
+    let [l, u, w] = [&lower, &upper, &work].map(|path| path.display().to_string());
+    let options = format!("lowerdir={l},upperdir={u},workdir={w},redirect_dir=off");
+    let Some(_mount) = Mount::new(&merged, &["-t", "overlay", "-o", &options, "overlay"]) else { return };
+    let dir = merged.join("db");
+    for letter in ['A', 'B', 'A'] {
+        lock(&dir).rollback(now()).unwrap();
+        assert!(Catalog::new(letter).is_in(&dir) && Catalog::new(letter).vouches_in(&dir), "{letter}");
+        assert_tidy(&dir, "");
+    }
+}
+
 /// Runs a job as a user who has no rights; `None` where that is not possible.
 fn as_nobody(job: &Job) -> Option<(std::process::ExitStatus, String)> {
     const NOBODY: u32 = 65_534;

@@ -7,5 +7,6 @@ mod install_lock;
 mod install_mounts;
 mod install_power;
 mod install_support;
+mod resume;
 mod trip;
 mod vectors;

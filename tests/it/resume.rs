@@ -1,0 +1,70 @@
+//! A fetch that is stopped at any moment leaves nothing half done, and the next run goes on where it was.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use standin::{Catalog, Knobs, MadeUp, Standin};
+
+use super::trip::{Host, text, tree};
+
+fn server() -> Standin {
+    let made_up = MadeUp { images: 8_000, bundles: 2_000, longest_tie: Some(250), ..MadeUp::default() };
+    Standin::start(Catalog::made_up(&made_up), Knobs::default())
+}
+
+/// `content` of the manifest that a bundle of everything has.
+fn content(host: &Host, server: &Standin, out: &str, arguments: &[&str]) -> String {
+    let all = [&["--out", out, "--json", "--page-size", "100"], arguments].concat();
+    let output = host.bundle(server, &all);
+    assert!(output.status.success(), "{}", text(&output));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    document["content"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_server_that_dies_half_way() {
+    let (server, host) = (server(), Host::with_key());
+    let undisturbed = content(&host, &server, "undisturbed", &[]);
+    let (documents, half) = (server.stats().documents, server.stats().requests / 2);
+    server.die_after(half);
+    let output = host.bundle(&server, &["--out", "out", "--page-size", "100", "--tries", "2"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("hint: run the same command again") || text(&output).contains("check the address"));
+    assert_eq!(tree(&host.path("out")).len(), 0, "neither an archive nor a part of one");
+    server.revive();
+    server.clear();
+    assert_eq!(content(&host, &server, "out", &[]), undisturbed);
+    let again = server.stats().documents;
+    assert!(again * 10 < documents * 6, "{again} of {documents} documents were asked for again");
+    eprintln!("after a death half-way, {again} of {documents} documents were asked for again");
+}
+
+#[test]
+fn killed_at_random_moments() {
+    let rounds = std::env::var("OCT_TEST_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4);
+    let (server, host) = (server(), Host::with_key());
+    let undisturbed = content(&host, &server, "undisturbed", &[]);
+    let whole = server.stats().requests;
+    server.set(|knobs| knobs.latency = Duration::from_millis(10));
+    for round in 0..rounds {
+        server.clear();
+        let (catalog, charts) = (server.catalog_url(), server.charts_url());
+        let out = format!("out-{round}");
+        let arguments =
+            [["bundle", "--catalog-url", &catalog, "--charts-url"], [&charts, "--page-size", "100", "--out"]];
+        let mut command = host.command(&[&arguments.concat()[..], &[&out]].concat());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let stop_at = 3 + whole * (2 * round + 1) / (2 * rounds);
+        while server.stats().requests < stop_at && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Either the archive is there, whole, or nothing that looks like one.
+        for path in tree(&host.path(&out)).keys().filter(|path| path.to_string_lossy().ends_with(".zst")) {
+            host.ok(&["verify", path.to_str().unwrap(), "--key", "oct.pub"]);
+        }
+        assert_eq!(content(&host, &server, &out, &[]), undisturbed, "round {round}");
+        assert_eq!(tree(&host.path(&out)).len(), 3, "no litter");
+    }
+}
