@@ -9,6 +9,8 @@ mod inspect;
 mod keygen;
 mod output;
 mod progress;
+mod rollback;
+mod status;
 mod trust;
 mod values;
 mod verify;
@@ -17,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::model::failure::Classified as _;
+use crate::model::failure::{Class, Classified as _};
 use crate::ops::Error;
 use args::Globals;
 use context::Context;
@@ -45,6 +47,8 @@ enum Command {
     Import(import::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
+    Status(status::Args),
+    Rollback(rollback::Args),
     Keygen(keygen::Args),
     Trust(trust::Args),
 }
@@ -55,8 +59,9 @@ enum Answer {
     /// Done, or yes.
     Yes,
     /// No: exit code 1.
-    #[expect(dead_code, reason = "the commands that ask a question come later")]
     No,
+    /// What was asked about is not what was signed: exit code 4.
+    NotAsSigned,
 }
 
 /// Runs the program with the arguments of this process.
@@ -69,12 +74,15 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),
+        Command::Status(args) => status::run(&context, args),
+        Command::Rollback(args) => rollback::run(&context, args),
         Command::Keygen(args) => keygen::run(&context, args),
         Command::Trust(args) => trust::run(&context, args),
     };
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
         Err(error) => {
             context.out.error(&error);
             ExitCode::from(error.class().exit_code())

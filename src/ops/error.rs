@@ -91,6 +91,9 @@ pub enum Error {
         /// How many more there are.
         more: u64,
     },
+    /// The catalog that `rollback` would bring back is not what was signed.
+    #[error("the previous catalog does not come back: {0}")]
+    Previous(Box<Error>),
     /// This host does not allow it; the message names the path.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -151,6 +154,7 @@ impl Classified for Error {
             Self::Trust(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Signature { cause, .. } => cause.class(),
+            Self::Previous(cause) => cause.class(),
             Self::Manifest { .. }
             | Self::Comment { .. }
             | Self::Content { .. }
@@ -179,6 +183,7 @@ impl Classified for Error {
             }
             Self::Policy(PolicyError::TooOld { .. }) => Some("fetch a newer bundle, or raise --max-age".into()),
             Self::Deviates { .. } => Some("import a bundle again, or `oct rollback`".into()),
+            Self::Previous(_) => Some("import the archive of the catalog that you want back".into()),
             Self::Unsigned { .. } => {
                 Some("`oct import` a bundle: it replaces the folder, and keeps the old one".into())
             }

@@ -175,17 +175,22 @@ fn newest_valid(
     Err(first_error.unwrap_or_else(|| Error::NoArchive(folder.to_owned())))
 }
 
+/// A warning where a catalog is younger than this host's clock allows.
+pub(super) fn future_warning(manifest: &Manifest, now: Timestamp) -> Option<String> {
+    let age = now.duration_since(manifest.created);
+    (age < -CLOCK_TOLERANCE).then(|| {
+        format!(
+            "the bundle of {} lies {} in the future of this host's clock ({now}); one of the clocks is wrong",
+            manifest.created,
+            text::age(-age.as_secs()),
+        )
+    })
+}
+
 /// Age by this host's clock, which decides nothing but `--max-age`: bastions' clocks drift.
 fn check_age(manifest: &Manifest, options: &ImportOptions, warnings: &mut Vec<String>) -> Result<(), Error> {
     let age = options.now.duration_since(manifest.created);
-    if age < -CLOCK_TOLERANCE {
-        warnings.push(format!(
-            "the bundle of {} lies {} in the future of this host's clock ({}); one of the clocks is wrong",
-            manifest.created,
-            text::age(-age.as_secs()),
-            options.now
-        ));
-    }
+    warnings.extend(future_warning(manifest, options.now));
     match options.max_age {
         Some(max) if age > max => {
             Err(PolicyError::TooOld { created: manifest.created, age: age.as_secs(), max: max.as_secs() }.into())

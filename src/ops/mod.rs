@@ -6,6 +6,8 @@ pub mod import;
 pub mod inspect;
 pub mod keys;
 pub mod open;
+pub mod rollback;
+pub mod status;
 pub mod verify;
 
 pub use error::{Error, PolicyError};

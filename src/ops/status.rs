@@ -1,0 +1,135 @@
+//! `oct status`: what is installed, proved again, and how old it is.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::importer::{HistoryEntry, Holder, Recovered, Store};
+use crate::model::manifest::{Manifest, VerifiedManifest};
+use crate::model::progress::Progress;
+use crate::trust::Keyring;
+
+use super::Error;
+use super::import::future_warning;
+
+/// Lines of the history that are shown.
+const HISTORY_LINES: usize = 5;
+/// How long a lock that somebody else holds is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// What was found.
+#[derive(Debug)]
+pub struct Status {
+    /// The folder, as it was named.
+    pub dir: PathBuf,
+    /// What stands in it.
+    pub state: State,
+    /// The replaced versions that are kept, the newest first.
+    pub previous: Vec<PreviousVersion>,
+    /// The last changes, the newest first.
+    pub history: Vec<HistoryEntry>,
+    /// What a crash had left and was settled first.
+    pub recovered: Vec<Recovered>,
+    /// What is worth knowing and no error.
+    pub warnings: Vec<String>,
+}
+
+/// What stands in a folder.
+#[derive(Debug)]
+pub enum State {
+    /// Neither a catalog nor a manifest.
+    Nothing,
+    /// Every file is, byte for byte, as a trusted key signed it, and there is no other file.
+    Intact {
+        /// What is installed.
+        manifest: Box<VerifiedManifest>,
+        /// Seconds since its `created` by this host's clock.
+        age: i64,
+        /// Whether that is more than was allowed.
+        stale: bool,
+    },
+    /// A catalog without a signed manifest.
+    Unsigned(Error),
+    /// The signature does not count, or the files are not what was signed.
+    NotAsSigned {
+        /// Why.
+        cause: Error,
+        /// Every difference between the files and the manifest, where it came to that; at most a thousand.
+        deviations: Vec<String>,
+        /// How many more there are.
+        more: u64,
+    },
+}
+
+/// A replaced version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviousVersion {
+    /// Its name in `.oct/previous`.
+    pub name: String,
+    /// The `created` that its manifest states, unverified; `None` for a catalog of unknown origin.
+    pub created: Option<Timestamp>,
+}
+
+/// Looks at the folder `dir` and proves what is in it.
+///
+/// # Errors
+/// Where the folder cannot be read, or another process changes it for too long. A catalog that is not what was signed
+/// is no error here, but a [`State`].
+pub fn status(
+    dir: &Path,
+    max_age: Option<SignedDuration>,
+    keyring: &Keyring,
+    now: Timestamp,
+    progress: &dyn Progress,
+) -> Result<Status, Error> {
+    let folder = Store::open(dir).read(&Holder::new("oct status", now), LOCK_WAIT, progress)?;
+    let mut warnings = Vec::new();
+    if folder.is_unfinished() {
+        warnings.push("an interrupted change is not complete; run oct as a user who may write into the folder".into());
+    }
+    let state = match folder.installed()? {
+        None => State::Nothing,
+        Some(installed) => match installed.manifest {
+            None => {
+                let what = "holds a catalog without a signed manifest";
+                State::Unsigned(Error::Unsigned { path: dir.to_owned(), what })
+            }
+            Some(signed) => match signed.verify(keyring) {
+                Err(error) => {
+                    let cause = Error::of_manifest(dir, error);
+                    State::NotAsSigned { cause, deviations: vec![], more: 0 }
+                }
+                Ok(manifest) => {
+                    progress.begin("verifying", None);
+                    let findings = folder.verify_files(&manifest);
+                    progress.end("verifying");
+                    match super::verify::require_intact(dir, &findings) {
+                        Ok(()) => {
+                            warnings.extend(future_warning(&manifest, now));
+                            let age = now.duration_since(manifest.created);
+                            let stale = max_age.is_some_and(|max| age > max);
+                            State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale }
+                        }
+                        Err(cause) => {
+                            let deviations = findings.deviations.iter().map(ToString::to_string).collect();
+                            State::NotAsSigned { cause, deviations, more: findings.more }
+                        }
+                    }
+                }
+            },
+        },
+    };
+    let previous = folder.previous()?.into_iter().map(|version| {
+        let manifest = version.manifest.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
+        PreviousVersion { name: version.name, created: manifest.map(|manifest| manifest.created) }
+    });
+    Ok(Status {
+        dir: dir.to_owned(),
+        state,
+        previous: previous.collect(),
+        history: folder.history(HISTORY_LINES)?,
+        recovered: folder.recovered().to_vec(),
+        warnings,
+    })
+}
