@@ -3,6 +3,7 @@
 
 mod args;
 mod bundle;
+mod check;
 mod context;
 mod import;
 mod inspect;
@@ -42,6 +43,7 @@ interrupted";
 #[derive(Debug, Subcommand)]
 enum Command {
     Bundle(Box<bundle::Args>),
+    Check(Box<check::Args>),
     Import(import::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
@@ -55,7 +57,6 @@ enum Answer {
     /// Done, or yes.
     Yes,
     /// No: exit code 1.
-    #[expect(dead_code, reason = "the commands that ask a question come later")]
     No,
 }
 
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
     let context = Context::new(cli.globals);
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),
+        Command::Check(args) => check::run(&context, *args),
         Command::Import(args) => import::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),
