@@ -102,7 +102,9 @@ fn questions(args: &Args) -> Result<Vec<Row>, Error> {
     let asked = |question| Row { label: String::new(), question: Ok(question), note: None };
     let rows = match (&args.what, &args.from) {
         (Some(_), Some(_)) => {
-            return Err(Error::Usage("--from takes the questions from a file: leave out image, operator, chart".into()));
+            return Err(Error::Usage(
+                "--from takes the questions from a file: leave out image, operator, chart".into(),
+            ));
         }
         (None, None) => {
             return Err(Error::Usage("nothing is asked: name image, operator or chart, or give --from FILE".into()));

@@ -283,7 +283,8 @@ mod tests {
 
     fn catalog() -> Catalog {
         let mut catalog = Catalog::default();
-        let entry = r#"{"certified":true,"repositories":[{"registry":"r.example","repository":"a","tags":[{"name":"1"}]}]}"#;
+        let entry =
+            r#"{"certified":true,"repositories":[{"registry":"r.example","repository":"a","tags":[{"name":"1"}]}]}"#;
         for number in 0..600 {
             catalog.add_image(&format!("d{number}"), &serde_json::from_str(entry).unwrap());
         }
