@@ -3,6 +3,7 @@
 
 mod args;
 mod bundle;
+mod check;
 mod context;
 mod import;
 mod inspect;
@@ -44,6 +45,7 @@ interrupted";
 #[derive(Debug, Subcommand)]
 enum Command {
     Bundle(Box<bundle::Args>),
+    Check(Box<check::Args>),
     Import(import::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
@@ -71,6 +73,7 @@ pub fn main() -> ExitCode {
     let context = Context::new(cli.globals);
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),
+        Command::Check(args) => check::run(&context, *args),
         Command::Import(args) => import::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),

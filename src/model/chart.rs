@@ -10,7 +10,10 @@ use super::limits;
 /// What certsuite reads of one version of a chart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChartVersion {
-    /// The chart's name, as the version itself states it.
+    /// The key of the list in which it stands.
+    pub list: String,
+    /// The chart's name, as the version itself states it; empty where it states none. certsuite compares this one, so
+    /// it need not be the key of the list.
     pub name: String,
     /// Its version.
     pub version: String,
@@ -36,7 +39,15 @@ struct Entry {
     kube_version: Option<String>,
 }
 
-/// Every version of every chart of the index `yaml`, by chart name, then in the order of the index.
+impl ChartVersion {
+    /// The name for people: its own, else that of its list.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        if self.name.is_empty() { &self.list } else { &self.name }
+    }
+}
+
+/// Every version of every chart of the index `yaml`, by the key of its list, then in the order of the index.
 ///
 /// # Errors
 /// Where `yaml` is not YAML, has no `entries`, a version lacks its `version`, or there are more than
@@ -65,7 +76,7 @@ impl<'de> Deserialize<'de> for Versions {
                 while let Some(chart) = map.next_key::<String>()? {
                     map.next_value_seed(OneChart { chart, all: &mut all })?;
                 }
-                all.sort_by(|a: &ChartVersion, b| a.name.cmp(&b.name));
+                all.sort_by(|a: &ChartVersion, b| a.list.cmp(&b.list));
                 Ok(Versions(all))
             }
         }
@@ -113,7 +124,8 @@ impl<'de> Visitor<'de> for OneChart<'_> {
                 return Err(serde::de::Error::custom(format_args!("more than {max} chart versions")));
             }
             self.all.push(ChartVersion {
-                name: entry.name.unwrap_or_else(|| self.chart.clone()),
+                list: self.chart.clone(),
+                name: entry.name.unwrap_or_default(),
                 version: entry.version,
                 kube_version: entry.kube_version.unwrap_or_default(),
             });
@@ -132,7 +144,8 @@ mod tests {
         let versions = parse_index(yaml).unwrap();
         assert_eq!(versions.len(), 2);
         assert_eq!((versions[0].version.as_str(), versions[0].kube_version.as_str()), ("1.10", ">= 1.19"));
-        assert_eq!((versions[1].name.as_str(), versions[1].version.as_str()), ("a", "2"));
+        assert_eq!((versions[1].list.as_str(), versions[1].version.as_str()), ("a", "2"));
+        assert_eq!((versions[1].name.as_str(), versions[1].shown_name()), ("", "a"));
     }
 
     #[test]

@@ -45,3 +45,7 @@ pub const KEY_FILE_BYTES: u64 = 16 << 10;
 
 /// Bytes of remote text (an error's detail, a title) that are shown. Stops flooding the terminal.
 pub const REMOTE_TEXT_CHARS: usize = 300;
+
+/// Bytes of a list of questions. Stops reading a disk image that was named by mistake; the pods of a cluster with
+/// 10,000 containers are about 100 MB.
+pub const QUESTIONS_BYTES: u64 = 512 << 20;

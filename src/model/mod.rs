@@ -3,12 +3,14 @@
 //! Nothing here reads a file, the clock, the environment or the network.
 
 pub mod archive_name;
+pub mod catalog;
 pub mod chart;
 pub mod constraint;
 pub mod digest;
 pub mod document;
 pub mod failure;
 pub mod header;
+pub mod index;
 pub mod layout;
 pub mod limits;
 pub mod manifest;

@@ -182,7 +182,8 @@ fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
     Ok(versions
         .filter_map(|chart| {
             let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
-            Some(CrashingChart { name: chart.name, version: chart.version, kube_version: chart.kube_version, cause })
+            let name = chart.shown_name().to_owned();
+            Some(CrashingChart { name, version: chart.version, kube_version: chart.kube_version, cause })
         })
         .collect())
 }

@@ -81,6 +81,9 @@ pub enum Error {
     /// No archive in a folder.
     #[error("`{}` holds no `catalog-YYYYMMDDHH.tar.zst`", .0.display())]
     NoArchive(PathBuf),
+    /// No catalog to ask.
+    #[error("`{}` holds no catalog", .0.display())]
+    NoCatalog(PathBuf),
     /// The files of an installed catalog are not what was signed.
     #[error("`{}` is not what was signed: {first}{}", path.display(), if *more > 0 { format!(", and {more} more") } else { String::new() })]
     Deviates {
@@ -160,6 +163,7 @@ impl Classified for Error {
             | Self::Content { .. }
             | Self::Unsigned { .. }
             | Self::NoArchive(_)
+            | Self::NoCatalog(_)
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
@@ -187,6 +191,7 @@ impl Classified for Error {
             Self::Unsigned { .. } => {
                 Some("`oct import` a bundle: it replaces the folder, and keeps the old one".into())
             }
+            Self::NoCatalog(_) => Some("`oct import` a bundle first, or name folder or archive with --db".into()),
             Self::Interrupted => Some("run the same command again: what was fetched is kept".into()),
             _ => None,
         }

@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::archive;
 use crate::importer::{Holder, InstallOptions, Locked, Recovered, Report, Store};
+use crate::model::catalog::Catalog;
 use crate::model::manifest::{Manifest, VerifiedManifest};
 use crate::model::progress::Progress;
 use crate::model::text;
 use crate::trust::Keyring;
 
 use super::open::{self, VerifiedArchive};
-use super::{Error, PolicyError};
+use super::{Error, PolicyError, index};
 
 /// How far a bundle may lie in the future of this host's clock before that is worth a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -117,9 +118,11 @@ pub fn import(
     let installed = locked.installed()?;
     let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options)?;
     if same && locked.verify_files(&manifest).is_intact() {
+        warnings.extend(index::ensure(&locked, &manifest));
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
-    let installed = install(&mut locked, archive, &path, options, progress)?;
+    let (installed, catalog) = install(&mut locked, archive, &path, options, progress)?;
+    warnings.extend(index::build(&locked, &manifest, catalog));
     warnings.extend(installed.warnings.iter().map(|warning| full_text(warning)));
     Ok(report(Outcome::Installed(Box::new(installed)), recovered, warnings))
 }
@@ -130,10 +133,10 @@ fn install(
     path: &Path,
     options: &ImportOptions,
     progress: &dyn Progress,
-) -> Result<Report, Error> {
+) -> Result<(Report, Catalog), Error> {
     let staging = locked.stage(&archive.manifest)?;
     progress.begin("unpacking", Some(archive.manifest.unpacked_size()));
-    let validation = archive.unpack(
+    let (validation, catalog) = archive.unpack_collecting(
         path,
         |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
         |Metered(writer, ..)| Ok(writer.finish()?),
@@ -141,7 +144,8 @@ fn install(
     progress.end("unpacking");
     let checked = staging.finish(validation)?;
     let name = path.file_name().map(|name| text::sanitize(&name.to_string_lossy())).unwrap_or_default();
-    Ok(checked.install(&InstallOptions { keep: options.keep, now: options.now, archive: name })?)
+    let report = checked.install(&InstallOptions { keep: options.keep, now: options.now, archive: name })?;
+    Ok((report, catalog))
 }
 
 /// An error with its sources, in one line.

@@ -1,8 +1,10 @@
 //! The commands: each brings the layers below together, and returns what there is to tell. Nothing here prints.
 
 pub mod bundle;
+pub mod check;
 pub mod error;
 pub mod import;
+mod index;
 pub mod inspect;
 pub mod keys;
 pub mod open;

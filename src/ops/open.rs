@@ -4,6 +4,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use crate::archive::{Archive, ArchiveError, CheckedBody};
+use crate::model::catalog::Catalog;
 use crate::model::digest::HashingWriter;
 use crate::model::manifest::VerifiedManifest;
 use crate::model::tnf::{TnfError, Validation, Validator};
@@ -64,10 +65,38 @@ impl VerifiedArchive {
     pub fn unpack<W: Write>(
         self,
         path: &Path,
-        mut tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
-        mut complete: impl FnMut(W) -> Result<(), Error>,
+        tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
+        complete: impl FnMut(W) -> Result<(), Error>,
     ) -> Result<Validation, Error> {
         let mut validator = Validator::new(self.manifest.counts);
+        self.unpack_through(path, &mut validator, tee, complete)?;
+        validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })
+    }
+
+    /// The same, and gives what can be looked up in the catalog as well.
+    ///
+    /// # Errors
+    /// Those of [`Self::unpack`].
+    pub fn unpack_collecting<W: Write>(
+        self,
+        path: &Path,
+        tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
+        complete: impl FnMut(W) -> Result<(), Error>,
+    ) -> Result<(Validation, Catalog), Error> {
+        let mut validator = Validator::collecting(self.manifest.counts);
+        self.unpack_through(path, &mut validator, tee, complete)?;
+        let catalog = validator.take_catalog().unwrap_or_default();
+        let validation = validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;
+        Ok((validation, catalog))
+    }
+
+    fn unpack_through<W: Write>(
+        self,
+        path: &Path,
+        validator: &mut Validator,
+        mut tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
+        mut complete: impl FnMut(W) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.body.unpack::<Error>(|file, content| {
             let mut tee = Tee { content, copy: tee(file)?, failure: None };
             let read = validator.read(&file.path, &mut tee);
@@ -80,8 +109,7 @@ impl VerifiedArchive {
             rest.map_err(|cause| ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() })?;
             read.map_err(|cause| content_error(path, &file.path, cause))?;
             complete(tee.copy)
-        })?;
-        validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every integration test, in one program.
 
+mod check;
+mod check_from;
 mod fetch;
 mod install_behaviour;
 mod install_crash;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use super::{ArchiveJson, OperatorPage, TnfError, read_containers};
+use crate::model::catalog::Catalog;
 use crate::model::chart;
 use crate::model::layout::{Kind, OPERATORS_PER_PAGE};
 use crate::model::manifest::Counts;
@@ -13,6 +14,7 @@ use crate::model::member::MemberPath;
 pub struct Validator {
     expected: Counts,
     found: Found,
+    catalog: Option<Catalog>,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +36,18 @@ impl Validator {
     /// Expects a catalog with these counts.
     #[must_use]
     pub fn new(expected: Counts) -> Self {
-        Self { expected, found: Found::default() }
+        Self { expected, found: Found::default(), catalog: None }
+    }
+
+    /// The same, and keeps what can be looked up, for [`Self::take_catalog`]: no second reading for the index.
+    #[must_use]
+    pub fn collecting(expected: Counts) -> Self {
+        Self { catalog: Some(Catalog::default()), ..Self::new(expected) }
+    }
+
+    /// What was collected so far.
+    pub fn take_catalog(&mut self) -> Option<Catalog> {
+        self.catalog.take()
     }
 
     /// Reads one file to its end.
@@ -47,20 +60,27 @@ impl Validator {
             Some(Kind::ArchiveJson) => self.found.archive_json = Some(from_json(content)?),
             Some(Kind::Containers) => {
                 let mut previous = String::new();
-                self.found.digests = read_containers(&mut content, |key, _| {
+                self.found.digests = read_containers(&mut content, |key, entry| {
                     if !previous.is_empty() && *key <= *previous {
                         let key = crate::model::text::sanitize(key);
                         return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
                     }
                     previous.clear();
                     previous.push_str(key);
+                    if let Some(catalog) = &mut self.catalog {
+                        catalog.add_image(key, &entry);
+                    }
                     Ok(())
                 })?;
             }
             Some(Kind::Helm) => {
                 let mut yaml = Vec::new();
                 content.read_to_end(&mut yaml)?;
-                self.found.charts = chart::parse_index(&yaml)?.len() as u64;
+                let charts = chart::parse_index(&yaml)?;
+                self.found.charts = charts.len() as u64;
+                if let Some(catalog) = &mut self.catalog {
+                    catalog.add_charts(charts);
+                }
             }
             Some(Kind::OperatorPage { number, size }) => {
                 let page: OperatorPage = from_json(content)?;
@@ -71,6 +91,9 @@ impl Validator {
                     return Err(TnfError::Mismatch(text));
                 }
                 self.found.operators += size as u64;
+                if let Some(catalog) = &mut self.catalog {
+                    page.data.iter().for_each(|row| catalog.add_operator(&row.csv_name, &row.ocp_version));
+                }
             }
             None => return Err(TnfError::Mismatch("not a file of the TNF layout".into())),
         }

@@ -1,0 +1,161 @@
+//! The answers as a table for people: the verdict, what was asked, and below it where and why.
+
+use std::fmt::Write as _;
+
+use super::super::output::Output;
+use super::{Summary, counting};
+use crate::model::questions::Row;
+use crate::model::text::{count, sanitize};
+use crate::ops::check::{CheckReport, Comparison};
+
+/// Columns where there is no terminal to ask.
+const DEFAULT_WIDTH: usize = 100;
+/// Narrower than this, words would stand one below the other.
+const LEAST_WIDTH: usize = 40;
+/// Columns of the verdict.
+const INDENT: usize = 9;
+/// Digits of a digest that are shown in a reason; the question has them all.
+const SHORT_DIGEST: usize = 12;
+
+/// The whole table with its summary.
+pub fn text(report: &CheckReport, summary: &Summary, online: bool, out: &Output) -> String {
+    let width = width();
+    let mut text = format!("{}\n", out.bold(&format!("{:<INDENT$}QUESTION, REASON", "VERDICT")));
+    for (row, comparison) in &report.rows {
+        add_row(&mut text, row, comparison.as_ref(), online, out, width);
+    }
+    let _ = write!(text, "\n{}", totals(report, summary, online));
+    text
+}
+
+fn add_row(text: &mut String, row: &Row, comparison: Option<&Comparison>, online: bool, out: &Output, width: usize) {
+    let word = match comparison.map(|both| counting(both, online).certified()) {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "unclear",
+    };
+    let asked = match &row.question {
+        Ok(question) => format!("{} {question}", question.kind()),
+        Err(_) if row.label.is_empty() => "?".into(),
+        Err(_) => row.label.clone(),
+    };
+    let padding = " ".repeat(INDENT - word.len());
+    let word = if word == "yes" { word.to_owned() } else { out.bold(word) };
+    let mut lines = wrap(&sanitize(&asked), width - INDENT).into_iter();
+    let _ = writeln!(text, "{word}{padding}{}", lines.next().unwrap_or_default());
+    let mut details = Vec::new();
+    if row.question.is_ok() && !row.label.is_empty() {
+        details.push(format!("in {}", row.label));
+    }
+    match (&row.question, comparison) {
+        (Err(refused), _) => details.push(refused.to_string()),
+        (_, Some(both)) => {
+            details.push(counting(both, online).to_string());
+            if let Some(difference) = both.difference.filter(|_| online) {
+                let word = if both.reader.certified() { "certified" } else { "not certified" };
+                details.push(format!("offline: {word}, {}; {difference}", both.reader));
+            }
+        }
+        (_, None) => {}
+    }
+    if let Some(note) = row.note {
+        details.push(format!("note: {note}"));
+    }
+    let details = details.iter().flat_map(|detail| wrap(&short_digests(&sanitize(detail)), width - INDENT - 2));
+    for line in lines.chain(details.map(|line| format!("  {line}"))) {
+        let _ = writeln!(text, "{:INDENT$}{line}", "");
+    }
+}
+
+fn totals(report: &CheckReport, summary: &Summary, online: bool) -> String {
+    let number = |count_of: usize| count(count_of as u64);
+    let mut text = format!("{} of {} certified", number(summary.certified), number(report.rows.len()));
+    for (amount, what) in [(summary.not_certified, "not certified"), (summary.unclear, "unclear")] {
+        if amount > 0 {
+            let _ = write!(text, ", {} {what}", number(amount));
+        }
+    }
+    if online {
+        let _ = write!(text, " by the online rules ({} differ offline)", number(summary.differing));
+    }
+    text
+}
+
+/// Columns of the terminal; `COLUMNS` goes before it.
+fn width() -> usize {
+    let named = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = || {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    };
+    named.or_else(asked).unwrap_or(DEFAULT_WIDTH).clamp(LEAST_WIDTH, 200)
+}
+
+/// Breaks at spaces; a word that is longer than a line is cut.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        if used > 0 && used + 1 + word.len() > width {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        while word.len() > width {
+            let rest = word.split_off(width);
+            lines.push(word.into_iter().collect());
+            word = rest;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        used += word.len();
+        line.extend(word);
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// Cuts each run of 64 or more hexadecimal digits.
+fn short_digests(text: &str) -> String {
+    let mut short = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().map(Some).chain([None]) {
+        if let Some(digit) = c.filter(char::is_ascii_hexdigit) {
+            run.push(digit);
+            continue;
+        }
+        if run.len() >= 64 {
+            short.push_str(&run[..SHORT_DIGEST]);
+            short.push('…');
+        } else {
+            short.push_str(&run);
+        }
+        run.clear();
+        short.extend(c);
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a abcdefghij b", 4), ["a", "abcd", "efgh", "ij b"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+
+    #[test]
+    fn digests_are_cut() {
+        let text = format!("digest sha256:{} is listed", "0a".repeat(32));
+        assert_eq!(short_digests(&text), "digest sha256:0a0a0a0a0a0a… is listed");
+        assert_eq!(short_digests("deadbeef"), "deadbeef");
+    }
+}

@@ -1,0 +1,274 @@
+//! `oct check`: each rule on a small folder with recorded verdicts, and everything that stands in made-up catalogs.
+
+use std::path::{Path, PathBuf};
+
+use oct::model::catalog::Catalog as Read;
+use oct::model::document::Operator;
+use oct::model::tnf::OperatorPage;
+use oct::model::verdict::Lookup as _;
+use proptest::prelude::*;
+use serde_json::Value;
+use standin::{Catalog, Knobs, MadeUp, Standin};
+
+use crate::trip::{Host, text};
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name)
+}
+
+/// Asks all `lines` at once; the rows of the answer.
+pub fn ask(host: &Host, db: &str, lines: &[String]) -> Value {
+    std::fs::write(host.path("questions.txt"), lines.join("\n")).unwrap();
+    let output =
+        host.run(&["check", "--from", "questions.txt", "--db", db, "--json", "--online-rules", "--key", "oct.pub"]);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn made_up(seed: u64) -> Standin {
+    let made_up = MadeUp { images: 900, bundles: 700, charts: 30, seed, ..MadeUp::default() };
+    Standin::start(Catalog::made_up(&made_up), Knobs::default())
+}
+
+/// A host with an installed catalog of `server` in `db`.
+fn installed(server: &Standin) -> Host {
+    let host = Host::with_key();
+    let output = host.bundle(server, &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db"]);
+    host
+}
+
+#[test]
+fn each_rule_on_the_folder_with_recorded_verdicts() {
+    let recorded = std::fs::read_to_string(fixture("rules/verdicts.txt")).unwrap();
+    let cases: Vec<_> = recorded.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let mut lines = Vec::new();
+    for case in &cases {
+        let mut question = case.splitn(2, " image ").nth(1).map(|rest| format!("image {rest}"));
+        for kind in ["operator", "chart"] {
+            question = question.or(case.split_once(&format!(" {kind} ")).map(|(_, rest)| format!("{kind} {rest}")));
+        }
+        let mut question = question.unwrap();
+        for digit in "0123456789abcdef".chars() {
+            let digest = format!("@sha256:{}", digit.to_string().repeat(64));
+            question = question.replace(&format!("@D{digit}"), &digest);
+        }
+        lines.push(question);
+    }
+    let host = Host::with_key();
+    let answer = ask(&host, &fixture("rules").display().to_string(), &lines);
+    let rows = answer["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), cases.len());
+    for (case, row) in cases.iter().zip(rows) {
+        let words: Vec<_> = case.split_whitespace().take(3).collect();
+        let yes = |value: &Value| if value["certified"] == true { "yes" } else { "no" };
+        let given = [yes(&row["offline"]), yes(&row["online"]), row["offline"]["code"].as_str().unwrap()];
+        assert_eq!(given, words[..], "{case}: {row:#}");
+        assert_eq!(row["difference"].is_null(), words[0] == words[1], "{case}");
+    }
+}
+
+/// Every way to ask for an image, from its document.
+fn image_lines(image: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let own = image["image_id"].as_str();
+    for repository in image["repositories"].as_array().into_iter().flatten() {
+        let text = |field: &str| repository[field].as_str().filter(|text| !text.is_empty());
+        let (Some(registry), Some(path)) = (text("registry"), text("repository")) else { continue };
+        let digests = [own, text("manifest_list_digest"), text("manifest_schema2_digest")];
+        lines.extend(digests.into_iter().flatten().map(|digest| format!("image {registry}/{path}@{digest}")));
+        for tag in repository["tags"].as_array().into_iter().flatten() {
+            lines.extend(tag["name"].as_str().map(|tag| format!("image {registry}/{path}:{tag}")));
+        }
+    }
+    lines
+}
+
+#[test]
+fn everything_certified_is_found_and_nothing_else_by_index_and_without() {
+    for seed in [11, 12] {
+        let server = made_up(seed);
+        let host = installed(&server);
+        let truth = server.truth();
+        let mut lines: Vec<_> = truth.certified.iter().flat_map(|image| image_lines(&image.reduced())).collect();
+        for bundle in ["certified-operators", "redhat-operators"].iter().flat_map(|it| &truth.bundles[*it]) {
+            let bundle = bundle.reduced();
+            let text = |field: &str| bundle[field].as_str().filter(|text| !text.is_empty());
+            if let Some(csv) = text("csv_name").filter(|csv| csv.contains('.')) {
+                lines.push(format!("operator {csv}"));
+                lines.extend(text("ocp_version").map(|ocp| format!("operator {csv} {ocp}")));
+            }
+        }
+        let charts = truth.charts.iter().filter(|chart| chart.kube_version.is_none());
+        lines.extend(charts.map(|chart| format!("chart {} {}", chart.name, chart.version)));
+        let certified = lines.len();
+        assert!(lines.iter().filter(|line| line.contains('@')).count() > 1_000);
+        // The same, made to be something else.
+        for line in lines[..certified].to_vec() {
+            let last = line.pop_last();
+            lines.push(match line.split(' ').next() {
+                Some("image") if line.contains('@') => {
+                    format!("{}{}", last.0, if last.1 == 'f' { "0" } else { "f" }.repeat(1))
+                }
+                _ => format!("{line}9"),
+            });
+        }
+        let answer = ask(&host, "db", &lines);
+        assert_eq!((answer["index"].as_bool(), &answer["warnings"]), (Some(true), &serde_json::json!([])));
+        let rows = answer["rows"].as_array().unwrap();
+        for (line, row) in lines.iter().zip(rows).take(certified) {
+            assert_eq!(row["offline"]["certified"], true, "{line}: {row:#}");
+        }
+        // Some made-up change hits something that is listed; the plain data must say the same of it.
+        let others = rows[certified..].iter().filter(|row| row["offline"]["certified"] == true).count();
+        assert!(others * 50 < certified, "{others} of {certified}");
+        for (line, row) in lines.iter().zip(rows).skip(certified).filter(|(line, _)| line.contains('@')) {
+            assert_eq!(row["offline"]["code"], "no-digest", "{line}");
+        }
+
+        std::fs::remove_dir_all(host.path("db/.oct/index")).unwrap();
+        let plain = ask(&host, "db", &lines);
+        assert_eq!(plain["index"], false);
+        assert!(plain["warnings"].to_string().contains("there is no index"), "{}", plain["warnings"]);
+        assert!(plain["rows"] == answer["rows"]);
+        let archive = ask(&host, &host.archive(), &lines);
+        assert_eq!(archive["kind"], "archive");
+        assert!(archive["rows"] == answer["rows"]);
+    }
+}
+
+trait PopLast {
+    fn pop_last(&self) -> (&str, char);
+}
+
+impl PopLast for String {
+    fn pop_last(&self) -> (&str, char) {
+        let last = self.chars().next_back().unwrap();
+        (&self[..self.len() - last.len_utf8()], last)
+    }
+}
+
+#[test]
+fn an_image_is_certified_by_the_digest_of_its_manifest_list() {
+    let server = made_up(13);
+    let host = installed(&server);
+    let certified = server.truth().certified;
+    let images = certified.iter().map(standin::Document::reduced);
+    let lists: Vec<_> = images
+        .filter(|image| image["image_id"].is_string())
+        .filter_map(|image| Some(image["repositories"][0]["manifest_list_digest"].as_str()?.to_owned()))
+        .collect();
+    assert!(lists.len() > 50);
+    let lines: Vec<_> = lists.iter().map(|digest| format!("registry.example/any/name@{digest}")).collect();
+    let answer = ask(&host, "db", &lines);
+    assert_eq!(answer["summary"]["certified"], lines.len());
+}
+
+#[test]
+fn a_foreign_or_damaged_index_does_not_answer_and_the_next_import_mends_it() {
+    let server = made_up(14);
+    let host = installed(&server);
+    let lines = vec!["quay.io/nobody/nothing:1".to_owned()];
+    let index = || {
+        let mut files = std::fs::read_dir(host.path("db/.oct/index")).unwrap();
+        files.next().unwrap().unwrap().path()
+    };
+    let state = || {
+        let answer = ask(&host, "db", &lines);
+        assert_eq!(answer["rows"][0]["offline"]["code"], "no-repository");
+        (answer["index"] == true, answer["warnings"].to_string())
+    };
+    assert_eq!(state(), (true, "[]".into()));
+
+    let good = std::fs::read(index()).unwrap();
+    std::fs::write(index(), &good[..good.len() / 2]).unwrap();
+    assert!(state().1.contains("damaged"), "{:?}", state());
+    let again = host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db"]);
+    assert!(again.starts_with("Already installed"), "{again}");
+    assert!(state().0);
+
+    // The same bytes, written again: times change, so nobody knows what came in between.
+    let page = std::fs::read_dir(host.path("db/data/operators")).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(&page).unwrap();
+    std::fs::write(&page, &bytes).unwrap();
+    let (used, warnings) = state();
+    assert!(!used && warnings.contains("changed or copied since"), "{warnings}");
+    assert!(!warnings.contains("not what was signed"), "{warnings}");
+    std::fs::write(&page, [&bytes[..], b"\n"].concat()).unwrap();
+    assert!(state().1.contains("is not what was signed"));
+    std::fs::write(&page, &bytes).unwrap();
+
+    // The index of another catalog under the name of this one.
+    server.remove(&server.truth().certified[0].id);
+    let other = Host::with_key();
+    assert!(other.bundle(&server, &[]).status.success());
+    other.ok(&["import", &other.archive(), "--key", "oct.pub", "--to", "db"]);
+    let foreign = std::fs::read_dir(other.path("db/.oct/index")).unwrap().next().unwrap().unwrap().path();
+    std::fs::copy(foreign, index()).unwrap();
+    let (used, warnings) = state();
+    assert!(!used && warnings.contains("another catalog"), "{warnings}");
+}
+
+#[test]
+fn exit_codes_hints_and_untrusted_folders() {
+    let server = made_up(15);
+    let host = installed(&server);
+    assert!(host.fails(2, &["check", "image", "redis", "--db", "db"]).contains("names no registry; hint:"));
+    assert!(host.fails(2, &["check", "--db", "db"]).contains("nothing is asked"));
+    assert!(host.fails(2, &["check", "operator", "a.v1", "--ocp", "new"]).contains("no OpenShift version"));
+    assert!(host.fails(4, &["check", "operator", "a.v1", "--db", "nowhere"]).contains("holds no catalog"));
+    let error = host.fails(1, &["check", "operator", "a.v1", "--db", "db"]);
+    assert!(error.contains("is not proved") && error.contains("--key"), "{error}");
+    assert!(host.fails(4, &["check", "operator", "a.v1", "--db", &host.archive()]).contains("key"));
+    let csv = server.truth().bundles["certified-operators"]
+        .iter()
+        .map(|bundle| bundle.reduced()["csv_name"].as_str().unwrap_or_default().to_owned())
+        .find(|csv| csv.contains('.'))
+        .unwrap();
+    let answer = host.ok(&["check", "operator", &csv, "--db", "db", "--key", "oct.pub"]);
+    assert!(answer.contains("1 of 1 certified"), "{answer}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn pages_read_by_one_slice_are_the_triples_that_were_written(
+        rows in prop::collection::vec(("[a-c]{0,2}(\\.v[0-3])?", "(4\\.[0-2])?", "[xy]?"), 0..1_300)
+    ) {
+        let mut written: Vec<_> = rows
+            .iter()
+            .map(|(csv, ocp, channel)| Operator {
+                csv_name: csv.as_str().into(), ocp_version: ocp.as_str().into(), channel_name: channel.as_str().into(),
+            })
+            .collect();
+        written.sort_unstable();
+        let mut catalog = Read::default();
+        let mut slice: Vec<Value> = Vec::new();
+        let mut read = Vec::new();
+        for (number, page) in written.chunks(500).enumerate() {
+            let mut bytes = Vec::new();
+            oct::model::tnf::write_operator_page(page, number, written.len(), &mut bytes).unwrap();
+            prop_assert_eq!(serde_json::from_slice::<OperatorPage>(&bytes).unwrap().data.len(), page.len());
+            catalog.read_operator_page(&bytes[..]).unwrap();
+            // The model of Go's decoder: what a row does not name stays as an earlier page left it.
+            let raw: Value = serde_json::from_slice(&bytes).unwrap();
+            for (position, row) in raw["data"].as_array().unwrap().iter().enumerate() {
+                if position == slice.len() { slice.push(serde_json::json!({})); }
+                for (field, value) in row.as_object().unwrap().iter().filter(|(_, value)| !value.is_null()) {
+                    slice[position][field] = value.clone();
+                }
+                read.push(["csv_name", "ocp_version", "channel_name"].map(|it| slice[position][it].as_str().unwrap().to_owned()));
+            }
+        }
+        let triples: Vec<_> = written
+            .iter()
+            .map(|it| [&it.csv_name, &it.ocp_version, &it.channel_name].map(|field| field.to_string()))
+            .collect();
+        prop_assert_eq!(&read, &triples);
+        for [csv, ocp, _] in &triples {
+            let found = catalog.operators(oct::model::verdict::operator_name(csv)).unwrap();
+            prop_assert!(found.iter().any(|bundle| bundle.csv == *csv && bundle.ocp == *ocp));
+        }
+    }
+}
