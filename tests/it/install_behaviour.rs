@@ -348,6 +348,13 @@ fn staging_takes_what_the_manifest_says_and_nothing_else() {
     the validated counts are not those of the manifest
     ");
 
+    let staging = locked.stage(&b.manifest).unwrap();
+    let mut out = staging.file(&archive_json).unwrap();
+    let taken = (0..100).take_while(|_| out.write_all(&[b'x'; 100_000]).is_ok()).count();
+    assert_eq!(taken, 0, "what is too much is not even written");
+    drop(out);
+    drop(staging);
+
     drop(locked);
     assert!(Catalog::new('A').is_in(&scene.dir));
     assert_tidy(&scene.dir, "refused staging areas");

@@ -35,9 +35,15 @@ type Copy = (Option<(Checkpoint, u32)>, PathBuf);
 fn pulled(filesystem: Filesystem, letters: &str, new: char, work: &str) {
     let parent = scratch();
     let image = parent.path().join("image");
-    std::fs::File::create(&image).unwrap().set_len(40 << 20).unwrap();
+    // `btrfs` and `xfs` sync names in other ways; they need larger images.
+    let kind = std::env::var("OCT_POWER_FS").unwrap_or_else(|_| "ext4".into());
+    let (size, options) = match kind.as_str() {
+        "ext4" => (40 << 20, "-qF"),
+        _ => (320 << 20, "-qf"),
+    };
+    std::fs::File::create(&image).unwrap().set_len(size).unwrap();
     let (seen, again) = (parent.path().join("seen"), parent.path().join("again"));
-    if !run("mkfs.ext4", &[Path::new("-qF"), &image]) {
+    if !run(&format!("mkfs.{kind}"), &[Path::new(options), &image]) {
         return;
     }
     let Some(mounted) = mount(&image, &seen) else { return };
