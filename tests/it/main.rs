@@ -1,9 +1,18 @@
 //! Every integration test, in one program.
 
+mod cli_config;
+mod cli_diff;
+mod cli_dump;
+mod cli_exit_codes;
+mod cli_from_db;
+mod cli_help;
+mod cli_schemas;
+mod cli_support;
 mod fetch;
 mod install_behaviour;
 mod install_crash;
 mod install_mounts;
 mod install_power;
 mod install_support;
+mod layers;
 mod vectors;
