@@ -7,8 +7,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use oct::importer::{Checkpoint, Method, StoreError};
 use oct::model::{Class, Classified as _};
@@ -38,7 +39,14 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+        // A child that another test is just starting may have a file open there for a moment longer.
+        for _ in 0..40 {
+            if Command::new("umount").arg(&self.0).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

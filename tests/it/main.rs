@@ -2,6 +2,9 @@
 
 mod check;
 mod check_from;
+mod cli_diff;
+mod cli_from_db;
+mod cli_support;
 mod fetch;
 mod install_behaviour;
 mod install_crash;
@@ -9,6 +12,7 @@ mod install_lock;
 mod install_mounts;
 mod install_power;
 mod install_support;
+mod layers;
 mod resume;
 mod trip;
 mod vectors;
