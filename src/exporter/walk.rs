@@ -32,6 +32,8 @@ const HORIZON: Timestamp = Timestamp::constant(1_420_070_400, 0);
 const WORTH_DIVIDING: f64 = 1.2;
 /// Passes over a tie until two in a row have to agree.
 const TIE_PASSES: u32 = 8;
+/// Pages of one date at most. Stops a server whose pages never end.
+const TIE_PAGES: u32 = 10_000;
 /// The page size to ask for where the server refuses a larger one: its default.
 const SAFE_PAGE_SIZE: u32 = 100;
 
@@ -375,7 +377,7 @@ impl Walk {
             documents.extend(page.documents);
         }
         for page in pages.max(1).. {
-            if (last as u64) < page_size || page as usize > limits::CHART_VERSIONS {
+            if (last as u64) < page_size || page > TIE_PAGES {
                 break;
             }
             let page = ask(page).await?;
