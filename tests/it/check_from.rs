@@ -85,7 +85,7 @@ fn sixty_columns_and_the_online_rules() {
         "quay.io/oakleaf/nolatest",
         "quay.io/oakleaf/draft:0.1",
         &format!("registry.example:5000/deep/er/path@sha256:{}", "4".repeat(64)),
-        "oak-nodot.",
+        "operator oak-nodot",
         "operator oak-db.v1.0.0 4.10",
         "evil\u{1b}[31m thing is not this at all",
     ];

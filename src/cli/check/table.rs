@@ -24,7 +24,8 @@ pub fn text(report: &CheckReport, summary: &Summary, online: bool, out: &Output)
     for (row, comparison) in &report.rows {
         add_row(&mut text, row, comparison.as_ref(), online, out, width);
     }
-    let _ = write!(text, "\n{}", totals(report, summary, online));
+    text.push('\n');
+    text.push_str(&wrap(&totals(report, summary, online), width).join("\n"));
     text
 }
 
@@ -44,13 +45,11 @@ fn add_row(text: &mut String, row: &Row, comparison: Option<&Comparison>, online
     let mut lines = wrap(&sanitize(&asked), width - INDENT).into_iter();
     let _ = writeln!(text, "{word}{padding}{}", lines.next().unwrap_or_default());
     let mut details = Vec::new();
-    if row.question.is_ok() && !row.label.is_empty() {
-        details.push(format!("in {}", row.label));
-    }
+    let from = if row.question.is_ok() && !row.label.is_empty() { format!("{}: ", row.label) } else { String::new() };
     match (&row.question, comparison) {
         (Err(refused), _) => details.push(refused.to_string()),
         (_, Some(both)) => {
-            details.push(counting(both, online).to_string());
+            details.push(format!("{from}{}", counting(both, online)));
             if let Some(difference) = both.difference.filter(|_| online) {
                 let word = if both.reader.certified() { "certified" } else { "not certified" };
                 details.push(format!("offline: {word}, {}; {difference}", both.reader));
@@ -91,25 +90,27 @@ fn width() -> usize {
     named.or_else(asked).unwrap_or(DEFAULT_WIDTH).clamp(LEAST_WIDTH, 200)
 }
 
-/// Breaks at spaces; a word that is longer than a line is cut.
+/// Breaks at spaces; a word that is longer than a line begins where it stands, and is cut.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
     for word in text.split(' ') {
         let mut word: Vec<char> = word.chars().collect();
-        if used > 0 && used + 1 + word.len() > width {
+        let fits = used + usize::from(used > 0) + word.len() <= width;
+        if used > 0 && !fits && (word.len() <= width || used + 1 >= width) {
             lines.push(std::mem::take(&mut line));
             used = 0;
-        }
-        while word.len() > width {
-            let rest = word.split_off(width);
-            lines.push(word.into_iter().collect());
-            word = rest;
         }
         if used > 0 {
             line.push(' ');
             used += 1;
+        }
+        while used + word.len() > width {
+            let rest = word.split_off(width - used);
+            line.extend(word);
+            lines.push(std::mem::take(&mut line));
+            (word, used) = (rest, 0);
         }
         used += word.len();
         line.extend(word);
@@ -148,7 +149,8 @@ mod tests {
     #[test]
     fn lines_fit() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("a abcdefghij b", 4), ["a", "abcd", "efgh", "ij b"]);
+        assert_eq!(wrap("a abcdefghij b", 4), ["a ab", "cdef", "ghij", "b"]);
+        assert_eq!(wrap("abc abcdefg", 4), ["abc", "abcd", "efg"]);
         assert_eq!(wrap("", 4), [""]);
     }
 
