@@ -14,10 +14,12 @@ mod error;
 mod folder;
 mod frame;
 mod read;
+mod retain;
 mod sniff;
 mod write;
 
 pub use error::ArchiveError;
 pub use folder::{Published, archives, publish, sweep_partial};
 pub use read::{Archive, CheckedBody};
+pub use retain::retain;
 pub use write::{Packed, pack};

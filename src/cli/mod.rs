@@ -4,10 +4,16 @@
 mod args;
 mod bundle;
 mod check;
+mod completions;
+mod config;
 mod context;
+mod diff;
+mod dump;
+mod fetch;
 mod import;
 mod inspect;
 mod keygen;
+mod man;
 mod output;
 mod progress;
 mod rollback;
@@ -18,7 +24,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::model::failure::{Class, Classified as _};
 use crate::ops::Error;
@@ -30,7 +36,7 @@ use context::Context;
 /// On a connected host, `oct bundle` fetches the catalog into one signed file. Somebody carries it. On the bastion,
 /// `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
 #[derive(Debug, Parser)]
-#[command(name = "oct", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -38,7 +44,15 @@ pub struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Defaults of flags can be set in /etc/oct/config.toml, then $XDG_CONFIG_HOME/oct/config.toml, then by the environment: \
+`jobs = 4` below `[bundle]` is --jobs 4, and so is OCT_JOBS=4. A flag decides over all of them.
+
+Examples:
+  oct keygen                                         once, on the connected host
+  oct bundle --out /srv/catalogs                     then, daily
+  oct import /media/stick --to /opt/tnf/offline-db   on the bastion
+
 Exit codes: 0 done · 1 the answer is no · 2 usage · 3 the source · 4 verification · 5 policy · 6 this host · 130 \
 interrupted";
 
@@ -51,8 +65,12 @@ enum Command {
     Inspect(inspect::Args),
     Status(status::Args),
     Rollback(rollback::Args),
+    Diff(diff::Args),
     Keygen(keygen::Args),
     Trust(trust::Args),
+    Dump(dump::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// How a command that did not fail ends.
@@ -66,10 +84,19 @@ enum Answer {
     NotAsSigned,
 }
 
+/// The definition of the command line: help, completions and man pages are all made from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match config::apply(command(), &config::files()) {
+        Ok(command) => Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit()),
+        Err(message) => command().error(clap::error::ErrorKind::InvalidValue, message).exit(),
+    };
     let context = Context::new(cli.globals);
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),
@@ -79,6 +106,10 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
+        Command::Diff(args) => diff::run(&context, args),
+        Command::Dump(args) => dump::run(&context, args),
+        Command::Completions(args) => completions::run(&context, args),
+        Command::Man(args) => man::run(&context, args),
         Command::Keygen(args) => keygen::run(&context, args),
         Command::Trust(args) => trust::run(&context, args),
     };

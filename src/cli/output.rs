@@ -41,6 +41,11 @@ impl Output {
         }
     }
 
+    /// Prints text that is no document, `--json` or not.
+    pub fn plain(&self, text: &str) {
+        self.stdout(text);
+    }
+
     /// Prints a heading in bold.
     pub fn bold(&self, heading: &str) -> String {
         if self.color_out { format!("\u{1b}[1m{heading}\u{1b}[0m") } else { heading.to_owned() }

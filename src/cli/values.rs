@@ -40,6 +40,14 @@ pub fn organization(text: &str) -> Result<String, String> {
     }
 }
 
+/// A number of things of which one has to stay.
+///
+/// # Errors
+/// Says what is expected.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{text}` is not a number from 1 on"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -156,6 +156,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         created,
         partial: plan.since.map(|since| Partial { since }),
         images: Vec::new(),
+        taken_over: None,
         operators: Vec::new(),
         chart_index,
         sources: Vec::new(),

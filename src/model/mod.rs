@@ -6,6 +6,7 @@ pub mod archive_name;
 pub mod catalog;
 pub mod chart;
 pub mod constraint;
+pub mod diff;
 pub mod digest;
 pub mod document;
 pub mod failure;

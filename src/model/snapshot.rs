@@ -9,7 +9,7 @@ use super::document::{Image, Operator};
 use super::layout::{self, Kind, OPERATORS_PER_PAGE};
 use super::manifest::{Counts, Partial, Source};
 use super::member::MemberPath;
-use super::tnf::{ArchiveJson, ContainersFile, write_operator_page};
+use super::tnf::{ArchiveJson, ContainerEntry, ContainersFile, write_operator_page};
 
 /// A whole catalog at one time.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,12 +20,24 @@ pub struct Snapshot {
     pub partial: Option<Partial>,
     /// Image documents, each id once.
     pub images: Vec<Image>,
+    /// In the place of images: the entries of another folder's `containers.db`, in order.
+    pub taken_over: Option<TakenOver>,
     /// Operator bundles, one for each document.
     pub operators: Vec<Operator>,
     /// The chart index as served.
     pub chart_index: Vec<u8>,
     /// Where all this comes from.
     pub sources: Vec<Source>,
+}
+
+/// Entries of a `containers.db` as they were found. A key need not be one of the digests that its entry tells of, hence
+/// no documents are made of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TakenOver {
+    /// Key and entry, in ascending order of the keys, each once.
+    pub entries: Vec<(String, ContainerEntry)>,
+    /// How many image documents these are.
+    pub documents: u64,
 }
 
 /// A catalog laid out as files: any two snapshots with the same documents give the same bytes.
@@ -43,15 +55,14 @@ impl Snapshot {
     /// Where the chart index cannot be read.
     pub fn layout(&self) -> Result<Layout<'_>, ChartIndexError> {
         let charts = chart::parse_index(&self.chart_index)?.len() as u64;
-        let containers = ContainersFile::new(&self.images);
+        let (containers, documents) = match &self.taken_over {
+            Some(taken) => (ContainersFile::of_entries(&taken.entries), taken.documents),
+            None => (ContainersFile::new(&self.images), self.images.len() as u64),
+        };
         let mut operators = self.operators.clone();
         operators.sort_unstable();
-        let counts = Counts {
-            containers: self.images.len() as u64,
-            digests: containers.keys(),
-            operators: operators.len() as u64,
-            charts,
-        };
+        let counts =
+            Counts { containers: documents, digests: containers.keys(), operators: operators.len() as u64, charts };
         Ok(Layout { counts, containers, operators, chart_index: &self.chart_index })
     }
 }

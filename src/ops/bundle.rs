@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
 
 use crate::archive::{self, Archive, ArchiveError, Packed, Published};
-use crate::exporter::{self, Fetched};
+use crate::exporter;
 use crate::model::archive_name::ArchiveName;
 use crate::model::chart;
 use crate::model::constraint::Constraint;
@@ -30,6 +30,8 @@ pub struct BundleOptions {
     pub level: i32,
     /// Whether to write an archive although nothing changed.
     pub force: bool,
+    /// How many archives stay in the folder, the new one included; `None` keeps all.
+    pub retain: Option<usize>,
     /// The instant that the manifest shall state, for reproducible bundles; how the fetch went is left out then.
     pub created: Option<Timestamp>,
 }
@@ -45,6 +47,10 @@ pub struct BundleReport {
     pub key_ids: Vec<String>,
     /// Charts at whose `kubeVersion` certsuite's reader crashes.
     pub crashing_charts: Vec<CrashingChart>,
+    /// What is odd about the source and no error.
+    pub warnings: Vec<String>,
+    /// Archives that were removed because there are newer ones.
+    pub removed: Vec<PathBuf>,
     /// Documents that an earlier, interrupted run had fetched.
     pub resumed: u64,
     /// Requests that the server refused because there were too many.
@@ -91,20 +97,21 @@ pub async fn bundle(
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let report = pack(&fetched, &options, &keys, &*progress)?;
+        let mut report = pack(&fetched.snapshot, &options, &keys, &*progress)?;
+        (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
         fetched.forget_work()?;
         Ok(report)
     });
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
 }
 
-fn pack(
-    fetched: &Fetched,
+/// Lays out, packs, signs and publishes a snapshot.
+pub(super) fn pack(
+    snapshot: &Snapshot,
     options: &BundleOptions,
     keys: &[SigningKey],
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
-    let snapshot = &fetched.snapshot;
     let layout = snapshot.layout()?;
     progress.begin("packing", None);
     let folder = &options.out;
@@ -127,13 +134,19 @@ fn pack(
             Outcome::Written(published)
         }
     };
+    let removed = match options.retain {
+        Some(newest) => archive::retain(folder, newest)?,
+        None => Vec::new(),
+    };
     Ok(BundleReport {
         manifest,
         outcome,
         key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
         crashing_charts: crashing_charts(&snapshot.chart_index)?,
-        resumed: fetched.resumed,
-        refused: fetched.refused,
+        warnings: Vec::new(),
+        removed,
+        resumed: 0,
+        refused: 0,
     })
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::archive::ArchiveError;
 use crate::exporter::SourceError;
-use crate::importer::StoreError;
+use crate::importer::{ForeignError, StoreError};
 use crate::model::chart::ChartIndexError;
 use crate::model::failure::{Class, Classified};
 use crate::model::header::VerifyError;
@@ -64,6 +64,9 @@ pub enum Error {
         /// Why.
         cause: TnfError,
     },
+    /// A folder of other origin that certsuite could not read.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
@@ -164,6 +167,7 @@ impl Classified for Error {
             | Self::Unsigned { .. }
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
+            | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
@@ -192,6 +196,9 @@ impl Classified for Error {
                 Some("`oct import` a bundle: it replaces the folder, and keeps the old one".into())
             }
             Self::NoCatalog(_) => Some("`oct import` a bundle first, or name folder or archive with --db".into()),
+            Self::Foreign(_) => {
+                Some("name a folder that has `data/containers/containers.db` and the rest of the TNF layout".into())
+            }
             Self::Interrupted => Some("run the same command again: what was fetched is kept".into()),
             _ => None,
         }

@@ -2,7 +2,10 @@
 
 pub mod bundle;
 pub mod check;
+pub mod diff;
+pub mod dump;
 pub mod error;
+pub mod from_db;
 pub mod import;
 mod index;
 pub mod inspect;

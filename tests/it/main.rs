@@ -2,6 +2,14 @@
 
 mod check;
 mod check_from;
+mod cli_config;
+mod cli_diff;
+mod cli_dump;
+mod cli_exit_codes;
+mod cli_from_db;
+mod cli_help;
+mod cli_schemas;
+mod cli_support;
 mod fetch;
 mod install_behaviour;
 mod install_crash;
@@ -11,4 +19,5 @@ mod install_power;
 mod install_support;
 mod resume;
 mod trip;
+mod layers;
 mod vectors;

@@ -1,11 +1,12 @@
 //! `containers.db`: a JSON object from digest to image.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::TnfError;
 use crate::model::document::{Image, ManifestDigest, ObjectId};
@@ -16,6 +17,8 @@ pub struct ContainersFile<'a> {
     /// Key and index into `images`, sorted by key, then by document id.
     index: Vec<(Key<'a>, u32)>,
     keys: u64,
+    /// Entries that stand under their keys already, in the order of these. Where there are any, there are no images.
+    entries: &'a [(String, ContainerEntry)],
 }
 
 /// A key of the file: a digest, or the document's id where it has no digest at all. Such an image cannot be asked for
@@ -53,12 +56,11 @@ impl fmt::Display for Key<'_> {
 
 #[derive(Serialize)]
 struct EntryOut<'a> {
-    _id: ObjectId,
+    _id: Cow<'a, str>,
     creation_date: &'a str,
     architecture: &'a str,
     certified: bool,
-    #[serde(serialize_with = "digest_or_empty")]
-    image_id: Option<&'a ManifestDigest>,
+    image_id: Cow<'a, str>,
     repositories: Vec<RepositoryOut<'a>>,
 }
 
@@ -72,13 +74,6 @@ struct RepositoryOut<'a> {
 #[derive(Serialize)]
 struct TagOut<'a> {
     name: &'a str,
-}
-
-fn digest_or_empty<S: Serializer>(digest: &Option<&ManifestDigest>, serializer: S) -> Result<S::Ok, S::Error> {
-    match digest {
-        Some(digest) => serializer.collect_str(digest),
-        None => serializer.serialize_str(""),
-    }
 }
 
 impl<'a> ContainersFile<'a> {
@@ -100,7 +95,13 @@ impl<'a> ContainersFile<'a> {
             a.cmp(b).then_with(|| images[*i as usize].id.cmp(&images[*j as usize].id))
         });
         let keys = index.chunk_by(|(a, _), (b, _)| a == b).count() as u64;
-        Self { images, index, keys }
+        Self { images, index, keys, entries: &[] }
+    }
+
+    /// Takes over `entries`, in ascending order of their keys, as another file had them.
+    #[must_use]
+    pub fn of_entries(entries: &'a [(String, ContainerEntry)]) -> Self {
+        Self { images: &[], index: Vec::new(), keys: entries.len() as u64, entries }
     }
 
     /// How many keys the file has.
@@ -126,6 +127,13 @@ impl<'a> ContainersFile<'a> {
             line.push(b':');
             serde_json::to_writer(&mut line, &self.entry(group))?;
         }
+        for (key, entry) in self.entries {
+            if !line.is_empty() {
+                line.extend_from_slice(b",\n");
+                out.write_all(&line)?;
+            }
+            line = entry_line(key, entry);
+        }
         line.extend_from_slice(b"\n}\n");
         out.write_all(&line)
     }
@@ -136,26 +144,75 @@ impl<'a> ContainersFile<'a> {
         let images = || group.iter().map(|(_, position)| &self.images[*position as usize]);
         let is_own = |image: &&Image| image.image_id.as_ref().is_some_and(|id| Key::Digest(id) == group[0].0);
         let main = images().find(is_own).unwrap_or(&self.images[group[0].1 as usize]);
-        let mut repositories: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-        for repository in images().flat_map(|image| &image.repositories) {
-            let tags = repositories.entry((&repository.registry, &repository.repository)).or_default();
-            tags.extend(repository.tags.iter().map(|tag| &**tag));
+        let repositories = images().flat_map(|image| &image.repositories).map(|repository| {
+            let tags = repository.tags.iter().map(|tag| &**tag);
+            (&*repository.registry, &*repository.repository, tags)
+        });
+        EntryOut {
+            _id: main.id.to_string().into(),
+            creation_date: &main.creation_date,
+            architecture: &main.architecture,
+            certified: images().any(|image| image.certified),
+            image_id: main.image_id.as_ref().map(ToString::to_string).unwrap_or_default().into(),
+            repositories: merged(repositories),
         }
-        let repositories = repositories.into_iter().map(|((registry, repository), mut tags)| {
+    }
+}
+
+/// Repositories in order, each once, with their tags in order, each once.
+fn merged<'a, T: Iterator<Item = &'a str>>(
+    repositories: impl Iterator<Item = (&'a str, &'a str, T)>,
+) -> Vec<RepositoryOut<'a>> {
+    let mut all: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for (registry, repository, tags) in repositories {
+        all.entry((registry, repository)).or_default().extend(tags);
+    }
+    all.into_iter()
+        .map(|((registry, repository), mut tags)| {
             tags.sort_unstable();
             tags.dedup();
             let tags = tags.into_iter().map(|name| TagOut { name }).collect();
             RepositoryOut { registry, repository, tags }
-        });
-        EntryOut {
-            _id: main.id,
-            creation_date: &main.creation_date,
-            architecture: &main.architecture,
-            certified: images().any(|image| image.certified),
-            image_id: main.image_id.as_ref(),
-            repositories: repositories.collect(),
-        }
-    }
+        })
+        .collect()
+}
+
+/// `entry` under `key` in the one spelling in which `oct` writes it, as a line of the file without its end.
+#[must_use]
+pub fn entry_line(key: &str, entry: &ContainerEntry) -> Vec<u8> {
+    let repositories = entry.repositories.iter().map(|repository| {
+        let tags = repository.tags.iter().map(|tag| tag.name.as_str());
+        (repository.registry.as_str(), repository.repository.as_str(), tags)
+    });
+    let out = EntryOut {
+        _id: entry.id.as_str().into(),
+        creation_date: &entry.creation_date,
+        architecture: &entry.architecture,
+        certified: entry.certified,
+        image_id: entry.image_id.as_str().into(),
+        repositories: merged(repositories),
+    };
+    let mut line = Vec::with_capacity(512);
+    // Texts and lists always serialize, and a vector takes every byte.
+    let _ = serde_json::to_writer(&mut line, key);
+    line.push(b':');
+    let _ = serde_json::to_writer(&mut line, &out);
+    line
+}
+
+/// Key and value of one line of a file that `oct` wrote, without its comma and line break; `None` where the line is
+/// something else.
+#[must_use]
+pub fn split_line(line: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
+    let plain = line.strip_prefix(b"\"")?;
+    let end = plain.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let (key, rest) = if plain[end] == b'"' {
+        (Cow::Borrowed(std::str::from_utf8(&plain[..end]).ok()?), &plain[end + 1..])
+    } else {
+        let length = quoted_len("\0", line);
+        (serde_json::from_slice::<String>(line.get(..length)?).ok()?.into(), line.get(length..)?)
+    };
+    Some((key, rest.strip_prefix(b":")?))
 }
 
 /// An entry as certsuite reads it: absent and `null` fields are their type's zero value, as in Go.
@@ -220,7 +277,8 @@ pub fn read_containers<R: BufRead>(
 ) -> Result<u64, TnfError> {
     let mut line = Vec::new();
     file.read_until(b'\n', &mut line)?;
-    if line == b"{\n" {
+    // Indented JSON begins with such a line as well; what `oct` writes is not indented.
+    if line == b"{\n" && !file.fill_buf()?.first().is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
         return read_lines(file, line, visit);
     }
     let mut failure = None;
@@ -392,8 +450,19 @@ mod tests {
         let by_line = written(&images);
         let plain: serde_json::Value = serde_json::from_slice(&by_line).unwrap();
         assert_eq!(read_back(&by_line), read_back(plain.to_string().as_bytes()));
+        assert_eq!(read_back(&by_line), read_back(serde_json::to_string_pretty(&plain).unwrap().as_bytes()));
         assert_eq!(read_back(&written(&[])), []);
         assert_eq!(read_back(b"{}"), []);
+        let (entries, mut again) = (read_back(&by_line), Vec::new());
+        ContainersFile::of_entries(&entries).write(&mut again).unwrap();
+        assert_eq!(again, by_line);
+        for (key, entry) in &entries {
+            let line = entry_line(key, entry);
+            let (read, value) = split_line(&line).unwrap();
+            assert_eq!((&*read, &serde_json::from_slice::<ContainerEntry>(value).unwrap()), (key.as_str(), entry));
+        }
+        assert_eq!(split_line(b"\"a\\\"b\":{}").unwrap(), ("a\"b".into(), &b"{}"[..]));
+        assert_eq!(split_line(b"no line"), None);
     }
 
     #[test]

@@ -9,8 +9,10 @@ mod containers;
 mod operators;
 mod validate;
 
-pub use containers::{ContainerEntry, ContainerRepository, ContainersFile, TagName, read_containers};
-pub use operators::{OperatorPage, write_operator_page};
+pub use containers::{
+    ContainerEntry, ContainerRepository, ContainersFile, TagName, entry_line, read_containers, split_line,
+};
+pub use operators::{LoosePage, OperatorPage, write_operator_page};
 pub use validate::{Validation, Validator};
 
 use serde::{Deserialize, Serialize};

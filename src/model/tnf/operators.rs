@@ -20,6 +20,38 @@ pub struct OperatorPage {
     pub total: u64,
 }
 
+/// A page of any origin: fields that are absent or `null` are empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct LoosePage {
+    /// The bundles.
+    #[serde(default)]
+    pub data: Option<Vec<LooseOperator>>,
+    /// Bundles on all pages, by the page's own account.
+    #[serde(default)]
+    pub total: Option<u64>,
+}
+
+/// A bundle on a [`LoosePage`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct LooseOperator {
+    #[serde(default)]
+    csv_name: Option<Box<str>>,
+    #[serde(default)]
+    ocp_version: Option<Box<str>>,
+    #[serde(default)]
+    channel_name: Option<Box<str>>,
+}
+
+impl From<LooseOperator> for Operator {
+    fn from(loose: LooseOperator) -> Self {
+        Self {
+            csv_name: loose.csv_name.unwrap_or_default(),
+            ocp_version: loose.ocp_version.unwrap_or_default(),
+            channel_name: loose.channel_name.unwrap_or_default(),
+        }
+    }
+}
+
 /// Writes page `page` of `total` bundles, with the bundles `data`.
 ///
 /// # Errors

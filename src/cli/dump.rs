@@ -1,0 +1,104 @@
+//! `oct dump`.
+
+use std::path::PathBuf;
+
+use clap::ValueHint;
+use clap::builder::FalseyValueParser;
+use serde_json::json;
+
+use super::context::Context;
+use super::fetch::{FetchArgs, until_signal};
+use super::{Answer, Outcome};
+use crate::model::text::count;
+use crate::ops::dump::{self, Dumped};
+use crate::ops::import::{ImportOptions, Outcome as Imported};
+
+/// Do what the old offline-catalog container did
+///
+/// Fills the folder that was mounted at /tmp/dump: with the bundle that was baked into the image where OCT_DUMP_ONLY
+/// is true, with the catalog as it is now otherwise. A newer catalog that is there already stays, unless
+/// OCT_FORCE_REGENERATE_DB is true.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  podman run --rm -v ./offline-db:/tmp/dump:z -e OCT_DUMP_ONLY=true IMAGE
+  podman run --rm -v ./offline-db:/tmp/dump:z -e OCT_FORCE_REGENERATE_DB=true IMAGE
+  oct dump --target offline-db         the same without a container")]
+pub struct Args {
+    /// The folder that gets `data`
+    #[arg(long, value_name = "DIR", default_value = "/tmp/dump", env = "OCT_DUMP_TARGET", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    target: PathBuf,
+    /// Where the image keeps its bundle and the public key that vouches for it
+    #[arg(long, value_name = "DIR", default_value = "/usr/share/oct/bundle", env = "OCT_DUMP_BUNDLE", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    bundle: PathBuf,
+    /// Install the image's own bundle; do not fetch
+    #[arg(long, env = "OCT_DUMP_ONLY", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    dump_only: bool,
+    /// Replace what is there, whatever it is
+    #[arg(long, env = "OCT_FORCE_REGENERATE_DB", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    force_regenerate_db: bool,
+    #[command(flatten)]
+    fetch: FetchArgs,
+}
+
+/// Dumps.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    let target = args.target;
+    let options = ImportOptions {
+        to: target.clone(),
+        allow_downgrade: args.force_regenerate_db,
+        max_age: None,
+        dry_run: false,
+        keep: 0,
+        now: context.now(),
+    };
+    let dumped = if args.dump_only {
+        dump::baked(&args.bundle, &options, &*context.progress())?
+    } else {
+        let (plan, fetch) = args.fetch.resolve(context)?;
+        let progress = context.progress();
+        let (report, dumped) = until_signal(dump::fetched(&plan, &fetch, &options, &progress))?;
+        super::bundle::warn_of(context, &report);
+        dumped
+    };
+    let report = match dumped {
+        Dumped::Imported(report) => report,
+        Dumped::Kept(reason) => {
+            let text = format!(
+                "{} {}: {reason}\nOCT_FORCE_REGENERATE_DB=true replaces it.",
+                context.out.bold("Kept"),
+                target.display()
+            );
+            let document = json!({ "schema": "oct.dump.v1", "outcome": "kept", "target": target.display().to_string(),
+                "created": null, "counts": null, "content": null, "warnings": [] });
+            context.out.answer(&document, &text);
+            return Ok(Answer::Yes);
+        }
+    };
+    report.warnings.iter().for_each(|warning| context.out.warn(warning));
+    let manifest = &report.manifest;
+    let (outcome, headline) = match report.outcome {
+        Imported::AlreadyInstalled => ("unchanged", "Already there, and intact:"),
+        Imported::Installed(_) | Imported::WouldInstall => ("dumped", "Dumped into"),
+    };
+    let text = format!(
+        "{} {}\n  created     {}\n  containers  {} images\n  operators   {}\n  charts      {} versions",
+        context.out.bold(headline),
+        target.join("data").display(),
+        manifest.created,
+        count(manifest.counts.containers),
+        count(manifest.counts.operators),
+        count(manifest.counts.charts),
+    );
+    let document = json!({
+        "schema": "oct.dump.v1",
+        "outcome": outcome,
+        "target": target.display().to_string(),
+        "created": manifest.created,
+        "counts": manifest.counts,
+        "content": manifest.content,
+        "warnings": report.warnings,
+    });
+    context.out.answer(&document, &text);
+    Ok(Answer::Yes)
+}

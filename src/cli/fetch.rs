@@ -1,0 +1,129 @@
+//! The flags of every command that fetches, and running it until a signal comes.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueHint;
+use jiff::{SignedDuration, Timestamp};
+
+use super::context::Context;
+use super::values;
+use crate::ops::Error;
+use crate::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+
+/// What to fetch, and how.
+#[derive(Debug, clap::Args)]
+pub struct FetchArgs {
+    /// Base URL of the catalog's API
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://catalog.redhat.com/api/containers/v1",
+        env = "OCT_CATALOG_URL",
+        hide_env_values = true
+    )]
+    catalog_url: reqwest::Url,
+    /// URL of the chart index
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://charts.openshift.io/index.yaml",
+        env = "OCT_CHARTS_URL",
+        hide_env_values = true
+    )]
+    charts_url: reqwest::Url,
+    /// Requests at once
+    #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_JOBS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..=64))]
+    jobs: u32,
+    /// Documents to ask for at once; the server may allow fewer
+    #[arg(long, value_name = "N", default_value_t = 500, env = "OCT_PAGE_SIZE", hide_env_values = true, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    page_size: u32,
+    /// Organizations whose operators are taken
+    #[arg(
+        long,
+        value_name = "ORG,…",
+        value_delimiter = ',',
+        default_value = "certified-operators,redhat-operators",
+        env = "OCT_OPERATORS",
+        hide_env_values = true,
+        value_parser = values::organization
+    )]
+    operators: Vec<String>,
+    /// Take Red Hat's own images too; several times as many requests and bytes
+    #[arg(long, env = "OCT_REDHAT_IMAGES", hide_env_values = true)]
+    redhat_images: bool,
+    /// Only containers entered since then; the bundle is marked as partial
+    #[arg(long, value_name = "WHEN", env = "OCT_SINCE", hide_env_values = true, value_parser = values::instant)]
+    since: Option<Timestamp>,
+    /// Begin anew, whatever an interrupted run left
+    #[arg(long, env = "OCT_FRESH", hide_env_values = true)]
+    fresh: bool,
+    /// PEM file of a certificate authority to trust besides those of the system
+    #[arg(long, value_name = "FILE", env = "OCT_CA_CERT", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    ca_cert: Vec<PathBuf>,
+    /// How often a request is tried before the run fails
+    #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_TRIES", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..=100))]
+    tries: u32,
+    /// How long nothing may come from the server until a request counts as failed
+    #[arg(long, value_name = "DURATION", default_value = "75s", env = "OCT_STALL_TIMEOUT", hide_env_values = true, value_parser = values::duration)]
+    stall_timeout: SignedDuration,
+}
+
+impl FetchArgs {
+    /// The flags, by their names in clap.
+    pub const NAMES: [&'static str; 11] = [
+        "catalog_url",
+        "charts_url",
+        "jobs",
+        "page_size",
+        "operators",
+        "redhat_images",
+        "since",
+        "fresh",
+        "ca_cert",
+        "tries",
+        "stall_timeout",
+    ];
+
+    /// The flags as the fetch wants them.
+    pub fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
+        let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
+        let plan = Plan {
+            catalog_url: self.catalog_url,
+            charts_url: self.charts_url,
+            operators: unique(self.operators),
+            redhat_images: self.redhat_images,
+            since: self.since,
+            page_size: self.page_size,
+        };
+        let stall = Duration::try_from(self.stall_timeout).unwrap_or_default().max(Duration::from_millis(100));
+        let retry = RetryPolicy { tries: self.tries, ..RetryPolicy::default() };
+        let http = HttpOptions { jobs: self.jobs, retry, stall, ca_certs };
+        let fetch = FetchOptions { http, cache: context.cache.clone(), fresh: self.fresh, now: Timestamp::now };
+        Ok((plan, fetch))
+    }
+}
+
+fn unique(mut names: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+/// Runs `work` until it is done or a signal ends it.
+pub fn until_signal<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            done = work => done,
+            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+            _ = terminate.recv() => Err(Error::Interrupted),
+        }
+    });
+    // What still computes must not hold up the end.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,304 @@
+//! `oct diff`: two catalogs side by side, read as streams, without writing anything.
+
+use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use fs_err as fs;
+use jiff::Timestamp;
+
+use super::Error;
+use super::open::{self, VerifiedArchive};
+use crate::archive::ArchiveError;
+use crate::importer::Foreign;
+use crate::model::chart::{self, ChartVersion};
+use crate::model::diff::{self, Diff, ImageDiff, Side};
+use crate::model::document::Operator;
+use crate::model::layout::Kind;
+use crate::model::manifest::{Manifest, VerifiedManifest};
+use crate::model::tnf::{OperatorPage, TnfError, entry_line, split_line};
+use crate::trust::Keyring;
+
+/// Bytes of lines that travel at once from a reader to the comparison.
+const CHUNK: usize = 1 << 20;
+/// Such chunks that may wait.
+const WAITING: usize = 4;
+
+/// One of the two catalogs.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// Archive or folder.
+    pub path: PathBuf,
+    /// Whether it is an archive, and so verified.
+    pub is_archive: bool,
+    /// When its snapshot began, by its manifest.
+    pub created: Option<Timestamp>,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct DiffReport {
+    /// The first catalog.
+    pub old: Compared,
+    /// The second one.
+    pub new: Compared,
+    /// What differs.
+    pub diff: Diff,
+    /// What is worth knowing and no error.
+    pub warnings: Vec<String>,
+}
+
+/// Compares the archives or folders `old` and `new`. Archives are verified; folders are read as they are. Differing
+/// images beyond `details` are only counted.
+///
+/// # Errors
+/// Where one of them cannot be read or verified.
+pub fn diff(old: &Path, new: &Path, keyring: &Keyring, details: usize) -> Result<DiffReport, Error> {
+    let (old, new) = (Input::open(old, keyring)?, Input::open(new, keyring)?);
+    let (described_old, described_new) = (old.describe(), new.describe());
+    let skip = Skip::between(old.verified(), new.verified());
+    let mut images = ImageDiff::new(details);
+    let (left, right) = std::thread::scope(|scope| {
+        let (send_old, receive_old) = sync_channel(WAITING);
+        let (send_new, receive_new) = sync_channel(WAITING);
+        let left = scope.spawn(move || old.read(skip, &send_old));
+        let right = scope.spawn(move || new.read(skip, &send_new));
+        let merged = merge(Lines::new(receive_old), Lines::new(receive_new), &mut images);
+        let join = |side: std::thread::ScopedJoinHandle<'_, Result<Rest, Error>>| {
+            side.join().map_err(|_| std::io::Error::other("a reader stopped"))?
+        };
+        // A reader's own error explains the end of its lines.
+        let sides = (join(left)?, join(right)?);
+        merged.map_err(|(side, cause)| {
+            let path = if side == Side::Old { &described_old.path } else { &described_new.path };
+            Error::Content { path: path.clone(), cause }
+        })?;
+        Ok::<_, Error>(sides)
+    })?;
+    let diff = Diff {
+        images: images.finish(),
+        operators: diff::operators(&left.operators, &right.operators),
+        charts: diff::charts(&left.charts, &right.charts),
+    };
+    let warnings = left.remark.into_iter().chain(right.remark).collect();
+    Ok(DiffReport { old: described_old, new: described_new, diff, warnings })
+}
+
+/// Kinds of files that are the same on both sides, by their signed digests.
+#[derive(Debug, Clone, Copy, Default)]
+struct Skip {
+    containers: bool,
+    operators: bool,
+    charts: bool,
+}
+
+impl Skip {
+    fn between(old: Option<&VerifiedManifest>, new: Option<&VerifiedManifest>) -> Self {
+        let (Some(old), Some(new)) = (old, new) else { return Self::default() };
+        let same = |kind: fn(Kind) -> bool| {
+            let files = |manifest: &Manifest| -> Vec<_> {
+                let files = manifest.files.iter().filter(|file| Kind::of(&file.path).is_some_and(kind));
+                files.map(|file| (file.path.clone(), file.sha256)).collect()
+            };
+            files(old) == files(new)
+        };
+        Self {
+            containers: same(|kind| kind == Kind::Containers),
+            operators: same(|kind| matches!(kind, Kind::OperatorPage { .. })),
+            charts: same(|kind| kind == Kind::Helm),
+        }
+    }
+}
+
+enum Input {
+    Archive(PathBuf, Box<VerifiedArchive>),
+    Folder(PathBuf, Foreign, Option<Box<Manifest>>),
+}
+
+/// Everything but the images, which went ahead.
+#[derive(Default)]
+struct Rest {
+    operators: Vec<Operator>,
+    charts: Vec<ChartVersion>,
+    remark: Option<String>,
+}
+
+impl Input {
+    fn open(path: &Path, keyring: &Keyring) -> Result<Self, Error> {
+        if path.is_dir() {
+            let folder = Foreign::open(path)?;
+            let manifest = folder.manifest().map(Box::new);
+            return Ok(Self::Folder(path.to_owned(), folder, manifest));
+        }
+        Ok(Self::Archive(path.to_owned(), Box::new(open::archive(path, keyring)?)))
+    }
+
+    fn describe(&self) -> Compared {
+        let (path, is_archive, created) = match self {
+            Self::Archive(path, archive) => (path, true, Some(archive.manifest.created)),
+            Self::Folder(path, _, manifest) => (path, false, manifest.as_ref().map(|manifest| manifest.created)),
+        };
+        Compared { path: path.clone(), is_archive, created }
+    }
+
+    fn verified(&self) -> Option<&VerifiedManifest> {
+        match self {
+            Self::Archive(_, archive) => Some(&archive.manifest),
+            Self::Folder(..) => None,
+        }
+    }
+
+    fn read(self, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
+        match self {
+            Self::Archive(path, archive) => read_archive(&path, *archive, skip, lines),
+            Self::Folder(_, folder, manifest) => read_folder(&folder, manifest.is_some(), lines),
+        }
+    }
+}
+
+fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
+    let mut rest = Rest::default();
+    archive.body.unpack::<Error>(|file, content| {
+        let content_error = |cause| open::content_error(path, &file.path, cause);
+        match Kind::of(&file.path) {
+            Some(Kind::Containers) if !skip.containers => {
+                let sent = send_lines(content, lines);
+                sent.map_err(|cause| ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() })?;
+            }
+            Some(Kind::Helm) if !skip.charts => {
+                let mut yaml = Vec::new();
+                content.read_to_end(&mut yaml)?;
+                rest.charts = chart::parse_index(&yaml).map_err(|cause| content_error(cause.into()))?;
+            }
+            Some(Kind::OperatorPage { .. }) if !skip.operators => {
+                let page = serde_json::from_reader(BufReader::with_capacity(64 << 10, content));
+                let page: OperatorPage = page.map_err(|cause| content_error(cause.into()))?;
+                rest.operators.extend(page.data);
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(rest)
+}
+
+fn read_folder(folder: &Foreign, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
+    if is_ours {
+        send_lines(&mut fs::File::open(folder.containers_path())?, lines)?;
+    } else {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        for (key, entry) in folder.containers()? {
+            chunk.extend(entry_line(&key, &entry));
+            chunk.push(b'\n');
+            // Nobody receives any more where the other side has failed.
+            if chunk.len() >= CHUNK && lines.send(std::mem::take(&mut chunk)).is_err() {
+                break;
+            }
+        }
+        let _ = lines.send(chunk);
+    }
+    let (operators, remark) = folder.operators()?;
+    let charts = chart::parse_index(&folder.charts()?)?;
+    Ok(Rest { operators, charts, remark })
+}
+
+/// Sends whole lines, many at once.
+fn send_lines(content: &mut dyn Read, lines: &SyncSender<Vec<u8>>) -> std::io::Result<()> {
+    let mut content = BufReader::with_capacity(64 << 10, content);
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK + (64 << 10));
+        if (&mut content).take(CHUNK as u64).read_to_end(&mut chunk)? == 0 {
+            return Ok(());
+        }
+        content.read_until(b'\n', &mut chunk)?;
+        if lines.send(chunk).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The lines of one side, one after another.
+struct Lines {
+    chunks: Receiver<Vec<u8>>,
+    chunk: Vec<u8>,
+    next: usize,
+    line: Option<Range<usize>>,
+    previous: String,
+}
+
+impl Lines {
+    fn new(chunks: Receiver<Vec<u8>>) -> Self {
+        Self { chunks, chunk: Vec::new(), next: 0, line: None, previous: String::new() }
+    }
+
+    fn current(&self) -> Option<&[u8]> {
+        self.line.clone().map(|line| &self.chunk[line])
+    }
+
+    /// Goes to the next entry, past the lines that open and close the object.
+    fn advance(&mut self) -> Result<(), TnfError> {
+        loop {
+            if self.next == self.chunk.len() {
+                let Ok(chunk) = self.chunks.recv() else {
+                    self.line = None;
+                    return Ok(());
+                };
+                (self.chunk, self.next) = (chunk, 0);
+                continue;
+            }
+            let start = self.next;
+            let length = self.chunk[start..].iter().position(|byte| *byte == b'\n');
+            let end = length.map_or(self.chunk.len(), |length| start + length);
+            self.next = (end + 1).min(self.chunk.len());
+            let line = &self.chunk[start..end];
+            let entry = line.strip_suffix(b",").unwrap_or(line);
+            if matches!(entry, b"{" | b"}" | b"") {
+                continue;
+            }
+            let Some((key, _)) = split_line(entry) else {
+                return Err(TnfError::Mismatch("a line of containers.db is not one entry".into()));
+            };
+            if !self.previous.is_empty() && *key <= *self.previous {
+                let key = crate::model::text::sanitize(&key);
+                return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
+            }
+            self.previous.clear();
+            self.previous.push_str(&key);
+            self.line = Some(start..start + entry.len());
+            return Ok(());
+        }
+    }
+}
+
+fn merge(mut old: Lines, mut new: Lines, images: &mut ImageDiff) -> Result<(), (Side, TnfError)> {
+    use std::cmp::Ordering;
+    let of = |side| move |cause| (side, cause);
+    let json = |side| move |cause: serde_json::Error| (side, TnfError::from(cause));
+    old.advance().map_err(of(Side::Old))?;
+    new.advance().map_err(of(Side::New))?;
+    loop {
+        let order = match (old.current(), new.current()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), Some(_)) => old.previous.cmp(&new.previous),
+        };
+        if order.is_eq() && old.current() == new.current() {
+            images.same(old.current().unwrap_or_default());
+        } else {
+            if let (Some(line), true) = (old.current(), order.is_le()) {
+                images.differs(Side::Old, line).map_err(json(Side::Old))?;
+            }
+            if let (Some(line), true) = (new.current(), order.is_ge()) {
+                images.differs(Side::New, line).map_err(json(Side::New))?;
+            }
+        }
+        if order.is_le() {
+            old.advance().map_err(of(Side::Old))?;
+        }
+        if order.is_ge() {
+            new.advance().map_err(of(Side::New))?;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `oct dump`: the old container's contract, on top of `bundle` and `import`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+
+use super::bundle::{BundleOptions, BundleReport, FetchOptions, Plan, bundle};
+use super::import::{ImportOptions, ImportReport, import};
+use super::{Error, PolicyError};
+use crate::model::progress::Progress;
+use crate::trust::{KeyPair, Keyring, SigningKey};
+
+/// Begins the name of the folder for the archive under way, within the target: nothing else need be writable.
+const WORK_PREFIX: &str = ".oct-dump-";
+/// A work folder that is older was left by a killed run.
+const WORK_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Compression of an archive that lives for seconds.
+const LEVEL: i32 = 1;
+
+/// How a dump ended well.
+#[derive(Debug)]
+pub enum Dumped {
+    /// The catalog is in place, or was already.
+    Imported(Box<ImportReport>),
+    /// What is there is newer, and stays.
+    Kept(PolicyError),
+}
+
+/// Installs the newest archive of the folder `baked`, for which a public key in the same folder vouches.
+///
+/// # Errors
+/// As an import. Without `options.allow_downgrade` what is newer stays, which is no error.
+pub fn baked(baked: &Path, options: &ImportOptions, progress: &dyn Progress) -> Result<Dumped, Error> {
+    let keyring = Keyring::load(&[], &[baked.to_owned()])?;
+    kept_or(import(baked, options, &keyring, progress))
+}
+
+/// Fetches the catalog and installs it by the same way as a carried bundle, checks included, signed with a key that
+/// nobody keeps: the signature proves that nothing changed between the two steps, and nothing afterwards.
+///
+/// # Errors
+/// Where the source or the target fails.
+pub async fn fetched(
+    plan: &Plan,
+    fetch: &FetchOptions,
+    options: &ImportOptions,
+    progress: &Arc<dyn Progress>,
+) -> Result<(BundleReport, Dumped), Error> {
+    fs::create_dir_all(&options.to)?;
+    sweep(&options.to, options.now.as_second())?;
+    let work = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(&options.to).map_err(|error| {
+        std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", options.to.display()))
+    })?;
+    let pair = KeyPair::generate(None, "made for one dump and thrown away")?;
+    let key = SigningKey::parse(pair.secret_text(), "the key of this dump", || Ok(None))?;
+    let keyring = Keyring::new(vec![key.public().clone()]);
+    let out = work.path().to_owned();
+    let bundled = BundleOptions { out: out.clone(), level: LEVEL, force: true, created: None, retain: None };
+    let report = bundle(plan, fetch, &bundled, Arc::new(vec![key]), progress).await?;
+    let (options, progress) = (options.clone(), Arc::clone(progress));
+    let installed = tokio::task::spawn_blocking(move || {
+        let installed = kept_or(import(&out, &options, &keyring, &*progress));
+        drop(work);
+        installed
+    });
+    let installed = installed.await.map_err(|error| std::io::Error::other(error.to_string()))??;
+    Ok((report, installed))
+}
+
+fn kept_or(imported: Result<ImportReport, Error>) -> Result<Dumped, Error> {
+    match imported {
+        Ok(report) => Ok(Dumped::Imported(Box::new(report))),
+        Err(Error::Policy(reason @ PolicyError::Older { .. })) => Ok(Dumped::Kept(reason)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes work folders that killed runs left.
+fn sweep(target: &Path, now: i64) -> std::io::Result<()> {
+    let mut left: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(target)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) && entry.file_type()?.is_dir() {
+            let age =
+                entry.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH).map_or(0, |age| age.as_secs());
+            if now.saturating_sub_unsigned(age) > WORK_MAX_AGE.as_secs().cast_signed() {
+                left.push(entry.path());
+            }
+        }
+    }
+    left.iter().try_for_each(fs::remove_dir_all)
+}

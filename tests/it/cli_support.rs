@@ -1,0 +1,101 @@
+//! Running the program as people and scripts do, in a folder of its own.
+
+#![allow(clippy::unwrap_used, reason = "a helper may fail the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use standin::{Catalog, Knobs, MadeUp, Standin};
+
+/// A folder that is home and working folder, with a key that is trusted there.
+pub struct Desk {
+    folder: tempfile::TempDir,
+}
+
+/// How a run ended.
+pub struct Run {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Run {
+    /// The document on stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
+    }
+
+    /// The run, if it ended with this code.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Desk {
+    /// A new one, with `oct.key`, and `oct.pub` trusted.
+    pub fn new() -> Self {
+        let desk = Self::bare();
+        desk.run(&["keygen", "--no-password"]).expect(0);
+        desk.run(&["trust", "add", "oct.pub"]).expect(0);
+        desk
+    }
+
+    /// A new one without keys.
+    pub fn bare() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The program, in this folder, with an environment that holds nothing else.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Bundles from a server into `out`.
+    pub fn bundle(&self, server: &Standin, out: &str, more: &[&str]) -> Run {
+        let (catalog, charts) = (server.catalog_url(), server.charts_url());
+        let fixed = ["bundle", "--out", out, "--catalog-url", &catalog, "--charts-url", &charts, "--json"];
+        self.run(&[&fixed, more].concat())
+    }
+
+    /// The only archive in `folder`.
+    pub fn archive(&self, folder: &str) -> String {
+        let mut names: Vec<_> = fs::read_dir(self.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".tar.zst"))
+            .collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        format!("{folder}/{}", names.remove(0))
+    }
+}
+
+/// A small catalog on a server.
+pub fn server(images: usize, seed: u64) -> Standin {
+    let made_up = MadeUp { images, bundles: 620, charts: 12, seed, longest_tie: Some(20), ..MadeUp::default() };
+    Standin::start(Catalog::made_up(&made_up), Knobs::default())
+}
