@@ -53,6 +53,7 @@ fn logs_go_to_stderr_in_the_form_and_at_the_level_asked_for() {
     assert!(!logs.is_empty() && logs.iter().all(|log| log["level"].is_string()), "{}", run.err);
     let quiet = desk.bundle(&server, "quiet", &["--quiet", "--level", "1"]).expect(0);
     assert_eq!(quiet.err, "");
+    server.set(|knobs: &mut Knobs| knobs.next_faults = [Some(standin::Fault::BadGateway)].into());
     let (catalog, charts) = (server.catalog_url(), server.charts_url());
     let arguments = ["bundle", "--out", "env", "--level", "1", "--catalog-url", &catalog, "--charts-url", &charts];
     let loud: Run = desk.command(&arguments).env("OCT_LOG", "oct=debug").output().unwrap().into();
