@@ -2,8 +2,13 @@
 
 mod check;
 mod check_from;
+mod cli_config;
 mod cli_diff;
+mod cli_dump;
+mod cli_exit_codes;
 mod cli_from_db;
+mod cli_help;
+mod cli_schemas;
 mod cli_support;
 mod fetch;
 mod forge;

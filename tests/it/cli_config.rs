@@ -1,0 +1,80 @@
+//! Configuration files, logs, pipes and what comes from outside.
+
+use std::fs;
+use std::process::Stdio;
+
+use standin::Knobs;
+
+use crate::cli_support::{Desk, Run, server};
+
+#[test]
+fn file_environment_flag_in_rising_order() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.join(".config/oct")).unwrap();
+    fs::write(desk.join(".config/oct/config.toml"), "json = true\n[keygen]\nout = 'from-file'\nno-password = true\n")
+        .unwrap();
+    assert_eq!(desk.run(&["keygen"]).expect(0).json()["secret_key"], "from-file/oct.key");
+    let mut command = desk.command(&["keygen"]);
+    let run: Run = command.env("OCT_OUT", "from-environment").output().unwrap().into();
+    assert_eq!(run.expect(0).json()["secret_key"], "from-environment/oct.key");
+    let mut command = desk.command(&["keygen", "--out", "from-flag"]);
+    let run: Run = command.env("OCT_OUT", "from-environment").output().unwrap().into();
+    assert_eq!(run.expect(0).json()["secret_key"], "from-flag/oct.key");
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_file_and_key() {
+    let desk = Desk::bare();
+    fs::create_dir_all(desk.join(".config/oct")).unwrap();
+    fs::write(desk.join(".config/oct/config.toml"), "[bundle]\njbos = 3\n").unwrap();
+    let run = desk.run(&["trust", "list"]).expect(2);
+    assert!(run.err.contains(".config/oct/config.toml`: `bundle.jbos` is no setting"), "{}", run.err);
+    assert_eq!(run.out, "");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let desk = Desk::bare();
+    let mut child =
+        desk.command(&["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let run: Run = child.wait_with_output().unwrap().into();
+    assert_eq!((run.expect(0).err).as_str(), "");
+}
+
+#[test]
+fn logs_go_to_stderr_in_the_form_and_at_the_level_asked_for() {
+    let desk = Desk::new();
+    let server = server(300, 8);
+    server.set(|knobs: &mut Knobs| knobs.next_faults = [Some(standin::Fault::BadGateway)].into());
+    let run = desk.bundle(&server, "out", &["-vv", "--log-format", "json", "--level", "1"]).expect(0);
+    run.json();
+    let logs: Vec<serde_json::Value> = run.err.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(!logs.is_empty() && logs.iter().all(|log| log["level"].is_string()), "{}", run.err);
+    let quiet = desk.bundle(&server, "quiet", &["--quiet", "--level", "1"]).expect(0);
+    assert_eq!(quiet.err, "");
+    server.set(|knobs: &mut Knobs| knobs.next_faults = [Some(standin::Fault::BadGateway)].into());
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    let arguments = ["bundle", "--out", "env", "--level", "1", "--catalog-url", &catalog, "--charts-url", &charts];
+    let loud: Run = desk.command(&arguments).env("OCT_LOG", "oct=debug").output().unwrap().into();
+    assert!(loud.expect(0).err.contains("DEBUG"));
+}
+
+#[test]
+fn remote_text_reaches_the_terminal_without_its_escapes() {
+    let desk = Desk::new();
+    let server = server(50, 9);
+    server.set_charts(
+        "entries:\n  a:\n  - name: \"bad\\e]0;owned\\a\"\n    version: 1.0.0\n    kubeVersion: '>= x\\x1b'\n",
+    );
+    let run = desk.bundle(&server, "out", &["--level", "1"]).expect(0);
+    assert!(run.err.contains("certsuite will crash on chart bad"), "{}", run.err);
+    assert!(!run.err.contains('\u{1b}') && !run.err.contains('\u{7}'), "{:?}", run.err);
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let desk = Desk::new();
+    assert!(!desk.run(&["keygen", "--no-password", "--out", "a"]).expect(0).out.contains('\u{1b}'));
+    assert!(desk.run(&["keygen", "--no-password", "--out", "b", "--color", "always"]).expect(0).out.contains('\u{1b}'));
+}

@@ -1,0 +1,72 @@
+//! Every `--json` document against its published schema.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::cli_support::{Desk, server};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/schemas")
+}
+
+/// Checks a document, and notes its schema.
+#[track_caller]
+fn check(document: &Value, seen: &mut BTreeSet<String>) {
+    let name = document["schema"].as_str().unwrap().to_owned();
+    let path = folder().join(format!("{name}.json"));
+    let schema: Value = serde_json::from_str(&fs::read_to_string(&path).expect("a published schema")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert_eq!(errors, Vec::<String>::new(), "{name}: {document:#}");
+    seen.insert(name);
+}
+
+#[test]
+fn every_document_is_as_published() {
+    let mut seen = BTreeSet::new();
+    let desk = Desk::bare();
+    let server = server(300, 2);
+    let mut run = |arguments: &[&str], code: i32| {
+        let document = desk.run(&[arguments, &["--json"]].concat()).expect(code).json();
+        check(&document, &mut seen);
+    };
+    run(&["keygen", "--no-password"], 0);
+    run(&["trust", "add", "oct.pub"], 0);
+    run(&["trust", "list"], 0);
+    run(&["verify", "nowhere"], 6);
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    let bundle = ["bundle", "--out", "out", "--catalog-url", &catalog, "--charts-url", &charts];
+    run(&bundle, 0);
+    run(&bundle, 0);
+    let archive = desk.archive("out");
+    run(&["inspect", &archive], 0);
+    run(&["inspect", &archive, "--files"], 0);
+    run(&["verify", &archive], 0);
+    run(&["import", &archive, "--to", "db"], 0);
+    run(&["import", &archive, "--to", "db", "--dry-run"], 0);
+    run(&["verify", "db"], 0);
+    run(&["bundle", "--from-db", "db", "--out", "again"], 0);
+    run(&["diff", "db", &archive], 0);
+    let gone = server.truth().certified[0].id.clone();
+    server.remove(&gone);
+    server.set_charts("apiVersion: v1\nentries:\n  only:\n  - version: 1.0.0\n");
+    run(&["bundle", "--out", "new", "--since", "2020-01-01", "--catalog-url", &catalog, "--charts-url", &charts], 0);
+    run(&["diff", "db", &desk.archive("new")], 1);
+    fs::copy(desk.join("oct.pub"), desk.join("out/oct.pub")).unwrap();
+    run(&["dump", "--target", "dump", "--bundle", "out", "--dump-only"], 0);
+    run(&["man", "pages"], 0);
+    let id = desk.run(&["trust", "list", "--json"]).json()["keys"][0]["key_id"].as_str().unwrap().to_owned();
+    run(&["trust", "remove", &id], 0);
+
+    let published: BTreeSet<_> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace(".json", ""))
+        .collect();
+    // Documents of commands that this test does not run are checked where those are tested.
+    let elsewhere = ["oct.check.v1", "oct.status.v1", "oct.rollback.v1"].map(str::to_owned);
+    let unseen: Vec<_> = published.difference(&seen).filter(|name| !elsewhere.contains(name)).collect();
+    assert_eq!(unseen, Vec::<&String>::new());
+}
