@@ -1,0 +1,229 @@
+//! `oct status` and `oct rollback`.
+
+#![allow(clippy::unwrap_used, reason = "a helper may fail the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::forge::{Forge, Layers};
+
+struct Scene {
+    parent: tempfile::TempDir,
+}
+
+impl Scene {
+    /// Two archives and the key that signed them.
+    fn new() -> Self {
+        let scene = Self { parent: crate::install_support::scratch() };
+        let mut forge = Forge::new();
+        fs::write(scene.path("oct.pub"), forge.key.public().text()).unwrap();
+        for (name, flavour, created) in [("old", 2, "2026-03-01T00:00:00Z"), ("new", 1, "2026-03-04T05:06:07Z")] {
+            forge.layers = Layers::valid(flavour, created);
+            fs::write(scene.path(name), forge.valid()).unwrap();
+        }
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.parent.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        command.args(arguments).current_dir(self.parent.path()).env_clear();
+        command.env("OCT_KEY", "oct.pub").env("OCT_TO", "db").env("HOME", self.parent.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        outcome(&self.command(arguments).output().unwrap())
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let output = self.command(arguments).arg("--json").output().unwrap();
+        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    fn imported(&self) {
+        for name in ["old", "new"] {
+            assert_eq!(self.run(&["import", name]).0, 0);
+        }
+    }
+}
+
+fn outcome(output: &Output) -> (i32, String) {
+    let text = [&output.stdout[..], &output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn nothing_fresh_and_stale() {
+    let scene = Scene::new();
+    let (code, found) = scene.json(&["status"]);
+    assert_eq!((code, &found["schema"], &found["state"]), (1, &"oct.status.v1".into(), &"nothing".into()));
+    assert!(!scene.path("db").exists(), "looking makes no folder");
+    scene.imported();
+    let (code, found) = scene.json(&["status"]);
+    assert_eq!((code, &found["state"], &found["created"]), (0, &"intact".into(), &"2026-03-04T05:06:07Z".into()));
+    assert_eq!(found["previous"][0]["created"], "2026-03-01T00:00:00Z");
+    assert_eq!(found["history"].as_array().unwrap().len(), 2);
+    assert_eq!(scene.json(&["status", "--max-age", "100000d"]).0, 0);
+    let (code, found) = scene.json(&["status", "--max-age", "1h"]);
+    assert_eq!((code, &found["state"]), (1, &"stale".into()));
+    let (code, said) = scene.run(&["status", "--max-age", "1h"]);
+    assert!(code == 1 && said.contains("Stale:") && !said.contains("Intact"), "{said}");
+}
+
+#[test]
+fn never_intact_when_it_is_not() {
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm, &str); 9] = [
+        ("a missing file", |db| fs::remove_file(db.join("data/helm/helm.db")).unwrap(), "not-as-signed"),
+        ("no data", |db| fs::remove_dir_all(db.join("data")).unwrap(), "not-as-signed"),
+        ("an extra file", |db| fs::write(db.join("data/operators/x.db"), "").unwrap(), "not-as-signed"),
+        ("an extra folder", |db| fs::create_dir(db.join("data/x")).unwrap(), "not-as-signed"),
+        ("an empty file", |db| fs::write(db.join("data/containers/containers.db"), "").unwrap(), "not-as-signed"),
+        (
+            "a changed byte",
+            |db| {
+                let path = db.join("data/containers/containers.db");
+                let mut bytes = fs::read(&path).unwrap();
+                bytes[30] ^= 1;
+                fs::write(path, bytes).unwrap();
+            },
+            "not-as-signed",
+        ),
+        (
+            "a changed manifest",
+            |db| {
+                let path = db.join("manifest.json");
+                let text = fs::read_to_string(&path).unwrap();
+                fs::write(path, text.replace("2026-03-04", "2026-11-04")).unwrap();
+            },
+            "not-as-signed",
+        ),
+        ("no signature", |db| fs::remove_file(db.join("manifest.json.minisig")).unwrap(), "not-as-signed"),
+        ("no manifest", |db| fs::remove_file(db.join("manifest.json")).unwrap(), "unsigned"),
+    ];
+    for (name, harm, state) in harms {
+        let scene = Scene::new();
+        scene.imported();
+        harm(&scene.path("db"));
+        let (code, found) = scene.json(&["status"]);
+        assert_eq!((code, found["state"].as_str()), (4, Some(state)), "{name}: {found}");
+        assert!(found["cause"].is_string(), "{name}");
+        let (code, said) = scene.run(&["status"]);
+        assert!(code == 4 && !said.to_lowercase().contains("intact"), "{name}: {said}");
+    }
+    // A key that is no longer trusted.
+    let scene = Scene::new();
+    scene.imported();
+    fs::write(scene.path("oct.pub"), Forge::new().key.public().text()).unwrap();
+    assert_eq!(scene.json(&["status"]).0, 4);
+}
+
+#[test]
+fn rollback_there_and_back() {
+    let scene = Scene::new();
+    assert_eq!(scene.run(&["rollback"]).0, 6);
+    assert!(!scene.path("db").exists(), "no folder is made");
+    scene.imported();
+    for created in ["2026-03-01T00:00:00Z", "2026-03-04T05:06:07Z"] {
+        let (code, found) = scene.json(&["rollback"]);
+        assert_eq!((code, &found["schema"], &found["created"]), (0, &"oct.rollback.v1".into(), &created.into()));
+        assert_eq!(scene.json(&["status"]).1["created"], created);
+        assert_eq!(scene.run(&["verify", "db"]).0, 0);
+    }
+}
+
+#[test]
+fn rollback_refuses_what_was_not_signed() {
+    let scene = Scene::new();
+    scene.imported();
+    let previous = fs::read_dir(scene.path("db/.oct/previous")).unwrap().next().unwrap().unwrap().path();
+    fs::write(previous.join("data/archive.json"), "{}").unwrap();
+    let (code, said) = scene.run(&["rollback"]);
+    assert!(code == 4 && said.contains("the previous catalog does not come back"), "{said}");
+    assert_eq!(scene.json(&["status"]).1["created"], "2026-03-04T05:06:07Z");
+}
+
+#[test]
+fn rollback_to_a_catalog_of_unknown_origin() {
+    let scene = Scene::new();
+    fs::create_dir_all(scene.path("db/data")).unwrap();
+    fs::write(scene.path("db/data/old.txt"), "left by the old container").unwrap();
+    assert_eq!(scene.json(&["status"]).0, 4);
+    assert_eq!(scene.run(&["import", "new"]).0, 0);
+    let (code, said) = scene.run(&["rollback"]);
+    assert!(code == 0 && said.contains("nothing proves"), "{said}");
+    assert!(scene.path("db/data/old.txt").exists());
+}
+
+/// Two processes at once, again and again. `OCT_ROUNDS` sets how often.
+fn contended(pairs: [[&str; 2]; 2]) {
+    let rounds = std::env::var("OCT_ROUNDS").map_or(6, |rounds| rounds.parse().unwrap());
+    let scene = Scene::new();
+    scene.imported();
+    for round in 0..rounds {
+        let children: Vec<_> = pairs
+            .iter()
+            .map(|arguments| {
+                let arguments: Vec<_> = arguments.iter().copied().filter(|argument| !argument.is_empty()).collect();
+                let mut command = scene.command(&arguments);
+                command.env("OCT_ALLOW_DOWNGRADE", "true").spawn().unwrap()
+            })
+            .collect();
+        let ends: Vec<_> = children.into_iter().map(|child| outcome(&child.wait_with_output().unwrap())).collect();
+        for (code, said) in &ends {
+            assert!(*code == 0 || (*code == 6 && said.contains("locked by")), "{pairs:?}, round {round}: {said}");
+        }
+        assert!(ends.iter().any(|(code, _)| *code == 0), "{pairs:?}, round {round}: {ends:?}");
+        let (code, said) = scene.run(&["verify", "db"]);
+        assert_eq!(code, 0, "{pairs:?}, round {round}: {said}");
+        crate::install_support::assert_tidy(&scene.path("db"), "after two at once");
+    }
+}
+
+#[test]
+fn two_imports_at_once() {
+    contended([["import", "old"], ["import", "new"]]);
+}
+
+#[test]
+fn an_import_and_a_rollback_at_once() {
+    contended([["import", "old"], ["rollback", ""]]);
+}
+
+#[test]
+fn an_import_and_a_status_at_once() {
+    contended([["import", "new"], ["status", ""]]);
+}
+
+#[test]
+fn import_verify_and_status_open_no_socket() {
+    let scene = Scene::new();
+    let usable = Command::new("strace").args(["-f", "-e", "trace=socket", "-o", "/dev/null", "true"]).output();
+    if !usable.is_ok_and(|output| output.status.success()) {
+        #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("skipped: strace cannot be used here");
+        }
+        return;
+    }
+    for arguments in [&["import", "new"][..], &["verify", "new"], &["verify", "db"], &["status"], &["inspect", "new"]] {
+        let oct = scene.command(arguments);
+        let mut command = Command::new("strace");
+        command.args(["-f", "-e", "trace=socket,connect", "-o"]).arg(scene.path("trace")).arg(oct.get_program());
+        command.args(oct.get_args()).current_dir(scene.parent.path());
+        command.env("OCT_KEY", "oct.pub").env("OCT_TO", "db").env("HOME", scene.parent.path());
+        let (code, said) = outcome(&command.output().unwrap());
+        assert_eq!(code, 0, "{arguments:?}: {said}");
+        let trace = fs::read_to_string(scene.path("trace")).unwrap();
+        assert!(trace.contains("exited with 0"), "{trace}");
+        assert!(!trace.contains("socket(") && !trace.contains("connect("), "{arguments:?}: {trace}");
+    }
+}
