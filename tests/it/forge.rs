@@ -176,7 +176,7 @@ impl Member {
         }
         block[148..156].fill(b' ');
         let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum();
-        octal(&mut block, 148, 7, sum);
+        octal(&mut block, 148, 8, sum);
         if let Some(patch) = self.patch_late {
             patch(&mut block);
         }
