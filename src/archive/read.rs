@@ -8,7 +8,7 @@ use fs_err as fs;
 use super::error::ArchiveError;
 use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
 use super::sniff;
-use super::write::{BLOCK, header, tar_size};
+use super::write::{BLOCK, header, padding, tar_size};
 use crate::model::digest::{HashingReader, HashingWriter};
 use crate::model::header::{HeaderError, SignedManifest};
 use crate::model::limits;
@@ -140,18 +140,16 @@ impl CheckedBody {
         let mut decoder = zstd::Decoder::with_buffer(body).map_err(ArchiveError::from)?.single_frame();
         decoder.window_log_max(limits::WINDOW_LOG).map_err(ArchiveError::from)?;
         let limit = tar_size(files);
-        let mut tar = tar::Archive::new(decoder.take(limit));
-        let mut expected = files.iter();
-        for entry in tar.entries().map_err(|cause| odd(cause.to_string()))?.raw(true) {
-            let entry = entry.map_err(|cause| odd(format!("the tar is damaged: {cause}")))?;
-            let Some(file) = expected.next() else {
-                return Err(odd(format!("{} is one member too many", member(entry.header()))).into());
-            };
-            if entry.header().as_bytes() != header(&file.path, file.size).as_bytes() {
+        let mut tar = decoder.take(limit);
+        let mut block = [0; BLOCK as usize];
+        for file in files {
+            tar.read_exact(&mut block).map_err(|cause| odd(format!("the tar is damaged: {cause}")))?;
+            if block != *header(&file.path, file.size).as_bytes() {
                 let due = format!("the file `{}` of {} bytes", file.path, file.size);
-                return Err(odd(format!("{} stands where {due} is due", member(entry.header()))).into());
+                let found = member(&block, &due);
+                return Err(odd(format!("{found} stands where {due} is due")).into());
             }
-            let mut content = HashingReader::new(entry);
+            let mut content = HashingReader::new((&mut tar).take(file.size));
             sink(file, &mut content)?;
             std::io::copy(&mut content, &mut std::io::sink())
                 .map_err(|cause| odd(format!("`{}` cannot be unpacked: {cause}", file.path)))?;
@@ -162,17 +160,18 @@ impl CheckedBody {
             if digest != file.sha256 {
                 return Err(odd(format!("the SHA-256 of `{}` is not the signed one", file.path)).into());
             }
+            let padding = block.get_mut(..padding(file.size)).unwrap_or_default();
+            tar.read_exact(padding).map_err(|cause| odd(format!("the tar is damaged: {cause}")))?;
+            if padding.iter().any(|byte| *byte != 0) {
+                return Err(odd(format!("the padding behind `{}` is not all zeros", file.path)).into());
+            }
         }
-        if let Some(missing) = expected.next() {
-            return Err(odd(format!("`{}` is missing", missing.path)).into());
-        }
-        // The tar reader stops at the first block of zeros; the second one has to be all that is left.
-        let mut rest = tar.into_inner();
-        let mut zeros = Vec::new();
-        rest.read_to_end(&mut zeros).map_err(|cause| odd(cause.to_string()))?;
-        if rest.limit() != 0 || zeros.len() > 2 * BLOCK as usize || zeros.iter().any(|byte| *byte != 0) {
+        let mut end = Vec::new();
+        tar.read_to_end(&mut end).map_err(|cause| odd(cause.to_string()))?;
+        if end.len() as u64 != 2 * BLOCK || end.iter().any(|byte| *byte != 0) {
             return Err(odd("the tar does not end with its two blocks of zeros".into()).into());
         }
+        let mut decoder = tar.into_inner();
         let mut decoder = rest.into_inner();
         if decoder.read(&mut [0]).map_err(|cause| odd(format!("the compressed frame is damaged: {cause}")))? != 0 {
             return Err(odd("something follows the end of the tar".into()).into());
@@ -184,9 +183,13 @@ impl CheckedBody {
     }
 }
 
-/// A member as a person would name it.
-fn member(header: &tar::Header) -> String {
+/// What a member's header says, as a person would; where that is just what is `due`, what else must be wrong with it.
+fn member(block: &[u8; BLOCK as usize], due: &str) -> String {
     use tar::EntryType as T;
+    if block.iter().all(|byte| *byte == 0) {
+        return "the end of the tar".into();
+    }
+    let header = tar::Header::from_byte_slice(block);
     let kind = match header.entry_type() {
         T::Regular | T::Continuous => "the file",
         T::Link => "the hard link",
@@ -201,5 +204,6 @@ fn member(header: &tar::Header) -> String {
     };
     let size = header.entry_size().map_or_else(|_| "unreadable size".into(), |size| format!("{size} bytes"));
     let path = text::sanitize(&String::from_utf8_lossy(&header.path_bytes()));
-    format!("{kind} `{path}` of {size}")
+    let found = format!("{kind} `{path}` of {size}");
+    if found == due { format!("{found}, but with another mode, owner, time or spelling,") } else { found }
 }

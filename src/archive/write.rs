@@ -76,7 +76,7 @@ pub(super) fn header(path: &MemberPath, size: u64) -> Header {
 }
 
 /// Zeros after a member of `size` bytes, up to the next block.
-fn padding(size: u64) -> usize {
+pub(super) fn padding(size: u64) -> usize {
     (size.next_multiple_of(BLOCK) - size) as usize
 }
 

@@ -139,7 +139,7 @@ fn manifests() {
     );
     replaced("operators beyond counting", "\"operators\": 3", "\"operators\": 18446744073709551615", "operators");
     let deep = format!("\"tool\": {}{}", "[".repeat(50_000), "]".repeat(50_000));
-    replaced("deep JSON", "\"tool\": \"oct 0.0.0\"", &deep, "recursion limit");
+    replaced("deep JSON", "\"tool\": \"oct 0.0.0\"", &deep, "not of oct's form");
     let mut changed = |name: &str, words, change: &dyn Fn(&mut oct::model::Manifest)| {
         let mut manifest = manifest.clone();
         change(&mut manifest);
@@ -157,7 +157,7 @@ fn manifests() {
     changed("body cut", "cut at", &|m| m.body.size += 400_000_000);
     changed("body too long", "behind its end", &|m| m.body.size -= 1);
     changed("empty body", "behind its end", &|m| m.body.size = 0);
-    changed("digest of a file", "SHA-256 of", &|m| {
+    changed("digest of a file", "has SHA-256", &|m| {
         m.files[1].sha256 = Sha256Digest::of(b"?");
         m.content = oct::model::manifest::content_digest(&m.files);
     });
@@ -353,7 +353,7 @@ fn tars() {
     });
     changed("unreadable size", "", &|m| m[1].patch = Some(|block| block[124..136].fill(b'x')));
     changed("bad checksum", "", &|m| m[1].patch_late = Some(|block| block[150] ^= 1));
-    changed("another byte in a file", "SHA-256 of", &|m| {
+    changed("another byte in a file", "has SHA-256", &|m| {
         let last = m[0].content.len() - 2;
         m[0].content[last] ^= 1;
     });
@@ -384,7 +384,7 @@ fn tars() {
         case("something in the end", ended(&[&[0; 1023][..], &[1]].concat()), ""),
         case("more zeros", ended(&[0; 2048]), ""),
         case("another tar behind the end", forge.of_tar(&[&whole[..], &whole].concat()), ""),
-        case("something in a file's padding", forge.of_tar(&padded), ""),
+        case("something in a file's padding", forge.of_tar(&padded), "padding"),
         case("an empty body", of_body(compress(b"")), ""),
         case("a bomb of zeros", of_body(compress(&vec![0; 64 << 20])), ""),
         case("a bomb behind the tar", of_body(compress(&[&whole[..], &vec![0; 64 << 20]].concat())), ""),
@@ -421,8 +421,8 @@ fn data_that_certsuite_could_not_read() {
     let mut doubled = lines.clone();
     doubled.insert(1, lines[1]);
     let deep = format!("{{\n\"k\":{{\"x\":{}{}}}\n}}\n", "[".repeat(90_000), "]".repeat(90_000));
-    replaced("containers: deep JSON", CONTAINERS, deep.as_bytes(), "recursion limit");
-    replaced("containers: deep JSON in one line", CONTAINERS, deep.replace('\n', "").as_bytes(), "recursion limit");
+    replaced("containers: deep JSON", CONTAINERS, deep.as_bytes(), "");
+    replaced("containers: deep JSON in one line", CONTAINERS, deep.replace('\n', "").as_bytes(), "");
     replaced("containers: empty", CONTAINERS, b"", "");
     replaced("containers: a list", CONTAINERS, b"[]", "");
     replaced("containers: cut", CONTAINERS, &containers.as_bytes()[..containers.len() - 9], "");
