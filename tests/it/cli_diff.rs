@@ -58,7 +58,11 @@ fn archives_and_folders_in_any_mixture() {
     for right in [new.as_str(), "new-db", "bare", "bare/data"] {
         for left in [old.as_str(), "old-db"] {
             let found = desk.run(&["diff", left, right, "--json"]).expect(1).json();
-            assert_eq!((&found["images"]["added"], &found["images"]["removed"]), (&json!(1), &json!(1)), "{left} {right}");
+            assert_eq!(
+                (&found["images"]["added"], &found["images"]["removed"]),
+                (&json!(1), &json!(1)),
+                "{left} {right}"
+            );
             let list = found["images"]["list"].as_array().unwrap();
             assert!(list.iter().any(|image| image["names"] == json!(["registry.example/new/image:v1"])));
             assert!(list.iter().any(|image| image["change"] == "removed" && image["id"] == gone.as_str()));

@@ -47,8 +47,14 @@ fn an_odd_dump_becomes_a_valid_bundle() {
         &[
             ("containers/containers.db", &containers),
             ("helm/helm.db", "apiVersion: v1\nentries: {}\n"),
-            ("operators/operator_catalog_page_0_500.db", &format!(r#"{{"data":[{},{}],"total":3}}"#, row("a.v1"), row("b.v1"))),
-            ("operators/operator_catalog_page_0_2.db", &format!(r#"{{"data":[{},{}],"total":2}}"#, row("b.v1"), row("c.v1"))),
+            (
+                "operators/operator_catalog_page_0_500.db",
+                &format!(r#"{{"data":[{},{}],"total":3}}"#, row("a.v1"), row("b.v1")),
+            ),
+            (
+                "operators/operator_catalog_page_0_2.db",
+                &format!(r#"{{"data":[{},{}],"total":2}}"#, row("b.v1"), row("c.v1")),
+            ),
         ],
     );
     let run = desk.run(&["bundle", "--from-db", "dump", "--out", "out", "--json"]).expect(0);
@@ -122,7 +128,8 @@ fn retain_keeps_the_newest_and_whatever_is_not_an_archive() {
         run.expect(0).json()
     };
     (0..4).for_each(|hour| drop(bundle(hour, &[])));
-    for strange in ["catalog-2020010100.tar.zst", "catalog-2020010100.tar.zst.sha256", "notes.txt", "catalog-1.tar.zst"] {
+    for strange in ["catalog-2020010100.tar.zst", "catalog-2020010100.tar.zst.sha256", "notes.txt", "catalog-1.tar.zst"]
+    {
         fs::write(desk.join("out").join(strange), "not ours").unwrap();
     }
     let before = fs::read_dir(desk.join("out")).unwrap().count();
