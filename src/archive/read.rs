@@ -172,7 +172,6 @@ impl CheckedBody {
             return Err(odd("the tar does not end with its two blocks of zeros".into()).into());
         }
         let mut decoder = tar.into_inner();
-        let mut decoder = rest.into_inner();
         if decoder.read(&mut [0]).map_err(|cause| odd(format!("the compressed frame is damaged: {cause}")))? != 0 {
             return Err(odd("something follows the end of the tar".into()).into());
         }

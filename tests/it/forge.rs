@@ -63,6 +63,7 @@ pub fn snapshot(flavour: u64, created: &str) -> Snapshot {
     Snapshot {
         created: created.parse().unwrap(),
         partial: None,
+        taken_over: None,
         images: (1..=4).map(|number| image(flavour * 10 + number)).collect(),
         operators: operators.collect(),
         chart_index: b"apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    kubeVersion: '>= 1.19'\n"
