@@ -153,7 +153,10 @@ pub fn names(dir: &Path) -> Vec<String> {
 /// Fails unless the folder holds nothing but what an idle folder holds.
 pub fn assert_tidy(dir: &Path, about: &str) {
     for name in names(&dir.join(".oct")) {
-        assert!(["history.jsonl", "lock", "previous"].contains(&name.as_str()), "{about}: `.oct/{name}` is left over");
+        assert!(
+            ["history.jsonl", "index", "lock", "previous"].contains(&name.as_str()),
+            "{about}: `.oct/{name}` is left over"
+        );
     }
     for version in names(&dir.join(".oct/previous")) {
         assert!(dir.join(".oct/previous").join(&version).join("data").exists(), "{about}: `{version}` is empty");
