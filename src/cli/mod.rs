@@ -68,7 +68,7 @@ enum Command {
     Diff(diff::Args),
     Keygen(keygen::Args),
     Trust(trust::Args),
-    Dump(dump::Args),
+    Dump(Box<dump::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
-        Command::Dump(args) => dump::run(&context, args),
+        Command::Dump(args) => dump::run(&context, *args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
         Command::Keygen(args) => keygen::run(&context, args),
