@@ -75,7 +75,7 @@ enum What {
         #[arg(value_name = "NAME")]
         name: String,
         /// The chart's version
-        #[arg(value_name = "VERSION")]
+        #[arg(id = "chart_version", value_name = "VERSION")]
         version: String,
     },
 }
