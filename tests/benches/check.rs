@@ -46,12 +46,12 @@ fn main() {
     line("one image by digest, index", one(&["image", &by_digest]));
     line("one image by tag, index", one(&["image", &tag]));
     line("one operator, index", one(&["operator", "maker-7-op.v1.7.0"]));
-    let many = ["check", "--from", "questions", "--key", "oct.pub"];
+    let many = ["check", "--from", "questions", "--key", "oct.pub", "-q"];
     line("10,000 questions, index", best(|| run(oct(folder, &many), Some(1))));
     std::fs::remove_file(index).unwrap();
     line(
         "one image by digest, no index",
-        run(oct(folder, &["check", "image", &by_digest, "--key", "oct.pub"]), Some(0)),
+        run(oct(folder, &["check", "image", &by_digest, "--key", "oct.pub", "-q"]), Some(0)),
     );
     line("10,000 questions, no index", run(oct(folder, &many), Some(1)));
     let rebuilt = run(oct(folder, &["import", &archive, "--key", "oct.pub", "--quiet"]), Some(0));
@@ -139,6 +139,7 @@ fn snapshot() -> Snapshot {
         images: images.collect(),
         operators: operators.collect(),
         chart_index: index.into_bytes(),
+        taken_over: None,
         sources: vec![],
     }
 }
