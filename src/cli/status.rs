@@ -9,10 +9,9 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome, values};
-use crate::importer::Action;
 use crate::model::failure::Classified as _;
 use crate::model::text::{age, count, sanitize, sanitize_long};
-use crate::ops::status::{self, State, Status};
+use crate::ops::status::{self, Action, State, Status};
 
 /// Deviations that are printed for people; `--json` has them all.
 const SHOWN: usize = 10;

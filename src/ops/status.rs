@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use crate::importer::Action;
+
 use crate::importer::{HistoryEntry, Holder, Recovered, Store};
 use crate::model::manifest::{Manifest, VerifiedManifest};
 use crate::model::progress::Progress;
