@@ -1,7 +1,7 @@
 //! The exporter: the whole catalog from its API, complete and of one time. (The layer `source`.)
 //!
-//! [`fetch`] walks every collection with a bounded number of requests at once ([`walk`]), keeps finished parts on disk
-//! as they come ([`work`]), and then makes sure that what it has is what the server has ([`reconcile`]).
+//! [`fetch`] walks every collection with a bounded number of requests at once (`walk`), keeps finished parts on disk
+//! as they come (`work`), and then makes sure that what it has is what the server has (`reconcile`).
 
 mod charts;
 mod client;

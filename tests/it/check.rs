@@ -45,7 +45,7 @@ fn each_rule_on_the_folder_with_recorded_verdicts() {
     let cases: Vec<_> = recorded.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let mut lines = Vec::new();
     for case in &cases {
-        let mut question = case.splitn(2, " image ").nth(1).map(|rest| format!("image {rest}"));
+        let mut question = case.split_once(" image ").map(|(_, rest)| format!("image {rest}"));
         for kind in ["operator", "chart"] {
             question = question.or(case.split_once(&format!(" {kind} ")).map(|(_, rest)| format!("{kind} {rest}")));
         }
@@ -106,15 +106,19 @@ fn everything_certified_is_found_and_nothing_else_by_index_and_without() {
         let certified = lines.len();
         assert!(lines.iter().filter(|line| line.contains('@')).count() > 1_000);
         // The same, made to be something else.
-        for line in lines[..certified].to_vec() {
-            let last = line.pop_last();
-            lines.push(match line.split(' ').next() {
-                Some("image") if line.contains('@') => {
-                    format!("{}{}", last.0, if last.1 == 'f' { '0' } else { 'f' })
+        let strangers: Vec<_> = lines
+            .iter()
+            .map(|line| {
+                let last = line.pop_last();
+                match line.split(' ').next() {
+                    Some("image") if line.contains('@') => {
+                        format!("{}{}", last.0, if last.1 == 'f' { '0' } else { 'f' })
+                    }
+                    _ => format!("{line}9"),
                 }
-                _ => format!("{line}9"),
-            });
-        }
+            })
+            .collect();
+        lines.extend(strangers);
         let answer = ask(&host, "db", &lines);
         assert_eq!((answer["index"].as_bool(), &answer["warnings"]), (Some(true), &serde_json::json!([])));
         let rows = answer["rows"].as_array().unwrap();

@@ -265,7 +265,7 @@ fn headers_and_signatures() {
         case("JSON", b"{\"data\":[]}".to_vec(), "JSON"),
         case("a signature file", good.clone().into_bytes(), "minisign"),
         case("a checksum file", format!("{}  catalog.tar.zst\n", Sha256Digest::of(b"")).into_bytes(), "checksum file"),
-        case("noise", (0..999u32).map(|i| (i * i * 31 >> 3) as u8 | 0x80).collect(), "another or damaged"),
+        case("noise", (0..999u32).map(|i| ((i * i * 31) >> 3) as u8 | 0x80).collect(), "another or damaged"),
     ];
     scene.all_refused(&cases, 55);
 }

@@ -1,4 +1,5 @@
 //! Every integration test, in one program.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "whatever a test meets may fail it")]
 
 mod check;
 mod check_from;
@@ -23,4 +24,5 @@ mod layers;
 mod resume;
 mod status;
 mod trip;
+mod trust;
 mod vectors;

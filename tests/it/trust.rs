@@ -1,0 +1,71 @@
+//! Whose bundles are accepted: rotation, revocation, damaged and badly kept key files.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use standin::{Catalog, Knobs, MadeUp, Standin};
+
+use super::trip::{Host, text};
+
+fn server() -> Standin {
+    Standin::start(
+        Catalog::made_up(&MadeUp { images: 60, bundles: 20, charts: 3, ..MadeUp::default() }),
+        Knobs::default(),
+    )
+}
+
+#[test]
+fn either_key_of_a_rotation_is_enough() {
+    let (server, host) = (server(), Host::new());
+    for name in ["old", "new", "other"] {
+        host.ok(&["keygen", "--no-password", "--out", name]);
+    }
+    let output = host.bundle(&server, &["--secret-key", "old/oct.key", "--secret-key", "new/oct.key"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let archive = host.archive();
+    for key in ["old/oct.pub", "new/oct.pub"] {
+        host.ok(&["import", &archive, "--key", key, "--to", &format!("db-{}", &key[..3])]);
+        host.ok(&["verify", &archive, "--key", key]);
+    }
+    // Both signatures stay beside the installed catalog, so that it can be proved with either.
+    host.ok(&["verify", "db-old", "--key", "new/oct.pub"]);
+    assert!(host.fails(4, &["verify", &archive, "--key", "other/oct.pub"]).contains("are not trusted here"));
+}
+
+#[test]
+fn a_revoked_key_is_no_longer_accepted() {
+    let (server, host) = (server(), Host::with_key());
+    let output = host.bundle(&server, &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let archive = host.archive();
+    host.ok(&["trust", "add", "oct.pub"]);
+    host.ok(&["verify", &archive]);
+    let list: serde_json::Value = serde_json::from_str(&host.ok(&["trust", "list", "--json"])).unwrap();
+    let id = list["keys"][0]["key_id"].as_str().unwrap().to_owned();
+    assert!(list["keys"][0]["origin"].as_str().unwrap().ends_with(&format!("config/oct/trusted.d/{id}.pub")));
+    host.ok(&["trust", "remove", &id.to_lowercase()]);
+    assert!(host.fails(4, &["verify", &archive]).contains("no key is trusted"));
+    assert!(host.fails(6, &["trust", "remove", &id]).contains("no key with the id"));
+}
+
+#[test]
+fn unusable_key_files_are_named_as_such() {
+    let host = Host::with_key();
+    let public = std::fs::read_to_string(host.path("oct.pub")).unwrap();
+    for (content, cause) in [
+        (std::fs::read_to_string(host.path("oct.key")).unwrap(), "SECRET key"),
+        (public.replacen("RW", "R!", 1), "not base64"),
+        (public[..public.len() - 9].to_owned(), "damaged"),
+        ("hello\n".to_owned(), "not of minisign's form"),
+        ("x".repeat(20_000), "far too large"),
+    ] {
+        std::fs::write(host.path("bad.pub"), content).unwrap();
+        let stderr = host.fails(6, &["trust", "add", "bad.pub"]);
+        assert!(stderr.contains("bad.pub") && stderr.contains(cause), "{stderr}");
+    }
+    std::fs::set_permissions(host.path("oct.pub"), std::fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(host.fails(6, &["trust", "add", "oct.pub"]).contains("mode 0666"));
+    // A damaged key in the folder is no reason to go on with fewer keys in silence.
+    std::fs::create_dir_all(host.path("config/oct/trusted.d")).unwrap();
+    std::fs::write(host.path("config/oct/trusted.d/broken.pub"), "hello\n").unwrap();
+    assert!(host.fails(6, &["trust", "list"]).contains("broken.pub"));
+}
