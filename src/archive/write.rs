@@ -12,6 +12,9 @@ use crate::model::snapshot::Layout;
 /// Threads of the compressor. The bytes do not depend on their number, only on there being any.
 const COMPRESSION_THREADS: u32 = 2;
 
+/// Bytes that a thread compresses at a time. The default of a level-9 stream takes 100 MiB of buffers.
+const COMPRESSION_JOB_BYTES: u32 = 4 << 20;
+
 /// Bytes of a tar block; headers and members fill whole ones.
 pub(super) const BLOCK: u64 = 512;
 
@@ -36,6 +39,7 @@ pub fn pack(layout: &Layout<'_>, level: i32, out: impl Write) -> io::Result<Pack
     encoder.set_pledged_src_size(Some(tar_size(&files)))?;
     encoder.include_contentsize(true)?;
     encoder.multithread(COMPRESSION_THREADS)?;
+    encoder.set_parameter(zstd::zstd_safe::CParameter::JobSize(COMPRESSION_JOB_BYTES))?;
     let mut tar = BufWriter::with_capacity(1 << 20, encoder);
     for file in &files {
         tar.write_all(header(&file.path, file.size).as_bytes())?;

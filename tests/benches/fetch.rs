@@ -51,7 +51,8 @@ fn headline() {
     let oct = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
         command.args(arguments).current_dir(folder.path()).env("XDG_CACHE_HOME", folder.path());
-        assert!(command.env("XDG_CONFIG_HOME", folder.path()).stderr(Stdio::null()).status().unwrap().success());
+        command.env("XDG_CONFIG_HOME", folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(command.status().unwrap().success());
     };
     oct(&["keygen", "--no-password", "--quiet"]);
     let began = Instant::now();

@@ -132,7 +132,8 @@ fn documents_that_come_and_go_lose_none_that_was_there_throughout() {
     for seed in 0..seeds {
         let server = Standin::start(catalog(8_000, 1_500, seed), Knobs::default());
         let mark = server.mark();
-        server.set(|knobs| knobs.churn = Churn { seed, rounds: (seed % 2 == 0).then_some(3), ..Churn::balanced(20, 2) });
+        server
+            .set(|knobs| knobs.churn = Churn { seed, rounds: (seed % 2 == 0).then_some(3), ..Churn::balanced(20, 2) });
         let (mut plan, options) = plan(&server);
         plan.page_size = 200;
         match run(&plan, &options) {
