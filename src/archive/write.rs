@@ -12,7 +12,7 @@ use crate::model::snapshot::Layout;
 /// Threads of the compressor. The bytes do not depend on their number, only on there being any.
 const COMPRESSION_THREADS: u32 = 2;
 
-/// Bytes that a thread compresses at a time. The default of a level-9 stream takes 100 MiB of buffers.
+/// Bytes that a thread compresses at a time. The default takes 100 MiB of buffers.
 const COMPRESSION_JOB_BYTES: u32 = 4 << 20;
 
 /// Bytes of a tar block; headers and members fill whole ones.

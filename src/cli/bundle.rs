@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, env = "OCT_FORCE", hide_env_values = true)]
     force: bool,
     /// Compression level
-    #[arg(long, value_name = "N", default_value_t = 9, env = "OCT_LEVEL", hide_env_values = true, value_parser = clap::value_parser!(i32).range(1..=19))]
+    #[arg(long, value_name = "N", default_value_t = 6, env = "OCT_LEVEL", hide_env_values = true, value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
     #[command(flatten)]
     fetch: FetchArgs,
