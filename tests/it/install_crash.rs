@@ -154,6 +154,20 @@ fn rollback_killed_at_every_checkpoint() {
 }
 
 #[test]
+fn a_half_removed_original_of_a_copy_is_not_taken_for_the_catalog() {
+    let parent = scratch();
+    let dir = parent.path().join("db");
+    installed(&dir, 1, "AB");
+    let kill = Some((Checkpoint::RemoveNew, 0));
+    let (status, said) = Job { kill, filesystem: Filesystem::NoMoveAtAll, ..Job::new(&dir, "rollback") }.run();
+    assert!(was_killed(status), "{said}");
+    let original = dir.join(".oct/previous").join(&names(&dir.join(".oct/previous"))[0]);
+    fs::remove_dir_all(original.join("data/operators")).unwrap();
+    let (old, new) = (Catalog::new('B'), Catalog::new('A'));
+    assert!(std::ptr::eq(settled(&dir, &old, &new, "half removed"), &new));
+}
+
+#[test]
 fn recovery_killed_at_every_checkpoint() {
     let (old, new) = (Catalog::new('A'), Catalog::new('B'));
     let parent = scratch();
