@@ -238,10 +238,14 @@ impl Walk {
         Question { interval, changed_since: self.changed_since, order, page: 0, page_size, count: false }
     }
 
-    /// Whether a page has all that there is: it is not full, by the page size that the server went by.
-    fn is_last(&self, collection: usize, question: &Question, page: &Page) -> bool {
-        let allowed = self.collections[collection].page_size.load(Ordering::Relaxed).min(question.page_size);
-        page.documents.len() < allowed as usize
+    /// Documents on a full page of `question`, by the page size that the server went by.
+    fn full_page(&self, collection: usize, question: &Question) -> u32 {
+        self.collections[collection].page_size.load(Ordering::Relaxed).min(question.page_size)
+    }
+
+    /// Whether `documents` are all that there are: they do not fill a page.
+    fn is_last(&self, collection: usize, question: &Question, documents: &[Document]) -> bool {
+        documents.len() < self.full_page(collection, question) as usize
     }
 
     async fn probe(&self, number: usize) -> Result<(), SourceError> {
@@ -263,7 +267,7 @@ impl Walk {
         };
         self.sink.top(number, Some(newest))?;
         let whole = Interval::new(whole.low, Edge::after(newest));
-        if self.is_last(number, &question, &page) {
+        if self.is_last(number, &question, &page.documents) {
             return self.sink.unit(number, whole, page.documents);
         }
         let density = density(&page.documents);
@@ -289,7 +293,6 @@ impl Walk {
             let Some(Active { collection, interval: asked, .. }) = self.state().active[walker] else { return Ok(()) };
             let question = self.question(collection, asked);
             let page = self.page(collection, &question).await?;
-            let last = self.is_last(collection, &question, &page);
             if page.documents.len() > 1 {
                 seen = density(&page.documents);
             }
@@ -300,8 +303,7 @@ impl Walk {
                 let mine = active.interval;
                 let documents: Vec<_> =
                     page.documents.into_iter().filter(|document| mine.contains(document.created)).collect();
-                let complete = last || documents.len() < question.page_size.min(self.allowed(collection)) as usize;
-                let step = if complete {
+                let step = if self.is_last(collection, &question, &documents) {
                     Step { unit: Some((mine, documents)), tie: None, rest: Interval::new(mine.low, mine.low) }
                 } else {
                     step(mine, documents)
@@ -321,10 +323,6 @@ impl Walk {
             }
             self.wake.notify_waiters();
         }
-    }
-
-    fn allowed(&self, collection: usize) -> u32 {
-        self.collections[collection].page_size.load(Ordering::Relaxed)
     }
 
     /// Walks one date by page number, again and again until two passes find the same documents: a document that comes
@@ -359,7 +357,7 @@ impl Walk {
                 self.page(number, &question).await?
             }
         };
-        let page_size = u64::from(question.page_size.min(self.allowed(number)));
+        let page_size = u64::from(self.full_page(number, &question));
         question.count = false;
         question.page_size = page_size as u32;
         let total = first.total;

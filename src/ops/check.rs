@@ -9,7 +9,6 @@
 use std::convert::Infallible;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use fs_err as fs;
 use jiff::Timestamp;
@@ -27,10 +26,7 @@ pub use crate::model::verdict::{Comparison, Verdict};
 use crate::model::verdict::{Lookup, compare};
 use crate::trust::{Keyring, TrustError};
 
-use super::{Error, index, open};
-
-/// How long a lock that somebody else holds is waited for.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
+use super::{Error, LOCK_WAIT, index, open};
 
 /// What was asked, and the answers.
 #[derive(Debug)]

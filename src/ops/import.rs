@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,13 +14,10 @@ use crate::model::text;
 use crate::trust::Keyring;
 
 use super::open::{self, VerifiedArchive};
-use super::{Error, PolicyError, index};
+use super::{Error, LOCK_WAIT, PolicyError, index};
 
 /// How far a bundle may lie in the future of this host's clock before that is worth a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// How long a lock that somebody else holds is waited for.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
-
 /// How to import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {

@@ -1,7 +1,6 @@
 //! `oct inspect`: what a bundle or an installed catalog says of itself, from its header alone.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -12,7 +11,7 @@ use crate::model::manifest::{Manifest, SignatureCheck as _};
 use crate::model::progress::Silent;
 use crate::trust::{Keyring, TrustError};
 
-use super::Error;
+use super::{Error, LOCK_WAIT};
 
 /// What the header says.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ pub enum Trust {
 /// Where it is none, or a signature by a trusted key does not fit.
 pub fn inspect(path: &Path, keyring: &Keyring, now: Timestamp) -> Result<Inspection, Error> {
     let (signed, size) = if path.is_dir() {
-        let folder = Store::open(path).read(&Holder::new("oct inspect", now), Duration::from_secs(10), &Silent)?;
+        let folder = Store::open(path).read(&Holder::new("oct inspect", now), LOCK_WAIT, &Silent)?;
         let manifest = folder.installed()?.and_then(|installed| installed.manifest);
         let what = "holds no catalog with a manifest";
         (manifest.ok_or_else(|| Error::Unsigned { path: path.to_owned(), what })?, None)

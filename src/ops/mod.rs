@@ -16,3 +16,6 @@ pub mod status;
 pub mod verify;
 
 pub use error::{Error, PolicyError};
+
+/// How long a lock that somebody else holds is waited for.
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,7 +1,6 @@
 //! `oct rollback`: the catalog that was replaced last comes back.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -10,10 +9,7 @@ use crate::model::manifest::VerifiedManifest;
 use crate::model::progress::Progress;
 use crate::trust::Keyring;
 
-use super::Error;
-
-/// How long a lock that somebody else holds is waited for.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
+use super::{Error, LOCK_WAIT};
 
 /// What was done.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! `oct status`: what is installed, proved again, and how old it is.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,14 +11,11 @@ use crate::model::manifest::{Manifest, VerifiedManifest};
 use crate::model::progress::Progress;
 use crate::trust::Keyring;
 
-use super::Error;
 use super::import::future_warning;
+use super::{Error, LOCK_WAIT};
 
 /// Lines of the history that are shown.
 const HISTORY_LINES: usize = 5;
-/// How long a lock that somebody else holds is waited for.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
-
 /// What was found.
 #[derive(Debug)]
 pub struct Status {

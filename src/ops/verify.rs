@@ -1,7 +1,6 @@
 //! `oct verify`: signature, every checksum, and that the data parse as certsuite parses them.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use fs_err as fs;
 use jiff::Timestamp;
@@ -12,8 +11,8 @@ use crate::model::progress::Progress;
 use crate::model::tnf::Validator;
 use crate::trust::Keyring;
 
-use super::Error;
 use super::open;
+use super::{Error, LOCK_WAIT};
 
 /// What was proved.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
 }
 
 fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifiedManifest, Error> {
-    let folder = Store::open(path).read(&Holder::new("oct verify", now), Duration::from_secs(10), progress)?;
+    let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
         let what = if installed.is_some() { "holds a catalog without a signed manifest" } else { "holds no catalog" };
