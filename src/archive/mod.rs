@@ -22,4 +22,4 @@ pub use error::ArchiveError;
 pub use folder::{Published, archives, publish, sweep_partial};
 pub use read::{Archive, CheckedBody};
 pub use retain::retain;
-pub use write::{Packed, pack};
+pub use write::{measure, pack};

@@ -18,30 +18,35 @@ const COMPRESSION_JOB_BYTES: u32 = 4 << 20;
 /// Bytes of a tar block; headers and members fill whole ones.
 pub(super) const BLOCK: u64 = 512;
 
-/// What is known of a body once it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
-    /// Its files, sorted by path.
-    pub files: Vec<File>,
-    /// Its size and digest.
-    pub body: Body,
+/// The files that `layout` makes, sorted by path, with their sizes and digests. Nothing is kept of their contents.
+///
+/// # Errors
+/// Those of the layout.
+pub fn measure(layout: &Layout<'_>) -> io::Result<Vec<File>> {
+    let measured = layout.paths().into_iter().map(|path| {
+        let mut meter = BufWriter::with_capacity(1 << 16, HashingWriter::new(io::sink()));
+        layout.write(&path, &mut meter)?;
+        let (_, size, sha256) = meter.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+        Ok(File { path, size, sha256 })
+    });
+    measured.collect()
 }
 
-/// Writes the compressed body of `layout` to `out`. Equal catalogs and equal levels give equal bytes.
+/// Writes the compressed body with the `files` that [`measure`] gave for `layout` to `out`. Equal catalogs and equal
+/// levels give equal bytes.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn pack(layout: &Layout<'_>, level: i32, out: impl Write) -> io::Result<Packed> {
-    let files: Vec<File> = layout.paths().into_iter().map(|path| measure(layout, path)).collect::<io::Result<_>>()?;
+pub fn pack(layout: &Layout<'_>, files: &[File], level: i32, out: impl Write) -> io::Result<Body> {
     let out = HashingWriter::new(BufWriter::with_capacity(1 << 20, out));
     let mut encoder = zstd::Encoder::new(out, level)?;
     encoder.include_checksum(true)?;
-    encoder.set_pledged_src_size(Some(tar_size(&files)))?;
+    encoder.set_pledged_src_size(Some(tar_size(files)))?;
     encoder.include_contentsize(true)?;
     encoder.multithread(COMPRESSION_THREADS)?;
     encoder.set_parameter(zstd::zstd_safe::CParameter::JobSize(COMPRESSION_JOB_BYTES))?;
     let mut tar = BufWriter::with_capacity(1 << 20, encoder);
-    for file in &files {
+    for file in files {
         tar.write_all(header(&file.path, file.size).as_bytes())?;
         layout.write(&file.path, &mut tar)?;
         tar.write_all(&vec![0; padding(file.size)])?;
@@ -50,14 +55,7 @@ pub fn pack(layout: &Layout<'_>, level: i32, out: impl Write) -> io::Result<Pack
     let encoder = tar.into_inner().map_err(io::IntoInnerError::into_error)?;
     let (mut out, size, sha256) = encoder.finish()?.finish();
     out.flush()?;
-    Ok(Packed { files, body: Body { size, sha256 } })
-}
-
-fn measure(layout: &Layout<'_>, path: MemberPath) -> io::Result<File> {
-    let mut meter = BufWriter::with_capacity(1 << 16, HashingWriter::new(io::sink()));
-    layout.write(&path, &mut meter)?;
-    let (_, size, sha256) = meter.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
-    Ok(File { path, size, sha256 })
+    Ok(Body { size, sha256 })
 }
 
 /// The one header that a member of this path and size has: a plain file of mode 0644, owner 0, at the epoch.

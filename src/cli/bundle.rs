@@ -121,10 +121,9 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
     if let Some(published) = written {
         let _ = writeln!(text, "  size        {}, {} unpacked", size(published.size), size(manifest.unpacked_size()));
     }
-    let requests: u64 = manifest.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|f| f.requests).sum();
     let _ = write!(text, "  time        {:.1} s", took.as_secs_f64());
-    if requests > 0 {
-        let _ = write!(text, ", {} requests", count(requests));
+    if report.requests > 0 {
+        let _ = write!(text, ", {} requests", count(report.requests));
     }
     if report.refused > 0 {
         let _ = write!(text, ", {} refused by the server as too many", count(report.refused));
@@ -160,7 +159,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         "counts": counts,
         "content": manifest.content,
         "key_ids": report.key_ids,
-        "requests": requests,
+        "requests": report.requests,
         "refused": report.refused,
         "resumed": report.resumed,
         "removed": report.removed.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),

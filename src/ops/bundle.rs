@@ -8,15 +8,16 @@ use jiff::Timestamp;
 
 pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
 
-use crate::archive::{self, Archive, ArchiveError, Packed, Published};
+use crate::archive::{self, Archive, ArchiveError, Published};
 use crate::exporter;
 use crate::model::archive_name::ArchiveName;
 use crate::model::chart;
 use crate::model::constraint::Constraint;
+use crate::model::digest::Sha256Digest;
 use crate::model::header::SignedManifest;
-use crate::model::manifest::{self, Manifest, content_digest};
+use crate::model::manifest::{self, Manifest, Partial, content_digest};
 use crate::model::progress::Progress;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Layout, Snapshot};
 use crate::trust::{Keyring, SigningKey};
 
 use super::Error;
@@ -51,6 +52,8 @@ pub struct BundleReport {
     pub warnings: Vec<String>,
     /// Archives that were removed because there are newer ones.
     pub removed: Vec<PathBuf>,
+    /// Requests of this run.
+    pub requests: u64,
     /// Documents that an earlier, interrupted run had fetched.
     pub resumed: u64,
     /// Requests that the server refused because there were too many.
@@ -114,26 +117,18 @@ pub(super) fn pack(
 ) -> Result<BundleReport, Error> {
     let layout = snapshot.layout()?;
     progress.begin("packing", None);
-    let folder = &options.out;
-    let mut body = tempfile::tempfile_in(folder).map_err(|error| {
-        std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
-    })?;
-    let packed = archive::pack(&layout, options.level, &mut body).map_err(ArchiveError::from)?;
-    progress.end("packing");
-    let manifest = manifest(snapshot, packed, layout.counts(), options.created);
-    let outcome = match unchanged(folder, &manifest, keys)? {
-        Some(archive) if !options.force => Outcome::Unchanged(archive),
-        _ => {
-            let signed = sign(&manifest, keys)?;
-            let name = ArchiveName::new(manifest.created);
-            let comment = manifest.trusted_comment(name.as_str());
-            let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
-                let key = keys.first().ok_or_else(|| Error::Usage("no secret key".into()))?;
-                Ok(key.sign(content, &comment)?)
-            })?;
-            Outcome::Written(published)
+    let files = archive::measure(&layout)?;
+    let content = content_digest(&files);
+    let standing = if options.force { None } else { unchanged(&options.out, content, &snapshot.partial, keys)? };
+    let (manifest, outcome) = match standing {
+        Some((archive, manifest)) => (manifest, Outcome::Unchanged(archive)),
+        None => {
+            let (manifest, published) = write(snapshot, &layout, (files, content), options, keys)?;
+            (manifest, Outcome::Written(published))
         }
     };
+    progress.end("packing");
+    let folder = &options.out;
     let removed = match options.retain {
         Some(newest) => archive::retain(folder, newest)?,
         None => Vec::new(),
@@ -145,28 +140,49 @@ pub(super) fn pack(
         crashing_charts: crashing_charts(&snapshot.chart_index)?,
         warnings: Vec::new(),
         removed,
+        requests: snapshot.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|fetch| fetch.requests).sum(),
         resumed: 0,
         refused: 0,
     })
 }
 
-fn manifest(snapshot: &Snapshot, packed: Packed, counts: manifest::Counts, created: Option<Timestamp>) -> Manifest {
+/// Packs, signs and publishes.
+fn write(
+    snapshot: &Snapshot,
+    layout: &Layout<'_>,
+    (files, content): (Vec<manifest::File>, Sha256Digest),
+    options: &BundleOptions,
+    keys: &[SigningKey],
+) -> Result<(Manifest, Published), Error> {
+    let folder = &options.out;
+    let mut body = tempfile::tempfile_in(folder).map_err(|error| {
+        std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+    })?;
+    let packed = archive::pack(layout, &files, options.level, &mut body).map_err(ArchiveError::from)?;
     let mut sources = snapshot.sources.clone();
-    if created.is_some() {
+    if options.created.is_some() {
         sources.iter_mut().for_each(|source| source.fetch = None);
     }
-    Manifest {
+    let manifest = Manifest {
         format: manifest::FORMAT.into(),
         version: manifest::VERSION,
-        created: created.unwrap_or(snapshot.created),
+        created: options.created.unwrap_or(snapshot.created),
         tool: concat!("oct ", env!("CARGO_PKG_VERSION")).into(),
         partial: snapshot.partial.clone(),
         sources,
-        counts,
-        body: packed.body,
-        content: content_digest(&packed.files),
-        files: packed.files,
-    }
+        counts: layout.counts(),
+        body: packed,
+        content,
+        files,
+    };
+    let signed = sign(&manifest, keys)?;
+    let name = ArchiveName::new(manifest.created);
+    let comment = manifest.trusted_comment(name.as_str());
+    let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
+        let key = keys.first().ok_or_else(|| Error::Usage("no secret key".into()))?;
+        Ok(key.sign(content, &comment)?)
+    })?;
+    Ok((manifest, published))
 }
 
 fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Error> {
@@ -176,17 +192,23 @@ fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Erro
     Ok(SignedManifest::new(text, signatures))
 }
 
-/// The newest archive in `folder`, if it is whole, signed by one of `keys`, and has the content of `manifest`.
-fn unchanged(folder: &Path, manifest: &Manifest, keys: &[SigningKey]) -> Result<Option<PathBuf>, Error> {
+/// The newest archive in `folder` with its manifest, if it is whole, signed by one of `keys`, and has this content.
+fn unchanged(
+    folder: &Path,
+    content: Sha256Digest,
+    partial: &Option<Partial>,
+    keys: &[SigningKey],
+) -> Result<Option<(PathBuf, Manifest)>, Error> {
     let Some(path) = archive::archives(folder)?.into_iter().next() else { return Ok(None) };
     let keyring = Keyring::new(keys.iter().map(|key| key.public().clone()).collect());
     // An archive that cannot be read, or that somebody else signed, is no reason not to write a new one.
     let Ok(archive) = Archive::open(&path) else { return Ok(None) };
-    let Ok(verified) = archive.signed().clone().verify(&keyring) else { return Ok(None) };
-    if verified.content != manifest.content || verified.partial != manifest.partial {
+    let Ok(manifest) = archive.signed().clone().verify(&keyring) else { return Ok(None) };
+    if manifest.content != content || manifest.partial != *partial {
         return Ok(None);
     }
-    Ok(super::open::archive(&path, &keyring).is_ok().then_some(path))
+    let whole = super::open::archive(&path, &keyring).is_ok();
+    Ok(whole.then(|| (path, Manifest::clone(&manifest))))
 }
 
 /// Charts whose `kubeVersion` does not parse.

@@ -150,7 +150,8 @@ fn bundle(folder: &Path) -> String {
     let snapshot = snapshot();
     let layout = snapshot.layout().unwrap();
     let mut body = tempfile::tempfile().unwrap();
-    let packed = oct::archive::pack(&layout, 3, &mut body).unwrap();
+    let files = oct::archive::measure(&layout).unwrap();
+    let packed = oct::archive::pack(&layout, &files, 3, &mut body).unwrap();
     let manifest = Manifest {
         format: manifest::FORMAT.into(),
         version: manifest::VERSION,
@@ -159,9 +160,9 @@ fn bundle(folder: &Path) -> String {
         partial: None,
         sources: vec![],
         counts: layout.counts(),
-        body: packed.body,
-        content: manifest::content_digest(&packed.files),
-        files: packed.files,
+        body: packed,
+        content: manifest::content_digest(&files),
+        files,
     };
     let key = oct::trust::SigningKey::open(&folder.join("oct.key"), || Ok(None)).unwrap();
     let text = manifest.to_text();

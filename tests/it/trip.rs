@@ -179,6 +179,11 @@ fn an_unchanged_catalog_is_recognised_and_reproducible() {
         tree(&root).into_iter().map(|(p, bytes)| (p.strip_prefix(&root).unwrap().to_owned(), bytes)).collect::<Vec<_>>()
     };
     let one = made("one");
+    // An unchanged catalog is told of by the manifest of the archive that stands, not by one that nobody will see.
+    let again = host.bundle(&server, &["--out", "one", "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!((&document["outcome"], &document["created"]), (&"unchanged".into(), &"2026-01-01T00:00:00Z".into()));
+    assert!(document["requests"].as_u64().unwrap() > 0, "this run's requests");
     assert_eq!(one.len(), 3);
     assert!(one == made("two"), "equal content and equal `created` give equal bytes");
 
