@@ -50,7 +50,7 @@ pub struct FetchArgs {
         value_parser = values::organization
     )]
     operators: Vec<String>,
-    /// Take Red Hat's own images too; several times as many requests and bytes
+    /// Take Red Hat's own images too: one more collection to fetch and to carry, as large as the catalog has it
     #[arg(long, env = "OCT_REDHAT_IMAGES", hide_env_values = true)]
     redhat_images: bool,
     /// Only containers entered since then; the bundle is marked as partial
