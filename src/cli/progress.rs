@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::model::progress::{Progress, Silent};
 use crate::model::text;
@@ -39,14 +39,18 @@ struct Bars {
 
 impl Bars {
     fn style(source: &str, total: bool) -> ProgressStyle {
+        // The bar takes what the numbers leave, so that a line fits 60 columns; the prefix has room for the longest source.
         let template = match (BYTES.contains(&source), total) {
-            (true, true) => "{prefix:<28} {bar:24} {bytes:>10} of {total_bytes} {bytes_per_sec} {eta:>4} left",
-            (true, false) => "{prefix:<28} {bytes:>10} {bytes_per_sec}",
-            (false, true) => "{prefix:<28} {bar:24} {human_pos:>9} of {human_len} {per_sec} {eta:>4} left",
-            (false, false) => "{prefix:<28} {spinner} {human_pos:>9} {per_sec}",
+            (true, true) => "{prefix:<29} {wide_bar} {bytes} of {total_bytes} {bytes_per_sec} {eta:>3}",
+            (true, false) => "{prefix:<29} {bytes} {bytes_per_sec}",
+            (false, true) => "{prefix:<29} {wide_bar} {human_pos} of {human_len} {rate}/s {eta:>3}",
+            (false, false) => "{prefix:<29} {spinner} {human_pos} {rate}/s",
         };
         // The templates above are tested.
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        style.with_key("rate", |state: &ProgressState, line: &mut dyn std::fmt::Write| {
+            let _ = write!(line, "{}", text::count(state.per_sec() as u64));
+        })
     }
 }
 
