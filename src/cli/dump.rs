@@ -50,6 +50,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         max_age: None,
         dry_run: false,
         keep: 0,
+        // Only certsuite reads it.
+        index: false,
         now: context.now(),
     };
     let dumped = if args.dump_only {

@@ -45,6 +45,9 @@ pub struct Args {
     /// How many replaced catalogs to keep for `oct rollback`
     #[arg(long, value_name = "N", default_value_t = 1, env = "OCT_KEEP", hide_env_values = true)]
     keep: usize,
+    /// Leave no index: `oct check` then reads the whole catalog for each answer
+    #[arg(long, env = "OCT_NO_INDEX", hide_env_values = true)]
+    no_index: bool,
 }
 
 /// Imports.
@@ -57,6 +60,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         max_age: args.max_age,
         dry_run: args.dry_run,
         keep: args.keep,
+        index: !args.no_index,
         now: context.now(),
     };
     let report = import::import(&args.source, &options, &keyring, &*context.progress())?;

@@ -6,10 +6,13 @@
 //! size, LE u32 | SHA-256, hexadecimal | "octindex"   the trailer, 76 bytes
 //! ```
 //!
-//! The first 256 blocks are finite-state maps of the crate `fst`, from the fingerprint of a text (see
-//! [`super::catalog`]) to its listing; the others are JSON, operators by name and charts by name. Only the blocks that a
+//! The first 256 blocks are rows of 17 bytes, the fingerprint of a text (see [`super::catalog`]) and its listing, in the
+//! order of the fingerprints; the others are JSON, operators by name and charts by name. Only the blocks that a
 //! question touches are read, and each is checked against its SHA-256 before it answers: a question costs some
 //! 100 kB, and damage is found where it would matter. Nothing is mapped into memory.
+//!
+//! Fingerprints are as good as random, so a trie or a finite-state map of them is larger than the plain rows, and making
+//! one takes longer than the rest of an import.
 //!
 //! It is a cache, no proof: whoever can write into the folder can replace it, as they can the data. `oct verify` reads
 //! the data.
@@ -21,7 +24,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use serde::{Deserialize, Serialize};
 
 use super::catalog::{
-    BundleRow, Catalog, ChartRow, Fingerprint, IMAGE_BLOCKS, digest_print, repository_print, tag_print,
+    BundleRow, Catalog, ChartRow, FINGERPRINT, Fingerprint, IMAGE_BLOCKS, digest_print, repository_print, tag_print,
 };
 use super::digest::{HashingWriter, Sha256Digest};
 use super::verdict::{Bundle, ChartEntry, Listing, Lookup};
@@ -30,6 +33,8 @@ const FORMAT: &str = "oct-index";
 const VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"octindex";
 const TRAILER: usize = 76;
+/// Bytes of a row: a fingerprint and the code of its listing.
+const ROW: usize = FINGERPRINT + 1;
 /// Blocks of operators, and as many of charts.
 const NAME_BLOCKS: usize = 64;
 /// Bytes of a table of contents. Stops a damaged trailer from asking for all memory; 384 blocks take 30 kB.
@@ -82,12 +87,14 @@ pub fn write(catalog: &mut Catalog, bound_to: &Binding, out: &mut dyn Write) -> 
         blocks.push((bytes.len() as u64, Sha256Digest::of(bytes)));
         out.write_all(bytes)
     };
+    let mut rows = Vec::new();
     for part in catalog.image_parts() {
-        let mut map = fst::MapBuilder::memory();
+        rows.clear();
         for (fingerprint, listing) in part {
-            map.insert(fingerprint, code(*listing)).map_err(io::Error::other)?;
+            rows.extend_from_slice(fingerprint);
+            rows.push(code(*listing));
         }
-        block(&map.into_inner().map_err(io::Error::other)?)?;
+        block(&rows)?;
     }
     for bytes in by_name(&catalog.operators)?.iter().chain(&by_name(&catalog.charts)?) {
         block(bytes)?;
@@ -115,7 +122,7 @@ fn name_block(name: &str) -> usize {
     usize::from(digest_print(name)[0]) % NAME_BLOCKS
 }
 
-fn code(listing: Listing) -> u64 {
+fn code(listing: Listing) -> u8 {
     match listing {
         Listing::Absent => 0,
         Listing::Uncertified => 1,
@@ -132,7 +139,7 @@ struct Inner<R> {
     file: R,
     /// Start, size and digest.
     blocks: Vec<(u64, u64, Sha256Digest)>,
-    images: HashMap<usize, fst::Map<Vec<u8>>>,
+    images: HashMap<usize, Vec<u8>>,
     operators: HashMap<usize, BTreeMap<String, Vec<BundleRow>>>,
     charts: HashMap<usize, BTreeMap<String, Vec<ChartRow>>>,
 }
@@ -189,13 +196,15 @@ impl<R: Read + Seek> Index<R> {
         let mut inner = self.inner.borrow_mut();
         let number = usize::from(fingerprint[0]);
         if !inner.images.contains_key(&number) {
-            let map = fst::Map::new(inner.block(number)?).map_err(|_| IndexError::Damaged("a block is no map"))?;
-            inner.images.insert(number, map);
+            let block = inner.block(number)?;
+            inner.images.insert(number, block);
         }
-        Ok(match inner.images.get(&number).and_then(|map| map.get(fingerprint)) {
-            None | Some(0) => Listing::Absent,
-            Some(1) => Listing::Uncertified,
-            Some(_) => Listing::Certified,
+        let rows = inner.images.get(&number).map_or(&[][..], |block| block.as_chunks::<ROW>().0);
+        let found = rows.binary_search_by(|row| row[..FINGERPRINT].cmp(&fingerprint));
+        Ok(match found.map(|at| rows[at][FINGERPRINT]) {
+            Err(_) | Ok(0) => Listing::Absent,
+            Ok(1) => Listing::Uncertified,
+            Ok(_) => Listing::Certified,
         })
     }
 }

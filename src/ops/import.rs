@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::archive;
-use crate::importer::{Holder, InstallOptions, Locked, Recovered, Report, Store};
+use crate::importer::{Holder, InstallOptions, Locked, MemberWriter, Recovered, Report, Store};
 use crate::model::catalog::Catalog;
-use crate::model::manifest::{Manifest, VerifiedManifest};
+use crate::model::manifest::{File, Manifest, VerifiedManifest};
 use crate::model::progress::Progress;
 use crate::model::text;
 use crate::trust::Keyring;
@@ -31,6 +31,8 @@ pub struct ImportOptions {
     pub dry_run: bool,
     /// How many replaced catalogs to keep.
     pub keep: usize,
+    /// Whether to leave the index from which `oct check` answers.
+    pub index: bool,
     /// This host's clock.
     pub now: Timestamp,
 }
@@ -114,11 +116,11 @@ pub fn import(
     let installed = locked.installed()?;
     let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options)?;
     if same && locked.verify_files(&manifest).is_intact() {
-        warnings.extend(index::ensure(&locked, &manifest));
+        warnings.extend(options.index.then(|| index::ensure(&locked, &manifest)).flatten());
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
     let (installed, catalog) = install(&mut locked, archive, &path, options, progress)?;
-    warnings.extend(index::build(&locked, &manifest, catalog));
+    warnings.extend(catalog.and_then(|catalog| index::build(&locked, &manifest, catalog)));
     warnings.extend(installed.warnings.iter().map(|warning| full_text(warning)));
     Ok(report(Outcome::Installed(Box::new(installed)), recovered, warnings))
 }
@@ -129,14 +131,17 @@ fn install(
     path: &Path,
     options: &ImportOptions,
     progress: &dyn Progress,
-) -> Result<(Report, Catalog), Error> {
+) -> Result<(Report, Option<Catalog>), Error> {
     let staging = locked.stage(&archive.manifest)?;
     progress.begin("unpacking", Some(archive.manifest.unpacked_size()));
-    let (validation, catalog) = archive.unpack_collecting(
-        path,
-        |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
-        |Metered(writer, ..)| Ok(writer.finish()?),
-    )?;
+    let file = |file: &File| Ok(Metered(staging.file(&file.path)?, "unpacking", progress));
+    let complete = |Metered(writer, ..): Metered<'_, MemberWriter<'_>>| Ok(writer.finish()?);
+    let (validation, catalog) = if options.index {
+        let (validation, catalog) = archive.unpack_collecting(path, file, complete)?;
+        (validation, Some(catalog))
+    } else {
+        (archive.unpack(path, file, complete)?, None)
+    };
     progress.end("unpacking");
     let checked = staging.finish(validation)?;
     let name = path.file_name().map(|name| text::sanitize(&name.to_string_lossy())).unwrap_or_default();

@@ -1,7 +1,9 @@
 //! From a path to a verified archive: the one way in for every command that reads one.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
 
 use crate::archive::{Archive, ArchiveError, CheckedBody};
 use crate::model::catalog::Catalog;
@@ -11,6 +13,11 @@ use crate::model::tnf::{TnfError, Validation, Validator};
 use crate::trust::Keyring;
 
 use super::Error;
+
+/// Bytes of a chunk on its way from the decompressor to the validator.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Chunks that wait there.
+const CHUNKS: usize = 16;
 
 /// An archive whose signature, body and sidecars were checked, in this order.
 #[derive(Debug)]
@@ -98,17 +105,18 @@ impl VerifiedArchive {
         mut complete: impl FnMut(W) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.body.unpack::<Error>(|file, content| {
-            let mut tee = Tee { content, copy: tee(file)?, failure: None };
-            let read = validator.read(&file.path, &mut tee);
-            // What the validator left unread is copied as well.
-            let rest = io::copy(&mut tee, &mut io::sink());
-            if let Some(failure) = tee.failure {
-                return Err(write_error(failure));
+            let mut copy = tee(file)?;
+            let (copied, read) =
+                beside(|chunks| validator.read(&file.path, chunks), |chunks| pass_on(content, &mut copy, &chunks));
+            match copied {
+                Err(CopyError::Write(cause)) => return Err(write_error(cause)),
+                // A damaged stream explains a parse error, not the other way round.
+                Err(CopyError::Read(cause)) => {
+                    return Err(ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() }.into());
+                }
+                Ok(()) => read.map_err(|cause| content_error(path, &file.path, cause))?,
             }
-            // A damaged stream explains a parse error, not the other way round.
-            rest.map_err(|cause| ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() })?;
-            read.map_err(|cause| content_error(path, &file.path, cause))?;
-            complete(tee.copy)
+            complete(copy)
         })
     }
 }
@@ -125,20 +133,68 @@ fn write_error(failure: io::Error) -> Error {
     }
 }
 
-/// Copies what is read.
-struct Tee<'a, W> {
-    content: &'a mut dyn Read,
-    copy: W,
-    failure: Option<io::Error>,
+/// Runs `read` in a thread beside `feed`, with a bounded queue of chunks between the two.
+fn beside<T: Send, U>(read: impl FnOnce(Chunks) -> T + Send, feed: impl FnOnce(SyncSender<Vec<u8>>) -> U) -> (U, T) {
+    let (sender, receiver) = mpsc::sync_channel(CHUNKS);
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || read(Chunks { receiver, chunk: Vec::new(), position: 0 }));
+        let fed = feed(sender);
+        match reader.join() {
+            Ok(read) => (fed, read),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
-impl<W: Write> Read for Tee<'_, W> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.content.read(buffer)?;
-        if let Err(error) = self.copy.write_all(&buffer[..count]) {
-            self.failure = Some(error);
-            return Err(io::Error::other("the copy failed"));
+/// What a copy failed at.
+enum CopyError {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+/// Copies all of `content` to `copy` and, as long as somebody takes them, to `chunks`.
+fn pass_on(content: &mut dyn Read, copy: &mut dyn Write, chunks: &SyncSender<Vec<u8>>) -> Result<(), CopyError> {
+    let mut taken = true;
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        Read::take(&mut *content, CHUNK_BYTES as u64).read_to_end(&mut chunk).map_err(CopyError::Read)?;
+        if chunk.is_empty() {
+            return Ok(());
         }
+        copy.write_all(&chunk).map_err(CopyError::Write)?;
+        // Nobody takes them once the reader has met an error, which it tells by itself.
+        taken = taken && chunks.send(chunk).is_ok();
+    }
+}
+
+/// The chunks of a queue, as one stream.
+struct Chunks {
+    receiver: Receiver<Vec<u8>>,
+    chunk: Vec<u8>,
+    position: usize,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let count = available.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&available[..count]);
+        self.consume(count);
         Ok(count)
+    }
+}
+
+impl BufRead for Chunks {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.position == self.chunk.len() {
+            // A queue that was closed is the end, be it of the member or of what could be read of it.
+            self.chunk = self.receiver.recv().unwrap_or_default();
+            self.position = 0;
+        }
+        Ok(&self.chunk[self.position..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.position += count;
     }
 }

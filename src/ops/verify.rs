@@ -1,5 +1,6 @@
 //! `oct verify`: signature, every checksum, and that the data parse as certsuite parses them.
 
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -53,7 +54,7 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
     require_intact(path, &folder.verify_files(&manifest))?;
     let mut validator = Validator::new(manifest.counts);
     for file in &manifest.files {
-        let content = fs::File::open(file.path.below(folder.dir()))?;
+        let content = BufReader::with_capacity(64 << 10, fs::File::open(file.path.below(folder.dir()))?);
         validator.read(&file.path, content).map_err(|cause| open::content_error(path, &file.path, cause))?;
     }
     validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;

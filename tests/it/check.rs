@@ -216,6 +216,43 @@ fn a_foreign_or_damaged_index_does_not_answer_and_the_next_import_mends_it() {
 }
 
 #[test]
+fn a_rollback_answers_from_the_index_of_the_version_that_it_puts_back() {
+    let server = made_up(16);
+    let host = installed(&server);
+    let removed = server.truth().certified.iter().find_map(|image| {
+        let line = image_lines(&image.reduced()).into_iter().find(|line| line.contains('@'))?;
+        Some((image.id.clone(), line))
+    });
+    let (id, line) = removed.unwrap();
+    server.remove(&id);
+    std::fs::create_dir(host.path("second")).unwrap();
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    host.ok(&["bundle", "--out", "second", "--catalog-url", &catalog, "--charts-url", &charts]);
+    host.ok(&["import", "second", "--key", "oct.pub", "--to", "db", "--allow-downgrade"]);
+    let state = || {
+        let answer = ask(&host, "db", std::slice::from_ref(&line));
+        (answer["index"] == true, answer["rows"][0]["offline"]["certified"] == true)
+    };
+    assert_eq!(state(), (true, false));
+    host.ok(&["rollback", "db", "--key", "oct.pub"]);
+    assert_eq!(state(), (true, true));
+}
+
+#[test]
+fn an_import_without_an_index_is_answered_from_the_data() {
+    let server = made_up(17);
+    let host = Host::with_key();
+    assert!(host.bundle(&server, &[]).status.success());
+    for said in ["Installed", "Already installed"] {
+        let text = host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db", "--no-index"]);
+        assert!(text.starts_with(said), "{text}");
+        assert!(!host.path("db/.oct/index").exists());
+    }
+    let answer = ask(&host, "db", &["quay.io/nobody/nothing:1".to_owned()]);
+    assert_eq!((&answer["index"], &answer["rows"][0]["offline"]["code"]), (&false.into(), &"no-repository".into()));
+}
+
+#[test]
 fn exit_codes_hints_and_untrusted_folders() {
     let server = made_up(15);
     let host = installed(&server);

@@ -291,6 +291,7 @@ pub fn try_import(
         max_age: None,
         dry_run: false,
         keep: 1,
+        index: true,
         now: "2026-03-05T00:00:00Z".parse().unwrap(),
     };
     import(file, &options, keyring, progress)

@@ -1,6 +1,6 @@
 //! Reading a whole catalog as certsuite does, file by file, and reconciling it with its manifest.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufRead;
 
 use super::{ArchiveJson, OperatorPage, TnfError, read_containers};
 use crate::model::catalog::Catalog;
@@ -54,8 +54,7 @@ impl Validator {
     ///
     /// # Errors
     /// Where certsuite could not read the file, or would read something else than the manifest says.
-    pub fn read(&mut self, path: &MemberPath, content: impl Read) -> Result<(), TnfError> {
-        let mut content = BufReader::with_capacity(64 << 10, content);
+    pub fn read(&mut self, path: &MemberPath, mut content: impl BufRead) -> Result<(), TnfError> {
         match Kind::of(path) {
             Some(Kind::ArchiveJson) => self.found.archive_json = Some(from_json(content)?),
             Some(Kind::Containers) => {
