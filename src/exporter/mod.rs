@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 pub use client::{HttpOptions, USER_AGENT};
 pub use error::SourceError;
+pub use query::{decode_images, decode_operators};
 pub use retry::{Fault, RetryPolicy};
 pub use work::RESUME_MAX_AGE;
 

@@ -222,3 +222,35 @@ fn read<T: DeserializeOwned>(body: &[u8], reduce: impl Fn(T) -> Result<Document,
     let documents = documents.map_err(|what| Fault::Disorder(format!("{what}, which was not asked for")))?;
     Ok(Page { documents, page_size: envelope.page_size, total: envelope.total })
 }
+
+/// Reads a page of partner images without a server, as the answer to a question for all of them.
+///
+/// # Errors
+/// Those for which the page would be asked for again.
+pub fn decode_images(body: Vec<u8>) -> Result<Vec<Document>, Fault> {
+    decode_alone(Collection::partner_images, body)
+}
+
+/// Reads a page of bundles of the organization `certified-operators` without a server.
+///
+/// # Errors
+/// Those for which the page would be asked for again.
+pub fn decode_operators(body: Vec<u8>) -> Result<Vec<Document>, Fault> {
+    decode_alone(|base, _| Collection::operators(base, "certified-operators"), body)
+}
+
+fn decode_alone(
+    collection: impl Fn(&Url, Option<Timestamp>) -> Collection,
+    body: Vec<u8>,
+) -> Result<Vec<Document>, Fault> {
+    let base = Url::parse("http://localhost/").map_err(|error| Fault::Decode(error.to_string()))?;
+    let question = Question {
+        interval: Interval::ALL,
+        changed_since: None,
+        order: Order::NewestFirst,
+        page: 0,
+        page_size: u32::MAX,
+        count: false,
+    };
+    Ok(collection(&base, None).decode(&question, Answer { body: Some(body), etag: None })?.documents)
+}

@@ -6,16 +6,22 @@ use std::time::{Duration, Instant};
 
 use crate::cli_support::{Desk, server};
 
-/// One row: what is done, and the code that scripts get. A row of another command goes here as one more line.
+/// One row: what is done, and the code that scripts get.
 type Row = (&'static str, &'static [&'static str], i32);
 
 const ROWS: &[Row] = &[
     ("done", &["import", "one", "--to", "db"], 0),
     ("nothing differs", &["diff", "db", "one.tar.zst"], 0),
+    ("it is as it was signed", &["status", "db"], 0),
+    ("it is too old", &["status", "db", "--max-age", "0s"], 1),
+    ("nothing is installed", &["status", "elsewhere"], 1),
+    ("not certified", &["check", "image", "quay.io/nobody/nothing:1", "--db", "db"], 1),
+    ("put back", &["rollback", "for-rollback"], 0),
     ("something differs", &["diff", "one.tar.zst", "two.tar.zst"], 1),
     ("a flag that there is not", &["import", "--nonsense"], 2),
     ("a value that cannot be", &["bundle", "--jobs", "none"], 2),
     ("flags that make no sense together", &["bundle", "--from-db", "db", "--page-size", "9"], 2),
+    ("no image reference", &["check", "image", "redis", "--db", "db"], 2),
     (
         "the source does not answer",
         &[
@@ -33,10 +39,13 @@ const ROWS: &[Row] = &[
     ),
     ("a damaged archive", &["import", "damaged.tar.zst", "--to", "db"], 4),
     ("a signature by nobody who is trusted", &["verify", "stranger.tar.zst"], 4),
+    ("nothing to ask", &["check", "image", "quay.io/a/b:1", "--db", "elsewhere"], 4),
+    ("an altered folder", &["verify", "altered"], 4),
     ("something else", &["inspect", "oct.pub"], 4),
     ("older than what is installed", &["import", "old.tar.zst", "--to", "db"], 5),
     ("too old", &["import", "old.tar.zst", "--to", "elsewhere", "--max-age", "1d"], 5),
     ("no such file", &["verify", "nowhere.tar.zst"], 6),
+    ("nothing to put back", &["rollback", "db"], 6),
     ("no key to sign with", &["bundle", "--secret-key", "nowhere.key"], 6),
     ("a folder that cannot be made", &["import", "one.tar.zst", "--to", "oct.pub/db"], 6),
 ];
@@ -55,13 +64,22 @@ fn every_exit_code() {
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs::write(desk.join("damaged.tar.zst"), bytes).unwrap();
-    desk.run(&["import", "one.tar.zst", "--to", "for-old"]).expect(0);
+    for folder in ["for-old", "for-rollback", "altered"] {
+        desk.run(&["import", "one.tar.zst", "--to", folder]).expect(0);
+    }
+    desk.run(&["import", "two.tar.zst", "--to", "for-rollback", "--allow-downgrade"]).expect(0);
+    fs::write(desk.join("altered/data/archive.json"), "{}").unwrap();
     let mut old = desk.command(&["bundle", "--from-db", "for-old", "--out", "old"]);
     assert!(old.env("SOURCE_DATE_EPOCH", "1600000000").output().unwrap().status.success());
     fs::copy(desk.join(desk.archive("old")), desk.join("old.tar.zst")).unwrap();
     let stranger = Desk::new();
     stranger.bundle(&server, "out", &["--level", "1"]).expect(0);
     fs::copy(stranger.join(stranger.archive("out")), desk.join("stranger.tar.zst")).unwrap();
+
+    // A folder that is not as it was signed is an answer of `status`, on stdout, and no error.
+    let status = desk.run(&["status", "altered"]);
+    assert_eq!(status.code, Some(4), "{}{}", status.out, status.err);
+    assert!(status.out.starts_with("NOT what was signed"), "{}", status.out);
 
     for (what, arguments, code) in ROWS {
         let run = desk.run(arguments);

@@ -13,6 +13,9 @@ mod cli_schemas;
 mod cli_support;
 mod fetch;
 mod forge;
+mod fuzz;
+#[path = "../fuzz/targets.rs"]
+mod fuzz_targets;
 mod hostile;
 mod install_behaviour;
 mod install_crash;

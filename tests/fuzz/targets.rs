@@ -1,0 +1,157 @@
+//! The fuzz targets: each takes any bytes for what comes from outside, and fails where a law is broken. `cargo fuzz`
+//! runs them for long, `cargo test` for a moment (`tests/it/fuzz.rs`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
+
+use oct::archive::Archive;
+use oct::model::document::Body;
+use oct::model::manifest::Manifest;
+use oct::model::snapshot::Snapshot;
+use oct::model::tnf::{ContainerEntry, Validator, read_containers};
+use oct::model::{Document, SignedManifest, chart, constraint, limits, version};
+use oct::trust::Keyring;
+
+use crate::forge::{Forge, compress};
+
+/// A target's name, which is that of its folder of seeds, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 6] = [
+    ("header", header),
+    ("archive", archive),
+    ("manifest", manifest),
+    ("charts", charts),
+    ("api", api),
+    ("containers", containers),
+];
+
+/// The archive's header, as bytes: one spelling alone is read, and nobody trusted has signed what the fuzzer makes.
+pub fn header(data: &[u8]) {
+    let Ok(signed) = SignedManifest::decode(data) else { return };
+    assert_eq!(signed.encode(), data);
+    assert!((1..=limits::SIGNATURES).contains(&signed.signatures().len()));
+    let nobody = Keyring::new(vec![FORGE.key.public().clone()]);
+    assert!(signed.verify(&nobody).is_err(), "verified without the key");
+}
+
+/// An archive: the whole file, or the body below a manifest that is signed for it, or the tar within that body.
+pub fn archive(data: &[u8]) {
+    let Some((kind, data)) = data.split_first() else { return };
+    let bytes = match kind % 3 {
+        0 => data.to_vec(),
+        1 => FORGE.of_body(&FORGE.layers, data),
+        _ => FORGE.of_body(&FORGE.layers, &compress(data)),
+    };
+    let file = FILE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    std::fs::write(&*file, bytes).unwrap();
+    let Ok(archive) = Archive::open(&file) else { return };
+    let Ok(manifest) = archive.signed().clone().verify(&FORGE.keyring()) else { return };
+    assert_ne!(kind % 3, 0, "verified without the key");
+    let checked = archive.check_body(&manifest, &mut std::io::sink()).expect("the body that was signed");
+    let mut members = Vec::new();
+    let unpacked = checked.unpack::<oct::ops::Error>(|member, content| {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes).map(drop).unwrap_or_default();
+        assert!(bytes.len() as u64 <= member.size, "{} goes on after its end", member.path);
+        members.push((member.path.as_str().to_owned(), bytes));
+        Ok(())
+    });
+    if unpacked.is_ok() {
+        assert!(members == FORGE.layers.files, "unpacked what was not signed");
+    }
+}
+
+/// A manifest's text: what is accepted survives being written, and keeps the limits.
+pub fn manifest(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(manifest) = Manifest::parse(text) else { return };
+    assert_eq!(Manifest::parse(&manifest.to_text()).unwrap(), manifest);
+    assert!(manifest.files.len() <= limits::MEMBERS && manifest.unpacked_size() <= limits::TOTAL_BYTES);
+    let paths: BTreeSet<_> = manifest.files.iter().map(|file| &file.path).collect();
+    assert_eq!(paths.len(), manifest.files.len());
+}
+
+/// A chart index, and the constraints and versions in it.
+pub fn charts(data: &[u8]) {
+    let Ok(charts) = chart::parse_index(data) else { return };
+    assert!(charts.len() <= limits::CHART_VERSIONS);
+    assert!(charts.is_sorted_by(|a, b| a.list <= b.list));
+    for chart in charts.iter().take(100) {
+        let _ = version::Version::parse(&chart.version);
+        let _ = constraint::satisfies(&chart.kube_version, "1.29.4");
+    }
+}
+
+/// A page of the catalog: whatever the decoder takes becomes a catalog that certsuite can read, with every document.
+pub fn api(data: &[u8]) {
+    for decode in [oct::exporter::decode_images, oct::exporter::decode_operators] {
+        let Ok(documents) = decode(data.to_vec()) else { continue };
+        let kept = serde_json::to_vec(&documents).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<Vec<Document>>(&kept).unwrap(),
+            documents,
+            "the work folder loses something"
+        );
+        let each_once: BTreeMap<_, _> = documents.into_iter().map(|document| (document.id, document.body)).collect();
+        let (mut images, mut operators) = (Vec::new(), Vec::new());
+        for body in each_once.into_values() {
+            match body {
+                Body::Image(image) => images.push(*image),
+                Body::Operator(operator) => operators.push(*operator),
+            }
+        }
+        read_back(&Snapshot {
+            created: "2026-01-01T00:00:00Z".parse().unwrap(),
+            partial: None,
+            images,
+            taken_over: None,
+            operators,
+            chart_index: b"entries: {}".to_vec(),
+            sources: vec![],
+        });
+    }
+}
+
+fn read_back(snapshot: &Snapshot) {
+    let layout = snapshot.layout().unwrap();
+    let mut validator = Validator::new(layout.counts());
+    for path in layout.paths() {
+        let mut bytes = Vec::new();
+        layout.write(&path, &mut bytes).unwrap();
+        validator.read(&path, &bytes[..]).unwrap();
+    }
+    validator.finish().unwrap();
+}
+
+/// A `containers.db`: the fast way by lines takes nothing that JSON does not, and reads the same.
+pub fn containers(data: &[u8]) {
+    let mut fast = Vec::new();
+    let read = read_containers(data, |key, entry| {
+        fast.push((key.to_owned(), entry));
+        Ok(())
+    });
+    let Ok(count) = read else { return };
+    assert_eq!(count, fast.len() as u64);
+    // Behind a space it is JSON like any other.
+    let mut plain: Vec<(String, ContainerEntry)> = Vec::new();
+    let spaced = [b" ", data].concat();
+    read_containers(&spaced[..], |key, entry| {
+        plain.push((key.to_owned(), entry));
+        Ok(())
+    })
+    .expect("JSON reads what the fast way reads");
+    assert_eq!(fast, plain);
+}
+
+/// Signs what is forged, with a key that exists for this run.
+static FORGE: LazyLock<Forge> = LazyLock::new(Forge::new);
+
+/// The file in which archives are put down.
+static FILE: LazyLock<Mutex<PathBuf>> = LazyLock::new(|| {
+    let folder = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir);
+    let (_, path) = tempfile::Builder::new().tempfile_in(folder).unwrap().keep().unwrap();
+    Mutex::new(path)
+});
