@@ -10,12 +10,15 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Color, Globals, LogFormat};
 use super::output::Output;
-use super::progress;
+use super::{progress, wrap};
 use crate::model::progress::Progress;
 use crate::ops::keys::TrustPlaces;
 
 /// Folder of the keys that the administrator trusts.
 const SYSTEM_TRUST: &str = "/etc/oct/trusted.d";
+
+/// Columns of tables where neither a terminal nor `COLUMNS` tells.
+const TABLE_WIDTH: usize = 100;
 
 /// The world as a command sees it.
 pub struct Context {
@@ -38,11 +41,15 @@ impl Context {
             Color::Never => false,
             Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
+        let width_out = wrap::width(std::io::stdout());
         let out = Output {
             json: globals.json,
             quiet: globals.quiet,
             color_out: color(std::io::stdout().is_terminal()),
             color_err: color(std::io::stderr().is_terminal()),
+            width_out,
+            width_err: wrap::width(std::io::stderr()),
+            width_table: wrap::named().or(width_out).unwrap_or(TABLE_WIDTH),
         };
         Self {
             out,

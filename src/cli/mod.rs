@@ -21,6 +21,7 @@ mod status;
 mod trust;
 mod values;
 mod verify;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::json;
 
+use super::wrap::fit;
 use crate::model::failure::Classified;
 use crate::model::text;
 use crate::ops::Error;
@@ -20,6 +21,12 @@ pub struct Output {
     pub color_out: bool,
     /// Colours on stderr.
     pub color_err: bool,
+    /// Columns of the terminal that stdout is.
+    pub width_out: Option<usize>,
+    /// Columns of the terminal that stderr is.
+    pub width_err: Option<usize>,
+    /// Columns of tables, be stdout a terminal or not.
+    pub width_table: usize,
 }
 
 impl Output {
@@ -30,7 +37,7 @@ impl Output {
             let document = serde_json::to_string_pretty(document).unwrap_or_default();
             self.stdout(&document);
         } else {
-            self.stdout(text);
+            self.stdout(&self.width_out.map_or_else(|| text.to_owned(), |width| fit(text, width)));
         }
     }
 
@@ -58,12 +65,10 @@ impl Output {
     }
 
     fn stderr(&self, label: &str, color: u8, text: &str) {
-        let mut err = io::stderr().lock();
-        let _ = if self.color_err {
-            writeln!(err, "\u{1b}[1;{color}m{label}:\u{1b}[0m {text}")
-        } else {
-            writeln!(err, "{label}: {text}")
-        };
+        let label = if self.color_err { format!("\u{1b}[1;{color}m{label}:\u{1b}[0m") } else { format!("{label}:") };
+        let line = format!("{label} {text}");
+        let line = self.width_err.map_or_else(|| line.clone(), |width| fit(&line, width));
+        let _ = writeln!(io::stderr().lock(), "{line}");
     }
 
     /// Warns of something that is no failure.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueHint;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Unit};
 use serde_json::json;
 
 use super::context::Context;
@@ -123,7 +123,8 @@ fn text(context: &Context, found: &Status, max_age: Option<SignedDuration>) -> S
             (Action::Rollback, _, Some(created)) => format!("rolled back to the catalog of {created}"),
             (Action::Rollback, _, None) => "rolled back to a catalog of unknown origin".into(),
         };
-        let _ = writeln!(text, "  history     {} {what}", entry.time);
+        let time = entry.time.round(Unit::Second).unwrap_or(entry.time);
+        let _ = writeln!(text, "  history     {time} {what}");
     }
     text
 }

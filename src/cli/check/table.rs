@@ -3,15 +3,12 @@
 use std::fmt::Write as _;
 
 use super::super::output::Output;
+use super::super::wrap::wrap;
 use super::{Summary, counting};
 use crate::model::questions::Row;
 use crate::model::text::{count, sanitize};
 use crate::ops::check::{CheckReport, Comparison};
 
-/// Columns where there is no terminal to ask.
-const DEFAULT_WIDTH: usize = 100;
-/// Narrower than this, words would stand one below the other.
-const LEAST_WIDTH: usize = 40;
 /// Columns of the verdict.
 const INDENT: usize = 9;
 /// Digits of a digest that are shown in a reason; the question has them all.
@@ -19,7 +16,7 @@ const SHORT_DIGEST: usize = 12;
 
 /// The whole table with its summary.
 pub fn text(report: &CheckReport, summary: &Summary, online: bool, out: &Output) -> String {
-    let width = width();
+    let width = out.width_table;
     let mut text = format!("{}\n", out.bold(&format!("{:<INDENT$}QUESTION, REASON", "VERDICT")));
     for (row, comparison) in &report.rows {
         add_row(&mut text, row, comparison.as_ref(), online, out, width);
@@ -80,47 +77,6 @@ fn totals(report: &CheckReport, summary: &Summary, online: bool) -> String {
     text
 }
 
-/// Columns of the terminal; `COLUMNS` goes before it.
-fn width() -> usize {
-    let named = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let asked = || {
-        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-    };
-    named.or_else(asked).unwrap_or(DEFAULT_WIDTH).clamp(LEAST_WIDTH, 200)
-}
-
-/// Breaks at spaces; a word that is longer than a line begins where it stands, and is cut.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut used = 0;
-    for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
-        let fits = used + usize::from(used > 0) + word.len() <= width;
-        if used > 0 && !fits && (word.len() <= width || used + 1 >= width) {
-            lines.push(std::mem::take(&mut line));
-            used = 0;
-        }
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        while used + word.len() > width {
-            let rest = word.split_off(width - used);
-            line.extend(word);
-            lines.push(std::mem::take(&mut line));
-            (word, used) = (rest, 0);
-        }
-        used += word.len();
-        line.extend(word);
-    }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
 /// Cuts each run of 64 or more hexadecimal digits.
 fn short_digests(text: &str) -> String {
     let mut short = String::with_capacity(text.len());
@@ -145,14 +101,6 @@ fn short_digests(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_fit() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("a abcdefghij b", 4), ["a ab", "cdef", "ghij", "b"]);
-        assert_eq!(wrap("abc abcdefg", 4), ["abc", "abcd", "efg"]);
-        assert_eq!(wrap("", 4), [""]);
-    }
 
     #[test]
     fn digests_are_cut() {
