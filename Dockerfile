@@ -10,7 +10,8 @@
 FROM docker.io/library/rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+# As in packaging/build: static, and random numbers by the system call.
+ENV RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\""
 RUN cargo build --release --locked -p oct --bin oct --target "$(uname -m)-unknown-linux-gnu" \
     && install -D "target/$(uname -m)-unknown-linux-gnu/release/oct" /root-of-image/usr/bin/oct \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /root-of-image/etc/ssl/certs/ca-certificates.crt \

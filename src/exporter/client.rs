@@ -161,12 +161,7 @@ impl Client {
         if error.is_timeout() && !error.is_connect() {
             return Fault::Stall(self.options.stall);
         }
-        // The outer messages repeat the URL; the innermost says what happened.
-        let mut innermost: &dyn std::error::Error = error;
-        while let Some(source) = innermost.source() {
-            innermost = source;
-        }
-        let cause = text::sanitize(&innermost.to_string());
+        let cause = innermost(error);
         if error.is_connect() { Fault::Connect(cause) } else { Fault::Broken(cause) }
     }
 
@@ -190,16 +185,33 @@ fn build(options: &HttpOptions) -> Result<reqwest::Client, SourceError> {
         }
         certificates.extend(bundle);
     }
-    let mut builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(options.stall)
-        .pool_max_idle_per_host(options.jobs as usize)
-        .tcp_nodelay(true);
-    if !certificates.is_empty() {
-        builder = builder.tls_certs_merge(certificates);
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(options.stall)
+            .pool_max_idle_per_host(options.jobs as usize)
+            .tcp_nodelay(true)
+    };
+    let merged = if certificates.is_empty() { builder() } else { builder().tls_certs_merge(certificates.clone()) };
+    let error = match merged.build() {
+        Ok(client) => return Ok(client),
+        Err(error) => error,
+    };
+    // A host without any authority of its own, an empty container for one, can still speak HTTP, or trust those named.
+    if certificates.is_empty() {
+        tracing::warn!("no certificate authorities on this host ({}): https needs --ca-cert", innermost(&error));
     }
-    builder.build().map_err(|error| SourceError::Client(error.to_string()))
+    builder().tls_certs_only(certificates).build().map_err(|error| SourceError::Client(innermost(&error)))
+}
+
+/// The innermost cause of an error, which says what happened; the outer ones repeat the URL or say nothing.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    text::sanitize(&innermost.to_string())
 }
 
 /// A URL as it is shown: without user and password.

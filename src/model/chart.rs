@@ -51,8 +51,14 @@ impl ChartVersion {
 ///
 /// # Errors
 /// Where `yaml` is not YAML, has no `entries`, a version lacks its `version`, or there are more than
-/// [`limits::CHART_VERSIONS`].
+/// [`limits::CHART_VERSIONS`] or [`limits::YAML_BRACKETS`].
 pub fn parse_index(yaml: &[u8]) -> Result<Vec<ChartVersion>, ChartIndexError> {
+    let brackets = yaml.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    if brackets > limits::YAML_BRACKETS {
+        let max = limits::YAML_BRACKETS;
+        let text = format!("it has {brackets} opening brackets, more than the {max} that are read");
+        return Err(ChartIndexError(serde::de::Error::custom(text)));
+    }
     let index: Index = yaml_serde::from_slice(yaml)?;
     Ok(index.entries.0)
 }
@@ -153,6 +159,14 @@ mod tests {
         assert!(parse_index(b"<html>").is_err());
         assert!(parse_index(b"apiVersion: v1\n").is_err());
         assert!(parse_index(b"entries:\n  a:\n  - name: a\n").is_err());
+    }
+
+    #[test]
+    fn brackets_that_nest_too_deep_are_refused_before_the_parser_sees_them() {
+        let nested = |depth: usize| format!("x: {}{}\nentries: {{}}\n", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(parse_index(nested(500).as_bytes()).unwrap(), []);
+        let error = parse_index(nested(limits::YAML_BRACKETS).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("20001 opening brackets"), "{error}");
     }
 
     #[test]

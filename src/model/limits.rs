@@ -49,3 +49,31 @@ pub const REMOTE_TEXT_CHARS: usize = 300;
 /// Bytes of a list of questions. Stops reading a disk image that was named by mistake; the pods of a cluster with
 /// 10,000 containers are about 100 MB.
 pub const QUESTIONS_BYTES: u64 = 512 << 20;
+
+/// Values within values in JSON: documents, manifests, `containers.db`, claims. Stops a few megabytes of brackets from
+/// using up the stack. `serde_json` itself keeps it, as long as nobody turns that off; what is passed over, it passes
+/// over without recursion.
+pub const JSON_DEPTH: usize = 128;
+
+/// The same in what is read of the chart index. `yaml_serde` keeps it, and bounds what aliases may repeat.
+pub const YAML_DEPTH: usize = 128;
+
+/// Opening brackets in the chart index, `[` and `{`, wherever they stand. Stops nested ones, for each of which libyaml
+/// looks at all that are open: 50,000 would take 20 seconds. The real index has 13; written as JSON, it has 4,400.
+pub const YAML_BRACKETS: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The depth from which on `read` refuses nested lists.
+    fn depth(read: impl Fn(&str) -> bool) -> usize {
+        (1..1_000).find(|depth| !read(&format!("{}{}", "[".repeat(*depth), "]".repeat(*depth)))).unwrap()
+    }
+
+    #[test]
+    fn the_readers_of_json_and_yaml_keep_the_depth() {
+        assert_eq!(depth(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()), JSON_DEPTH);
+        assert_eq!(depth(|text| yaml_serde::from_str::<yaml_serde::Value>(text).is_ok()), YAML_DEPTH + 1);
+    }
+}

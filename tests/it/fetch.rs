@@ -309,3 +309,18 @@ fn the_chart_index_is_fetched_again_only_when_it_changed() {
     assert_ne!(run(&plan, &options).unwrap().snapshot.chart_index, first);
     let _ = Mark::START;
 }
+
+#[test]
+fn a_host_without_certificate_authorities_fetches_over_http_and_says_what_https_would_need() {
+    let desk = crate::cli_support::Desk::new();
+    let server = crate::cli_support::server(300, 2);
+    std::fs::write(desk.join("none.pem"), "").unwrap();
+    std::fs::create_dir(desk.join("none.d")).unwrap();
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    let mut command = desk.command(&["bundle", "--out", "out", "--catalog-url", &catalog, "--charts-url", &charts]);
+    command.env("SSL_CERT_FILE", desk.join("none.pem")).env("SSL_CERT_DIR", desk.join("none.d"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("no certificate authorities") && said.contains("--ca-cert"), "{said}");
+}
