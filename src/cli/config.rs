@@ -6,15 +6,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command};
-use etcetera::BaseStrategy as _;
 use toml::{Table, Value};
+
+use super::xdg;
 
 /// The administrator's file.
 const SYSTEM: &str = "/etc/oct/config.toml";
 
 /// The files, the one that decides last.
 pub fn files() -> Vec<PathBuf> {
-    let user = etcetera::base_strategy::Xdg::new().ok().map(|base| base.config_dir().join("oct/config.toml"));
+    let user = xdg::config().map(|folder| folder.join("config.toml"));
     std::iter::once(PathBuf::from(SYSTEM)).chain(user).collect()
 }
 

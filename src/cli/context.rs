@@ -4,13 +4,12 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use etcetera::BaseStrategy as _;
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Color, Globals, LogFormat};
 use super::output::Output;
-use super::{progress, wrap};
+use super::{progress, wrap, xdg};
 use crate::model::progress::Progress;
 use crate::ops::keys::TrustPlaces;
 
@@ -35,7 +34,6 @@ impl Context {
     /// Looks at the world, and sets up logging.
     pub fn new(globals: Globals) -> Self {
         log(&globals);
-        let base = etcetera::base_strategy::Xdg::new().ok();
         let color = |terminal: bool| match globals.color {
             Color::Always => true,
             Color::Never => false,
@@ -54,11 +52,9 @@ impl Context {
         Self {
             out,
             globals,
-            config: base.as_ref().map(|base| base.config_dir().join("oct")),
+            config: xdg::config(),
             // A service has its own cache folder from systemd.
-            cache: std::env::var_os("CACHE_DIRECTORY")
-                .map(PathBuf::from)
-                .or_else(|| base.as_ref().map(|base| base.cache_dir().join("oct"))),
+            cache: std::env::var_os("CACHE_DIRECTORY").map(PathBuf::from).or_else(xdg::cache),
         }
     }
 

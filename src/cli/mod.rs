@@ -22,6 +22,7 @@ mod trust;
 mod values;
 mod verify;
 mod wrap;
+mod xdg;
 
 use std::process::ExitCode;
 
