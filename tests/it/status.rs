@@ -203,6 +203,47 @@ fn an_import_and_a_status_at_once() {
     contended([["import", "new"], ["status", ""]]);
 }
 
+/// The content of every file below `data`, by path.
+fn data(db: &Path) -> Vec<(PathBuf, String, Vec<u8>)> {
+    crate::forge::everything(&db.join("data"))
+}
+
+#[test]
+fn an_import_killed_at_random_moments_leaves_one_of_the_two_whole() {
+    let rounds = std::env::var("OCT_ROUNDS").map_or(25, |rounds| rounds.parse().unwrap());
+    let scene = Scene::new();
+    scene.imported();
+    let db = scene.path("db");
+    let import = |name: &str| {
+        let mut command = scene.command(&["import", name]);
+        command.env("OCT_ALLOW_DOWNGRADE", "true").env("OCT_KEEP", "1");
+        command
+    };
+    let catalogs = ["old", "new"].map(|name| {
+        assert_eq!(outcome(&import(name).output().unwrap()).0, 0);
+        data(&db)
+    });
+    let begun = std::time::Instant::now();
+    assert!(import("old").output().unwrap().status.success());
+    let whole = begun.elapsed().as_micros() as u64;
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut interrupted = 0;
+    for round in 0..rounds {
+        let next = ["new", "old"][round % 2];
+        let mut child = import(next).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(rng.u64(..whole + whole / 4)));
+        let _ = child.kill();
+        interrupted += usize::from(!child.wait().unwrap().success());
+        let found = data(&db);
+        assert!(catalogs.contains(&found), "round {round}: neither the old nor the new catalog");
+        let (code, said) = outcome(&import(next).output().unwrap());
+        assert_eq!(code, 0, "round {round}: {said}");
+        assert!(data(&db) == catalogs[(round + 1) % 2], "round {round}");
+        crate::install_support::assert_tidy(&db, "after a kill");
+    }
+    assert!(interrupted * 3 > rounds, "only {interrupted} of {rounds} imports were killed before their end");
+}
+
 /// Every command of the bastion under a trace of its system calls; where none can be made, at least in a namespace
 /// without any network.
 #[test]
