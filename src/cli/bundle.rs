@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::ValueHint;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ValueHint};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -36,8 +37,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = "OCT_SECRET_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
     secret_key: Vec<PathBuf>,
     /// Take the catalog over from a folder in the TNF layout; fetch nothing
-    #[arg(long, value_name = "DIR", env = "OCT_FROM_DB", hide_env_values = true, value_hint = ValueHint::DirPath,
-        conflicts_with_all = FetchArgs::NAMES)]
+    #[arg(long, value_name = "DIR", env = "OCT_FROM_DB", hide_env_values = true, value_hint = ValueHint::DirPath)]
     from_db: Option<PathBuf>,
     /// Keep the newest N archives in the folder, and remove older ones with their sidecars
     #[arg(long, value_name = "N", env = "OCT_RETAIN", hide_env_values = true, value_parser = values::at_least_one)]
@@ -50,6 +50,15 @@ pub struct Args {
     level: i32,
     #[command(flatten)]
     fetch: FetchArgs,
+}
+
+/// What cannot go together on the command line: `--from-db` fetches nothing. How this host fetches, by environment or
+/// configuration, may be known all the same.
+pub fn conflict(matches: &ArgMatches) -> Option<String> {
+    matches.value_source("from_db").filter(|source| *source != ValueSource::DefaultValue)?;
+    let given = |name: &&str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let flag = FetchArgs::NAMES.into_iter().find(|name| given(name))?.replace('_', "-");
+    Some(format!("--from-db fetches nothing, so that --{flag} has no meaning beside it"))
 }
 
 /// Bundles.

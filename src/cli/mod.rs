@@ -26,6 +26,7 @@ mod xdg;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::model::failure::{Class, Classified as _};
@@ -95,10 +96,15 @@ pub fn command() -> clap::Command {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match config::apply(command(), &config::files()) {
-        Ok(command) => Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit()),
-        Err(message) => command().error(clap::error::ErrorKind::InvalidValue, message).exit(),
+    let mut command = match config::apply(command(), &config::files()) {
+        Ok(command) => command,
+        Err(message) => command().error(ErrorKind::InvalidValue, message).exit(),
     };
+    let matches = command.get_matches_mut();
+    if let Some(message) = matches.subcommand_matches("bundle").and_then(bundle::conflict) {
+        command.error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let context = Context::new(cli.globals);
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),

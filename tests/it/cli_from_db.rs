@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::cli_support::{Desk, server};
+use crate::cli_support::{Desk, Run, server};
 
 const ENTRY: &str = r#"{"_id":"5f059f17bed8bd4f99d20100","docker_image_digest":"sha256:aa","architecture":"amd64","certified":true,
   "repositories":[{"registry":"r.example","repository":"a/b","tags":[{"name":"2"},{"name":"1"}]},null]}"#;
@@ -34,6 +34,20 @@ fn a_folder_of_ours_gives_the_same_content() {
     assert_eq!(source["name"], "folder");
     assert!(source["url"].as_str().unwrap().ends_with("/db"), "{source}");
     desk.run(&["verify", &desk.archive("again")]).expect(0);
+}
+
+#[test]
+fn how_this_host_fetches_may_be_set_though_nothing_is_fetched() {
+    let desk = Desk::new();
+    desk.bundle(&server(300, 4), "first", &[]).expect(0);
+    desk.run(&["import", &desk.archive("first"), "--to", "db"]).expect(0);
+    let run = |out: &str, more: &[&str]| {
+        let mut command = desk.command(&[&["bundle", "--from-db", "db", "--out", out], more].concat());
+        Run::from(command.env("OCT_JOBS", "2").env("OCT_CATALOG_URL", "https://mirror.example/").output().unwrap())
+    };
+    run("second", &[]).expect(0);
+    let refused = run("third", &["--page-size", "9"]).expect(2);
+    assert!(refused.err.contains("--from-db fetches nothing, so that --page-size"), "{}", refused.err);
 }
 
 #[test]
