@@ -1,6 +1,7 @@
 //! What can be wrong with an archive.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::model::failure::{Class, Classified};
 use crate::model::header::HeaderError;
@@ -11,7 +12,7 @@ use crate::model::text;
 pub enum ArchiveError {
     /// The disk or the stick failed; the message names the path.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
     /// The file is something else.
     #[error("`{}` is not a bundle of oct: it is {what}", path.display())]
     NotAnArchive {
@@ -74,6 +75,19 @@ pub enum ArchiveError {
         /// Bytes that it would have.
         size: u64,
     },
+}
+
+impl ArchiveError {
+    /// What a failure while the body is read means: that the medium fails, where the system says so, and else that the
+    /// body is not what `oct` writes. `what` goes before the cause.
+    #[must_use]
+    pub fn of_body(path: &Path, what: String, cause: io::Error) -> Self {
+        let text = format!("{what}{cause}");
+        match cause.raw_os_error() {
+            Some(_) => Self::Io(io::Error::new(cause.kind(), format!("cannot read `{}`: {text}", path.display()))),
+            None => Self::Body { path: path.to_owned(), cause: text },
+        }
+    }
 }
 
 impl Classified for ArchiveError {

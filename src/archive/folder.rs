@@ -7,7 +7,7 @@ use fs_err as fs;
 
 use super::error::ArchiveError;
 use super::frame;
-use super::read::Archive;
+use super::read::{Archive, open_at_once};
 use crate::model::archive_name::ArchiveName;
 use crate::model::digest::{HashingWriter, Sha256Digest};
 use crate::model::header::SignedManifest;
@@ -157,10 +157,13 @@ fn sidecar(archive: &Archive, suffix: &str) -> Result<Option<(PathBuf, String)>,
     let mut path = archive.path().as_os_str().to_owned();
     path.push(suffix);
     let path = PathBuf::from(path);
-    let file = match fs::File::open(&path) {
+    let file = match open_at_once(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
+    if !file.metadata()?.is_file() {
+        return Err(ArchiveError::Sidecar { path, cause: "it is no file".into() });
+    }
     let mut text = String::new();
     let read = file.take(crate::model::limits::KEY_FILE_BYTES).read_to_string(&mut text);
     match read {

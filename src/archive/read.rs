@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use super::error::ArchiveError;
 use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
@@ -14,6 +15,12 @@ use crate::model::header::{HeaderError, SignedManifest};
 use crate::model::limits;
 use crate::model::manifest::{File, VerifiedManifest};
 use crate::model::text;
+
+/// Opens a file without waiting: a pipe on a stick must not keep an import for ever.
+pub(super) fn open_at_once(path: &Path) -> std::io::Result<fs::File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
 
 /// An archive of which the header was read, and nothing else.
 #[derive(Debug)]
@@ -31,10 +38,11 @@ impl Archive {
     /// # Errors
     /// Says what the file is where it is no archive of `oct`.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
-        let mut file = fs::File::open(path)?;
+        let mut file = open_at_once(path)?;
         let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(ArchiveError::NotAnArchive { path: path.into(), what: "a folder".into() });
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "a folder" } else { "no file but a pipe, a device or the like" };
+            return Err(ArchiveError::NotAnArchive { path: path.into(), what: what.into() });
         }
         let length = metadata.len();
         let mut start = Vec::with_capacity(sniff::SNIFF_BYTES);
@@ -84,7 +92,7 @@ impl Archive {
         manifest: &VerifiedManifest,
         whole: &mut dyn Write,
     ) -> Result<CheckedBody, ArchiveError> {
-        let expected = self.body_offset + manifest.body.size;
+        let expected = self.body_offset.saturating_add(manifest.body.size);
         if self.length < expected {
             return Err(ArchiveError::Truncated { path: self.path, found: self.length, expected });
         }
@@ -131,6 +139,7 @@ impl CheckedBody {
         let files = &self.manifest.files;
         let path = self.archive.path.clone();
         let odd = |cause: String| ArchiveError::Body { path: path.clone(), cause };
+        let failed = |what: &str, cause| ArchiveError::of_body(&path, what.to_owned(), cause);
         self.archive.file.seek(SeekFrom::Start(self.archive.body_offset)).map_err(ArchiveError::from)?;
         let mut body = BufReader::with_capacity(1 << 17, self.archive.file.take(self.manifest.body.size));
         // The decoder would pass over a skippable frame in silence.
@@ -143,7 +152,7 @@ impl CheckedBody {
         let mut tar = decoder.take(limit);
         let mut block = [0; BLOCK as usize];
         for file in files {
-            tar.read_exact(&mut block).map_err(|cause| odd(format!("the tar is damaged: {cause}")))?;
+            tar.read_exact(&mut block).map_err(|cause| failed("the tar is damaged: ", cause))?;
             if block != *header(&file.path, file.size).as_bytes() {
                 let due = format!("the file `{}` of {} bytes", file.path, file.size);
                 let found = member(&block, &due);
@@ -152,7 +161,7 @@ impl CheckedBody {
             let mut content = HashingReader::new((&mut tar).take(file.size));
             sink(file, &mut content)?;
             std::io::copy(&mut content, &mut std::io::sink())
-                .map_err(|cause| odd(format!("`{}` cannot be unpacked: {cause}", file.path)))?;
+                .map_err(|cause| failed(&format!("`{}` cannot be unpacked: ", file.path), cause))?;
             let (size, digest) = content.finish();
             if size != file.size {
                 return Err(odd(format!("`{}` has {size} bytes, not {}", file.path, file.size)).into());
@@ -161,18 +170,18 @@ impl CheckedBody {
                 return Err(odd(format!("the SHA-256 of `{}` is not the signed one", file.path)).into());
             }
             let padding = block.get_mut(..padding(file.size)).unwrap_or_default();
-            tar.read_exact(padding).map_err(|cause| odd(format!("the tar is damaged: {cause}")))?;
+            tar.read_exact(padding).map_err(|cause| failed("the tar is damaged: ", cause))?;
             if padding.iter().any(|byte| *byte != 0) {
                 return Err(odd(format!("the padding behind `{}` is not all zeros", file.path)).into());
             }
         }
         let mut end = Vec::new();
-        tar.read_to_end(&mut end).map_err(|cause| odd(cause.to_string()))?;
+        tar.read_to_end(&mut end).map_err(|cause| failed("", cause))?;
         if end.len() as u64 != 2 * BLOCK || end.iter().any(|byte| *byte != 0) {
             return Err(odd("the tar does not end with its two blocks of zeros".into()).into());
         }
         let mut decoder = tar.into_inner();
-        if decoder.read(&mut [0]).map_err(|cause| odd(format!("the compressed frame is damaged: {cause}")))? != 0 {
+        if decoder.read(&mut [0]).map_err(|cause| failed("the compressed frame is damaged: ", cause))? != 0 {
             return Err(odd("something follows the end of the tar".into()).into());
         }
         if decoder.finish().read(&mut [0]).map_err(ArchiveError::from)? != 0 {

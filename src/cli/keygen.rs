@@ -13,8 +13,8 @@ use crate::ops::keys::{KeyPair, Password, SigningKey, TrustError};
 
 /// Make a pair of keys to sign bundles with
 ///
-/// Writes `oct.key`, the secret key, readable by you alone, and `oct.pub`, which every bastion needs. Read the key id to
-/// the bastion's keeper by phone: it is what they compare.
+/// Writes `oct.key`, the secret key, readable by you alone, and `oct.pub`, which every bastion needs. Read the
+/// fingerprint to the bastion's keeper by phone: it is what they compare.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,9 +39,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let (secret, public) = pair.write(&args.out)?;
     let id = pair.public().id;
     let text = format!(
-        "{} {id}\n  secret key  {}  keep it on this host\n  public key  {}  take it to every bastion: oct trust add {}\n\
-         \nCompare the key id with the bastion's keeper by phone.",
+        "{} {id}\n  fingerprint {}\n  secret key  {}  keep it on this host\n  public key  {}  take it to every bastion: oct trust add {}\n\
+         \nCompare the fingerprint with the bastion's keeper by phone.",
         context.out.bold("Key id"),
+        pair.public().fingerprint,
         secret.display(),
         public.display(),
         public.file_name().unwrap_or_default().to_string_lossy(),
@@ -49,6 +50,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let document = json!({
         "schema": "oct.keygen.v1",
         "key_id": id.to_string(),
+        "fingerprint": pair.public().fingerprint,
         "secret_key": secret.display().to_string(),
         "public_key": public.display().to_string(),
     });
@@ -61,11 +63,10 @@ pub fn open_secret_keys(context: &Context, files: &[PathBuf]) -> Result<Vec<Sign
     if !files.is_empty() {
         return files.iter().map(|file| open(file)).collect();
     }
-    let places = [
-        credential("oct.key"),
-        Some(PathBuf::from("oct.key")),
-        context.config.as_ref().map(|config| config.join("oct.key")),
-    ];
+    if let Some(file) = credential("oct.key") {
+        return Ok(vec![SigningKey::open_credential(&file, || password_of(&file))?]);
+    }
+    let places = [Some(PathBuf::from("oct.key")), context.config.as_ref().map(|config| config.join("oct.key"))];
     match places.into_iter().flatten().find(|place| place.exists()) {
         Some(file) => Ok(vec![open(&file)?]),
         None => Err(TrustError::NoSecretKey.into()),

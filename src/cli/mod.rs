@@ -122,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Trust(args) => trust::run(&context, args),
     };
     match result {
+        Ok(_) if output::is_lost() => ExitCode::from(Class::Host.exit_code()),
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),

@@ -1,6 +1,7 @@
 //! Printing: answers to stdout, everything else to stderr.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde_json::json;
@@ -9,6 +10,24 @@ use super::wrap::fit;
 use crate::model::failure::Classified;
 use crate::model::text;
 use crate::ops::Error;
+
+/// Whether an answer, or a part of it, could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether an answer was lost on its way to standard output.
+pub fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// `text` with nothing that could steer a terminal but line ends and the two codes of [`Output::bold`].
+fn harmless(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    for (position, c) in text.char_indices() {
+        let bold = || ["\u{1b}[1m", "\u{1b}[0m"].iter().any(|code| text[position..].starts_with(code));
+        kept.push(if c.is_control() && c != '\n' && !(c == '\u{1b}' && bold()) { '\u{fffd}' } else { c });
+    }
+    kept
+}
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +56,8 @@ impl Output {
             let document = serde_json::to_string_pretty(document).unwrap_or_default();
             self.stdout(&document);
         } else {
-            self.stdout(&self.width_out.map_or_else(|| text.to_owned(), |width| fit(text, width)));
+            let text = harmless(text);
+            self.stdout(&self.width_out.map_or_else(|| text.clone(), |width| fit(&text, width)));
         }
     }
 
@@ -58,10 +78,16 @@ impl Output {
         if self.color_out { format!("\u{1b}[1m{heading}\u{1b}[0m") } else { heading.to_owned() }
     }
 
-    /// A reader that has gone away, as `| head` does, is no failure.
+    /// A reader that has gone away, as `| head` does, is no failure; a full disk is one, which [`is_lost`] tells.
     fn stdout(&self, text: &str) {
         let mut out = io::stdout().lock();
-        let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+        let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            LOST.store(true, Ordering::Relaxed);
+            self.stderr("error", 31, &format!("the answer cannot be written to standard output: {error}"));
+        }
     }
 
     fn stderr(&self, label: &str, color: u8, text: &str) {
@@ -74,7 +100,7 @@ impl Output {
     /// Warns of something that is no failure.
     pub fn warn(&self, text: &str) {
         if !self.quiet {
-            self.stderr("warning", 33, text);
+            self.stderr("warning", 33, &text::sanitize_long(text));
         }
     }
 

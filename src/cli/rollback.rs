@@ -37,6 +37,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     for recovered in &done.recovered {
         context.out.warn(&format!("after an interrupted run: {recovered}"));
     }
+    for warning in &done.warnings {
+        context.out.warn(warning);
+    }
     let dir = done.dir.display();
     let mut text = String::new();
     match &done.manifest {
@@ -71,6 +74,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         "key_id": manifest.map(|manifest| manifest.signer().key_id.clone()),
         "previous": done.report.entry.previous,
         "recovered": done.recovered.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "warnings": done.warnings,
     });
     context.out.answer(&document, &text);
     Ok(Answer::Yes)

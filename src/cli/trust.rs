@@ -51,7 +51,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
         Action::Add { file } => {
             let (key, path) = keys::trust_add(&file, &folder()?)?;
-            let text = format!("{} {} ({})", context.out.bold("Trusted"), key.id, path.display());
+            let text = format!(
+                "{} {}\n  fingerprint {}\n  kept in     {}\n\nCompare the fingerprint with the signer by phone; where it \
+                 differs, `oct trust remove {}`.",
+                context.out.bold("Trusted"),
+                key.id,
+                key.fingerprint,
+                path.display(),
+                key.id,
+            );
             let document = json!({
                 "schema": "oct.trust.v1", "added": describe(&key), "path": path.display().to_string(),
             });
@@ -61,7 +69,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             let keyring = context.trust(vec![]).load()?;
             let mut text = String::new();
             for key in keyring.keys() {
-                let _ = writeln!(text, "{}  {}  {}", key.id, key.origin, key.comment);
+                let _ = writeln!(text, "{}  {}  {}  {}", key.id, key.fingerprint, key.origin, key.comment);
             }
             if keyring.keys().is_empty() {
                 text.push_str("No key is trusted. `oct trust add oct.pub` adds one.");
@@ -70,12 +78,13 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             context.out.answer(&json!({ "schema": "oct.trust.v1", "keys": keys }), &text);
         }
         Action::Remove { id } => {
-            let removed = keys::trust_remove(&id, &folder()?)?;
-            let paths: Vec<_> = removed.iter().map(|path| path.display().to_string()).collect();
+            let removed = folder().and_then(|folder| keys::trust_remove(&id, &folder));
+            // Only the administrator removes the others, so that is said, whatever was found here.
             let still = context.trust(vec![]).load()?;
             for key in still.keys().iter().filter(|key| key.id.to_string().eq_ignore_ascii_case(&id)) {
                 context.out.warn(&format!("the key is still trusted by {}", key.origin));
             }
+            let paths: Vec<_> = removed?.iter().map(|path| path.display().to_string()).collect();
             let text = format!("{} {}", context.out.bold("Removed"), paths.join(", "));
             context.out.answer(&json!({ "schema": "oct.trust.v1", "removed": paths }), &text);
         }
@@ -84,5 +93,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 }
 
 fn describe(key: &TrustedKey) -> serde_json::Value {
-    json!({ "key_id": key.id.to_string(), "origin": key.origin, "comment": key.comment })
+    json!({
+        "key_id": key.id.to_string(), "fingerprint": key.fingerprint, "origin": key.origin, "comment": key.comment,
+    })
 }

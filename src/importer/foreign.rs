@@ -141,9 +141,8 @@ impl Foreign {
     /// Where certsuite could not read it.
     pub fn charts(&self) -> Result<Vec<u8>> {
         let path = self.root.join(layout::HELM_DB);
-        let mut yaml = Vec::new();
-        let file = at(&path, File::open(&path))?;
-        at(&path, file.take(limits::CHART_INDEX_BYTES as u64).read_to_end(&mut yaml))?;
+        let mut file = at(&path, File::open(&path))?;
+        let yaml = at(&path, chart::read_bytes(&mut file))?;
         at(&path, chart::parse_index(&yaml))?;
         Ok(yaml)
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::checkpoint::Checkpoint;
 use super::error::{Result, StoreError};
 use super::files;
-use super::folder::{Folder, JOURNAL, PREVIOUS, TRASH};
+use super::folder::{Folder, JOURNAL, PREVIOUS, Previous, TRASH};
 use super::history::{Action, HistoryEntry};
 use super::journal::{Incoming, Journal};
 use super::recovery::{self, Recovered};
@@ -60,19 +60,26 @@ pub(super) fn install(folder: &Folder, manifest: &VerifiedManifest, options: &In
 }
 
 impl Locked {
-    /// Puts the newest previous version back. The one that it replaces becomes the newest previous version, so that a
-    /// second rollback undoes the first.
+    /// Puts the newest previous version back: see [`Self::rollback_to`].
+    ///
+    /// # Errors
+    /// [`StoreError::NoPrevious`] where there is none, and those of [`Self::rollback_to`].
+    pub fn rollback(&mut self, now: Timestamp) -> Result<Report> {
+        match self.previous()?.into_iter().next() {
+            Some(version) => self.rollback_to(version, now),
+            None => Err(StoreError::NoPrevious { dir: self.dir().to_owned() }),
+        }
+    }
+
+    /// Puts a previous version back. The one that it replaces becomes the newest previous version, so that a second
+    /// rollback undoes the first.
     ///
     /// Its manifest and files are not verified here: see [`Folder::previous`] and [`Folder::verify_previous`].
     ///
     /// # Errors
-    /// [`StoreError::NoPrevious`] where there is none; otherwise either nothing has changed, or the error is
-    /// [`StoreError::Unfinished`].
-    pub fn rollback(&mut self, now: Timestamp) -> Result<Report> {
+    /// Either nothing has changed, or the error is [`StoreError::Unfinished`].
+    pub fn rollback_to(&mut self, version: Previous, now: Timestamp) -> Result<Report> {
         let folder: &Folder = self;
-        let Some(version) = folder.previous()?.into_iter().next() else {
-            return Err(StoreError::NoPrevious { dir: folder.dir().to_owned() });
-        };
         let manifest = version.manifest.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
         let entry = HistoryEntry {
             time: now,

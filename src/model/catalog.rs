@@ -184,9 +184,7 @@ impl Catalog {
     /// # Errors
     /// Where it is none.
     pub fn read_charts(&mut self, mut file: impl Read) -> Result<(), TnfError> {
-        let mut yaml = Vec::new();
-        file.read_to_end(&mut yaml)?;
-        self.add_charts(chart::parse_index(&yaml)?);
+        self.add_charts(chart::read_index(&mut file)?);
         Ok(())
     }
 
@@ -222,6 +220,10 @@ impl Catalog {
             }
             Some(Some(rows)) => rows,
         };
+        // Go makes a new slice for an empty list.
+        if rows.is_empty() {
+            self.page.slots.clear();
+        }
         for (position, row) in rows.into_iter().enumerate() {
             if position == self.page.slots.len() {
                 self.page.slots.push(Default::default());
@@ -309,6 +311,9 @@ mod tests {
             r#"{}"#,
             r#"{"data":null}"#,
             r#"{"data":[{"csv_name":"d.v1"}]}"#,
+            r#"{"data":[{"csv_name":"e.v1","ocp_version":"4.3"}]}"#,
+            r#"{"data":[]}"#,
+            r#"{"data":[{"csv_name":"f.v1"}]}"#,
         ] {
             catalog.read_operator_page(page.as_bytes()).unwrap();
         }
@@ -316,6 +321,7 @@ mod tests {
         assert_eq!(csvs(&catalog, "b"), ["b.v1 4.2", "b.v1 4.9"]);
         assert_eq!(csvs(&catalog, "c"), ["c.v1 4.1"]);
         assert_eq!(csvs(&catalog, "d"), ["d.v1 "]);
+        assert_eq!(csvs(&catalog, "f"), ["f.v1 "]);
         assert!(catalog.read_operator_page(&b"<html>"[..]).is_err());
     }
 

@@ -1,6 +1,7 @@
 //! The Helm chart index of `charts.openshift.io`, a repository index as Helm defines it.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -23,8 +24,17 @@ pub struct ChartVersion {
 
 /// A chart index that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("not a Helm repository index: {0}")]
-pub struct ChartIndexError(#[from] yaml_serde::Error);
+pub enum ChartIndexError {
+    /// Not YAML, or not of an index's shape.
+    #[error("not a Helm repository index: {0}")]
+    Yaml(#[from] yaml_serde::Error),
+    /// A limit is passed.
+    #[error("the chart index {0}")]
+    Limit(String),
+    /// The bytes could not be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
 
 #[derive(Deserialize)]
 struct Index {
@@ -47,17 +57,39 @@ impl ChartVersion {
     }
 }
 
+/// The bytes of a chart index of [`limits::CHART_INDEX_BYTES`] at most.
+///
+/// # Errors
+/// Where it is longer, or cannot be read.
+pub fn read_bytes(from: &mut dyn Read) -> Result<Vec<u8>, ChartIndexError> {
+    let mut yaml = Vec::new();
+    from.take(limits::CHART_INDEX_BYTES as u64 + 1).read_to_end(&mut yaml)?;
+    if yaml.len() > limits::CHART_INDEX_BYTES {
+        let max = super::text::size(limits::CHART_INDEX_BYTES as u64);
+        return Err(ChartIndexError::Limit(format!("has more than {max}")));
+    }
+    Ok(yaml)
+}
+
+/// Reads a chart index to its end: see [`parse_index`].
+///
+/// # Errors
+/// Those of [`read_bytes`] and [`parse_index`].
+pub fn read_index(from: &mut dyn Read) -> Result<Vec<ChartVersion>, ChartIndexError> {
+    parse_index(&read_bytes(from)?)
+}
+
 /// Every version of every chart of the index `yaml`, by the key of its list, then in the order of the index.
 ///
 /// # Errors
 /// Where `yaml` is not YAML, has no `entries`, a version lacks its `version`, or there are more than
-/// [`limits::CHART_VERSIONS`] or [`limits::YAML_BRACKETS`].
+/// [`limits::CHART_VERSIONS`], or brackets for more than [`limits::YAML_WORK`].
 pub fn parse_index(yaml: &[u8]) -> Result<Vec<ChartVersion>, ChartIndexError> {
-    let brackets = yaml.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
-    if brackets > limits::YAML_BRACKETS {
-        let max = limits::YAML_BRACKETS;
-        let text = format!("it has {brackets} opening brackets, more than the {max} that are read");
-        return Err(ChartIndexError(serde::de::Error::custom(text)));
+    let brackets = yaml.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() as u64;
+    // Each token but plain text begins with a sign or ends a line.
+    let signs = yaml.iter().filter(|byte| byte.is_ascii_punctuation() || **byte == b'\n').count() as u64;
+    if brackets.saturating_mul(signs) > limits::YAML_WORK {
+        return Err(ChartIndexError::Limit(format!("has {brackets} opening brackets among {signs} signs, too many")));
     }
     let index: Index = yaml_serde::from_slice(yaml)?;
     Ok(index.entries.0)
@@ -165,8 +197,10 @@ mod tests {
     fn brackets_that_nest_too_deep_are_refused_before_the_parser_sees_them() {
         let nested = |depth: usize| format!("x: {}{}\nentries: {{}}\n", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(parse_index(nested(500).as_bytes()).unwrap(), []);
-        let error = parse_index(nested(limits::YAML_BRACKETS).as_bytes()).unwrap_err();
-        assert!(error.to_string().contains("20001 opening brackets"), "{error}");
+        let error = parse_index(nested(50_000).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("50001 opening brackets"), "{error}");
+        let error = parse_index(format!("x: {}{}", "[".repeat(5_000), "a,".repeat(900_000)).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("5000 opening brackets"), "{error}");
     }
 
     #[test]

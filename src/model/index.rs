@@ -192,6 +192,15 @@ impl<R: Read + Seek> Index<R> {
         Ok(Self { inner: RefCell::new(Inner { file, blocks, images, operators, charts }) })
     }
 
+    /// Reads all of it, and compares each block with its digest.
+    ///
+    /// # Errors
+    /// Where one of them is damaged.
+    pub fn check(&self) -> Result<(), IndexError> {
+        let mut inner = self.inner.borrow_mut();
+        (0..inner.blocks.len()).try_for_each(|number| inner.block(number).map(drop))
+    }
+
     fn find(&self, fingerprint: Fingerprint) -> Result<Listing, IndexError> {
         let mut inner = self.inner.borrow_mut();
         let number = usize::from(fingerprint[0]);

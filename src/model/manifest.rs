@@ -211,6 +211,10 @@ impl Manifest {
             let max = super::text::size(limits::TOTAL_BYTES);
             return Err(ManifestError::Limit(format!("says that the files have more than {max}")));
         }
+        if self.body.size > limits::TOTAL_BYTES {
+            let max = super::text::size(limits::TOTAL_BYTES);
+            return Err(ManifestError::Limit(format!("says that the body has more than {max}")));
+        }
         if total > limits::RATIO_FREE_BYTES && total / limits::RATIO > self.body.size {
             return Err(ManifestError::Limit(format!("asks for more than {} bytes for each byte read", limits::RATIO)));
         }
@@ -334,6 +338,7 @@ pub(crate) mod tests {
         assert!(refused(|m| m.counts.operators = 701).contains("page_1_200.db` stands where"));
         assert!(refused(|m| m.files[0].size = limits::MEMBER_BYTES + 1).contains("has more than"));
         assert!(refused(|m| m.files.iter_mut().for_each(|f| f.size = limits::MEMBER_BYTES)).contains("the files have"));
+        assert!(refused(|m| m.body.size = u64::MAX).contains("the body has"));
         assert!(refused(|m| m.files[0].size = limits::RATIO_FREE_BYTES).contains("for each byte"));
         assert!(refused(|m| m.files[0].sha256 = Sha256Digest::of(b"?")).contains("content digest"));
     }

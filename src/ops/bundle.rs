@@ -192,7 +192,8 @@ fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Erro
     Ok(SignedManifest::new(text, signatures))
 }
 
-/// The newest archive in `folder` with its manifest, if it is whole, signed by one of `keys`, and has this content.
+/// The newest archive in `folder` with its manifest, if it is whole, signed by exactly `keys`, and has this content: while
+/// a key is being replaced, an archive that only the old one signed would not do.
 fn unchanged(
     folder: &Path,
     content: Sha256Digest,
@@ -204,6 +205,10 @@ fn unchanged(
     // An archive that cannot be read, or that somebody else signed, is no reason not to write a new one.
     let Ok(archive) = Archive::open(&path) else { return Ok(None) };
     let Ok(manifest) = archive.signed().clone().verify(&keyring) else { return Ok(None) };
+    let signers = Keyring::signers(archive.signed().signatures())?;
+    if !signers.into_iter().eq(keys.iter().map(|key| key.id().to_string())) {
+        return Ok(None);
+    }
     if manifest.content != content || manifest.partial != *partial {
         return Ok(None);
     }

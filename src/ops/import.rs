@@ -101,7 +101,8 @@ pub fn import(
     if options.dry_run {
         let folder = store.read(&holder, LOCK_WAIT, progress)?;
         let recovered = folder.recovered().to_vec();
-        let same = check_installed(&folder.installed()?.and_then(|found| found.manifest), &manifest, options)?;
+        let same =
+            check_installed(&folder.installed()?.and_then(|found| found.manifest), &manifest, options, &mut warnings)?;
         if same && folder.verify_files(&manifest).is_intact() {
             return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
         }
@@ -114,12 +115,14 @@ pub fn import(
     let mut locked = store.lock(&holder, LOCK_WAIT, progress)?;
     let recovered = locked.recovered().to_vec();
     let installed = locked.installed()?;
-    let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options)?;
+    let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options, &mut warnings)?;
     if same && locked.verify_files(&manifest).is_intact() {
         warnings.extend(options.index.then(|| index::ensure(&locked, &manifest)).flatten());
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
-    let (installed, catalog) = install(&mut locked, archive, &path, options, progress)?;
+    // One that was altered must not take the place of a good one among those to go back to.
+    let keep = options.keep + usize::from(is_altered(&locked, keyring)?);
+    let (installed, catalog) = install(&mut locked, archive, &path, keep, options, progress)?;
     warnings.extend(catalog.and_then(|catalog| index::build(&locked, &manifest, catalog)));
     warnings.extend(installed.warnings.iter().map(|warning| full_text(warning)));
     Ok(report(Outcome::Installed(Box::new(installed)), recovered, warnings))
@@ -129,6 +132,7 @@ fn install(
     locked: &mut Locked,
     archive: VerifiedArchive,
     path: &Path,
+    keep: usize,
     options: &ImportOptions,
     progress: &dyn Progress,
 ) -> Result<(Report, Option<Catalog>), Error> {
@@ -145,8 +149,15 @@ fn install(
     progress.end("unpacking");
     let checked = staging.finish(validation)?;
     let name = path.file_name().map(|name| text::sanitize(&name.to_string_lossy())).unwrap_or_default();
-    let report = checked.install(&InstallOptions { keep: options.keep, now: options.now, archive: name })?;
+    let report = checked.install(&InstallOptions { keep, now: options.now, archive: name })?;
     Ok((report, catalog))
+}
+
+/// Whether what is installed has a signed manifest and is something else.
+fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
+    let signed = locked.installed()?.and_then(|installed| installed.manifest);
+    let manifest = signed.and_then(|signed| signed.verify(keyring).ok());
+    Ok(manifest.is_some_and(|manifest| !locked.verify_files(&manifest).is_intact()))
 }
 
 /// An error with its sources, in one line.
@@ -168,13 +179,23 @@ fn newest_valid(
     warnings: &mut Vec<String>,
 ) -> Result<(PathBuf, VerifiedArchive), Error> {
     let mut first_error = None;
+    let mut pass_over = |error: Error| {
+        warnings.push(format!("passed over: {}", full_text(&error)));
+        first_error.get_or_insert(error);
+    };
+    // By what was signed: anybody can give a file another name.
+    let mut found = Vec::new();
     for path in archive::archives(folder)? {
+        match open::manifest(&path, keyring) {
+            Ok(manifest) => found.push((manifest.created, path)),
+            Err(error) => pass_over(error),
+        }
+    }
+    found.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+    for (_, path) in found {
         match open::archive(&path, keyring) {
             Ok(archive) => return Ok((path, archive)),
-            Err(error) => {
-                warnings.push(format!("passed over: {}", full_text(&error)));
-                first_error.get_or_insert(error);
-            }
+            Err(error) => pass_over(error),
         }
     }
     Err(first_error.unwrap_or_else(|| Error::NoArchive(folder.to_owned())))
@@ -211,9 +232,16 @@ fn check_installed(
     installed: &Option<crate::model::SignedManifest>,
     manifest: &VerifiedManifest,
     options: &ImportOptions,
+    warnings: &mut Vec<String>,
 ) -> Result<bool, Error> {
     let Some(signed) = installed else { return Ok(false) };
-    let Ok(installed) = Manifest::parse(signed.unverified_text()) else { return Ok(false) };
+    let installed = match Manifest::parse(signed.unverified_text()) {
+        Ok(installed) => installed,
+        Err(error) => {
+            warnings.push(format!("what is installed could not be compared in age: {error}"));
+            return Ok(false);
+        }
+    };
     if !options.allow_downgrade {
         if manifest.created < installed.created {
             let (created, installed) = (manifest.created, installed.created);

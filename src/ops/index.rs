@@ -20,7 +20,7 @@ pub(super) fn build(locked: &Locked, manifest: &VerifiedManifest, mut catalog: C
 
 /// Sees to it that the installed catalog has its index; returns a warning where that fails.
 pub(super) fn ensure(locked: &Locked, manifest: &VerifiedManifest) -> Option<String> {
-    if usable(locked, manifest).is_ok_and(|index| index.is_some()) {
+    if usable(locked, manifest).is_ok_and(|index| index.is_some_and(|index| index.check().is_ok())) {
         return None;
     }
     match check::read_folder(locked, Some(manifest), &mut Vec::new()) {

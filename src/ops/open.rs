@@ -30,6 +30,14 @@ pub struct VerifiedArchive {
     pub size: u64,
 }
 
+/// The manifest of the archive at `path`, verified; its body is not looked at.
+///
+/// # Errors
+/// Where the file is no archive, or nobody trusted signed it.
+pub fn manifest(path: &Path, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
+    Archive::open(path)?.signed().clone().verify(keyring).map_err(|error| Error::of_manifest(path, error))
+}
+
 /// Opens the archive at `path` and checks everything that can be checked without decompressing it.
 ///
 /// # Errors
@@ -107,13 +115,11 @@ impl VerifiedArchive {
         self.body.unpack::<Error>(|file, content| {
             let mut copy = tee(file)?;
             let (copied, read) =
-                beside(|chunks| validator.read(&file.path, chunks), |chunks| pass_on(content, &mut copy, &chunks));
+                beside(|chunks| validator.read(&file.path, chunks), |chunks| pass_on(content, &mut copy, &chunks))?;
             match copied {
                 Err(CopyError::Write(cause)) => return Err(write_error(cause)),
                 // A damaged stream explains a parse error, not the other way round.
-                Err(CopyError::Read(cause)) => {
-                    return Err(ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() }.into());
-                }
+                Err(CopyError::Read(cause)) => return Err(ArchiveError::of_body(path, String::new(), cause).into()),
                 Ok(()) => read.map_err(|cause| content_error(path, &file.path, cause))?,
             }
             complete(copy)
@@ -133,14 +139,19 @@ fn write_error(failure: io::Error) -> Error {
     }
 }
 
-/// Runs `read` in a thread beside `feed`, with a bounded queue of chunks between the two.
-fn beside<T: Send, U>(read: impl FnOnce(Chunks) -> T + Send, feed: impl FnOnce(SyncSender<Vec<u8>>) -> U) -> (U, T) {
+/// Runs `read` in a thread beside `feed`, with a bounded queue of chunks between the two. Fails where no thread can be
+/// made.
+fn beside<T: Send, U>(
+    read: impl FnOnce(Chunks) -> T + Send,
+    feed: impl FnOnce(SyncSender<Vec<u8>>) -> U,
+) -> io::Result<(U, T)> {
     let (sender, receiver) = mpsc::sync_channel(CHUNKS);
     thread::scope(|scope| {
-        let reader = scope.spawn(move || read(Chunks { receiver, chunk: Vec::new(), position: 0 }));
+        let chunks = Chunks { receiver, chunk: Vec::new(), position: 0 };
+        let reader = thread::Builder::new().spawn_scoped(scope, move || read(chunks))?;
         let fed = feed(sender);
         match reader.join() {
-            Ok(read) => (fed, read),
+            Ok(read) => Ok((fed, read)),
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::importer::{Holder, Recovered, Report, Store, StoreError};
+use crate::importer::{Folder, Holder, Previous, Recovered, Report, Store, StoreError};
 use crate::model::manifest::VerifiedManifest;
 use crate::model::progress::Progress;
 use crate::trust::Keyring;
 
+use super::import::full_text;
 use super::{Error, LOCK_WAIT};
 
 /// What was done.
@@ -22,12 +23,14 @@ pub struct RollbackReport {
     pub report: Report,
     /// What a crash had left and was settled first.
     pub recovered: Vec<Recovered>,
+    /// Newer versions that are not what was signed, and stay where they are.
+    pub warnings: Vec<String>,
 }
 
 /// Puts the previous catalog of the folder `dir` back; the one that it replaces becomes the previous one.
 ///
-/// A signed catalog comes back only if it still is what was signed, by a key that is still trusted. One that never had
-/// a manifest comes back as it is: nobody else could bring it back.
+/// A signed catalog comes back only if it still is what was signed, by a key that is still trusted; the newest such one
+/// is taken. One that never had a manifest comes back as it is: nobody else could bring it back.
 ///
 /// # Errors
 /// Where there is no previous catalog, it is not what was signed, or the folder cannot be changed. The installed
@@ -43,18 +46,39 @@ pub fn rollback(
         return Err(StoreError::NoPrevious { dir: dir.to_owned() }.into());
     }
     let mut locked = Store::open(dir).lock(&Holder::new("oct rollback", now), LOCK_WAIT, progress)?;
-    let mut manifest = None;
-    if let Some(version) = locked.previous()?.into_iter().next()
-        && let Some(signed) = version.manifest.clone()
-    {
-        let refuse = |cause| Error::Previous(Box::new(cause));
-        let verified = signed.verify(keyring).map_err(|error| refuse(Error::of_manifest(version.path(), error)))?;
-        progress.begin("verifying", None);
-        let findings = locked.verify_previous(&version, &verified);
-        progress.end("verifying");
-        super::verify::require_intact(version.path(), &findings).map_err(refuse)?;
-        manifest = Some(verified);
+    let mut passed_over = Vec::new();
+    let mut chosen = None;
+    for version in locked.previous()? {
+        match prove(&locked, &version, keyring, progress) {
+            Ok(manifest) => {
+                chosen = Some((version, manifest));
+                break;
+            }
+            Err(error) => passed_over.push(error),
+        }
     }
-    let report = locked.rollback(now)?;
-    Ok(RollbackReport { dir: dir.to_owned(), manifest, report, recovered: locked.recovered().to_vec() })
+    let Some((version, manifest)) = chosen else {
+        let none = StoreError::NoPrevious { dir: dir.to_owned() };
+        let first = passed_over.into_iter().next();
+        return Err(first.map_or_else(|| none.into(), |error| Error::Previous(Box::new(error))));
+    };
+    let warnings = passed_over.iter().map(|error| format!("passed over: {}", full_text(error))).collect();
+    let report = locked.rollback_to(version, now)?;
+    Ok(RollbackReport { dir: dir.to_owned(), manifest, report, recovered: locked.recovered().to_vec(), warnings })
+}
+
+/// The manifest of a previous version, proved; `None` for one of unknown origin.
+fn prove(
+    folder: &Folder,
+    version: &Previous,
+    keyring: &Keyring,
+    progress: &dyn Progress,
+) -> Result<Option<VerifiedManifest>, Error> {
+    let Some(signed) = version.manifest.clone() else { return Ok(None) };
+    let manifest = signed.verify(keyring).map_err(|error| Error::of_manifest(version.path(), error))?;
+    progress.begin("verifying", None);
+    let findings = folder.verify_previous(version, &manifest);
+    progress.end("verifying");
+    super::verify::require_intact(version.path(), &findings)?;
+    Ok(Some(manifest))
 }

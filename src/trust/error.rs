@@ -86,6 +86,14 @@ pub enum TrustError {
         /// What it is, made harmless.
         found: String,
     },
+    /// `trust add` of a key whose id another trusted one has.
+    #[error("`{}` is another key with the same id, {key_id}", path.display())]
+    OtherKey {
+        /// The id of both.
+        key_id: String,
+        /// The trusted one.
+        path: PathBuf,
+    },
     /// `trust remove` of a key that is not there.
     #[error("no key with the id {key_id} lies in `{}`", folder.display())]
     NoSuchKey {
@@ -116,12 +124,16 @@ impl Classified for TrustError {
                 "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`".into(),
             ),
             Self::Untrusted(_) => {
-                Some("compare the key id with the signer by phone, then `oct trust add` its public key".into())
+                Some("compare its fingerprint with the signer by phone, then `oct trust add` its public key".into())
             }
             Self::Mode { path, .. } => Some(format!("chmod go-rwx {}", path.display())),
             Self::NoSecretKey => Some("make one with `oct keygen`".into()),
             Self::PasswordNeeded { .. } => Some("run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE".into()),
             Self::Sidecar { .. } => Some("carry the `.minisig` of this very archive, or none".into()),
+            Self::OtherKey { .. } => Some(
+                "ids are not unique by accident: somebody passes a key off as the signer's; ask the signer by phone"
+                    .into(),
+            ),
             Self::NoSuchKey { .. } => Some("`oct trust list` shows the keys and where they come from".into()),
             _ => None,
         }

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use fs_err as fs;
 
 use super::error::TrustError;
-use crate::model::limits;
+use crate::model::{Sha256Digest, limits};
 
 /// A key's id, as minisign prints it: 16 upper-case hexadecimal digits, of the little-endian number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,9 @@ pub struct TrustedKey {
     pub origin: String,
     /// Its untrusted comment, made harmless.
     pub comment: String,
+    /// What people compare: 128 bits of the SHA-256 of the whole key, as eight groups of four hexadecimal digits. The
+    /// id would not do: it is a number that whoever makes a key chooses.
+    pub fingerprint: String,
     pub(super) key: minisign_verify::PublicKey,
     pub(super) text: String,
 }
@@ -66,7 +69,9 @@ impl TrustedKey {
         let id = KeyId(bytes[2..10].try_into().map_err(|_| refuse("it is damaged"))?);
         let comment = crate::model::text::sanitize(comment);
         let text = format!("untrusted comment: {comment}\n{line}\n");
-        Ok(Self { id, origin: origin.into(), comment, key, text })
+        let digest = Sha256Digest::of(&bytes).to_string();
+        let groups: Vec<_> = (0..8).map(|group| &digest[4 * group..4 * group + 4]).collect();
+        Ok(Self { id, origin: origin.into(), comment, fingerprint: groups.join("-"), key, text })
     }
 
     /// Reads a public key file.

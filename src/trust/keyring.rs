@@ -137,11 +137,16 @@ fn public_keys(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Keeps the public key in `file` in `folder`, named by its id; returns it and where it lies now.
 ///
 /// # Errors
-/// Where it is no public key, or the folder cannot be written.
+/// Where it is no public key, another one has its id, or the folder cannot be written.
 pub fn add(file: &Path, folder: &Path) -> Result<(TrustedKey, PathBuf), TrustError> {
     let key = TrustedKey::read(file)?;
     fs::create_dir_all(folder)?;
     let path = folder.join(format!("{}.pub", key.id));
+    if let Ok(known) = TrustedKey::read(&path)
+        && known.fingerprint != key.fingerprint
+    {
+        return Err(TrustError::OtherKey { key_id: key.id.to_string(), path });
+    }
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
     new.write_all(key.text().as_bytes())?;
     new.as_file().sync_all()?;

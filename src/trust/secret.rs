@@ -52,8 +52,28 @@ impl SigningKey {
         path: &Path,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
     ) -> Result<Self, TrustError> {
+        Self::open_readable(path, 0o077, password)
+    }
+
+    /// The same for a credential of a service: systemd lets its user read it by an access list, of which the mode shows
+    /// a right of the group.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_credential(
+        path: &Path,
+        password: impl FnOnce() -> Result<Option<Password>, TrustError>,
+    ) -> Result<Self, TrustError> {
+        Self::open_readable(path, 0o037, password)
+    }
+
+    fn open_readable(
+        path: &Path,
+        forbidden: u32,
+        password: impl FnOnce() -> Result<Option<Password>, TrustError>,
+    ) -> Result<Self, TrustError> {
         let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             let cause = "others than its owner could read the secret key";
             return Err(TrustError::Mode { path: path.into(), mode, cause });
         }

@@ -189,6 +189,10 @@ fn a_foreign_or_damaged_index_does_not_answer_and_the_next_import_mends_it() {
     let good = std::fs::read(index()).unwrap();
     std::fs::write(index(), &good[..good.len() / 2]).unwrap();
     assert!(state().1.contains("damaged"), "{:?}", state());
+    // A block alone, which no table of contents shows.
+    let mut bytes = good.clone();
+    bytes[0] ^= 1;
+    std::fs::write(index(), bytes).unwrap();
     let again = host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db"]);
     assert!(again.starts_with("Already installed"), "{again}");
     assert!(state().0);

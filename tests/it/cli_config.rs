@@ -43,6 +43,14 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
+fn an_answer_that_a_full_disk_swallows_is_a_failure() {
+    let desk = Desk::bare();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let run: Run = desk.command(&["completions", "bash"]).stdout(full).output().unwrap().into();
+    assert!(run.expect(6).err.contains("cannot be written to standard output"));
+}
+
+#[test]
 fn logs_go_to_stderr_in_the_form_and_at_the_level_asked_for() {
     let desk = Desk::new();
     let server = server(300, 8);

@@ -9,6 +9,7 @@ mod cli_dump;
 mod cli_exit_codes;
 mod cli_from_db;
 mod cli_help;
+mod cli_import;
 mod cli_schemas;
 mod cli_support;
 mod fetch;

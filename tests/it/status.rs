@@ -163,6 +163,21 @@ fn rollback_to_a_catalog_of_unknown_origin() {
     assert!(scene.path("db/data/old.txt").exists());
 }
 
+#[test]
+fn a_rollback_passes_over_an_altered_catalog_and_finds_the_good_one_behind_it() {
+    let scene = Scene::new();
+    scene.imported();
+    fs::write(scene.path("db/data/archive.json"), "{}").unwrap();
+    // What the guide says of altered files: import again. The good old version stays.
+    assert_eq!(scene.run(&["import", "new"]).0, 0);
+    let (code, said) = scene.run(&["rollback"]);
+    assert!(code == 0 && said.contains("passed over"), "{said}");
+    assert_eq!(scene.json(&["status"]).1["created"], "2026-03-01T00:00:00Z");
+    let (code, said) = scene.run(&["rollback"]);
+    assert!(code == 0 && !said.contains("passed over"), "{said}");
+    assert_eq!(scene.json(&["status"]).1["created"], "2026-03-04T05:06:07Z");
+}
+
 /// Two processes at once, again and again. `OCT_ROUNDS` sets how often.
 fn contended(pairs: [[&str; 2]; 2]) {
     let rounds = std::env::var("OCT_ROUNDS").map_or(6, |rounds| rounds.parse().unwrap());

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use standin::{Catalog, Knobs, MadeUp, Standin};
 
 use super::trip::{Host, text};
@@ -68,4 +70,59 @@ fn unusable_key_files_are_named_as_such() {
     std::fs::create_dir_all(host.path("config/oct/trusted.d")).unwrap();
     std::fs::write(host.path("config/oct/trusted.d/broken.pub"), "hello\n").unwrap();
     assert!(host.fails(6, &["trust", "list"]).contains("broken.pub"));
+}
+
+#[test]
+fn another_key_with_the_id_of_a_trusted_one_is_not_taken_for_it() {
+    let host = Host::with_key();
+    let added = host.ok(&["trust", "add", "oct.pub"]);
+    // Keys choose their ids: 8 bytes behind the algorithm, for anybody to copy.
+    let public = std::fs::read_to_string(host.path("oct.pub")).unwrap();
+    let (comment, line) = public.trim_end().split_once('\n').unwrap();
+    let mut bytes = STANDARD.decode(line).unwrap();
+    bytes[41] ^= 1;
+    std::fs::write(host.path("false.pub"), format!("{comment}\n{}\n", STANDARD.encode(bytes))).unwrap();
+    let refused = host.fails(4, &["trust", "add", "false.pub"]);
+    assert!(refused.contains("another key with the same id"), "{refused}");
+    let fingerprint = |text: &str| {
+        let line = text.lines().find(|line| line.contains("fingerprint ")).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let other = Host::new();
+    std::fs::copy(host.path("false.pub"), other.path("false.pub")).unwrap();
+    assert_ne!(fingerprint(&other.ok(&["trust", "add", "false.pub"])), fingerprint(&added));
+    assert!(host.ok(&["trust", "list"]).contains(&fingerprint(&added)));
+    host.ok(&["trust", "add", "oct.pub"]);
+}
+
+#[test]
+fn a_credential_may_show_the_right_of_its_access_list() {
+    let (server, host) = (server(), Host::with_key());
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    std::fs::create_dir(host.path("credentials")).unwrap();
+    std::fs::rename(host.path("oct.key"), host.path("credentials/oct.key")).unwrap();
+    let bundle = |mode: u32| {
+        std::fs::set_permissions(host.path("credentials/oct.key"), std::fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = host.command(&["bundle", "--catalog-url", &catalog, "--charts-url", &charts]);
+        command.env("CREDENTIALS_DIRECTORY", host.path("credentials")).output().unwrap()
+    };
+    let output = bundle(0o444);
+    assert!(!output.status.success() && text(&output).contains("mode 0444"), "{}", text(&output));
+    let output = bundle(0o440);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn a_rotation_is_no_reason_to_call_a_bundle_unchanged() {
+    let (server, host) = (server(), Host::new());
+    for name in ["old", "new"] {
+        host.ok(&["keygen", "--no-password", "--out", name]);
+    }
+    let both = ["--secret-key", "old/oct.key", "--secret-key", "new/oct.key"];
+    for (keys, unchanged) in [(&both[..2], false), (&both, false), (&both, true), (&both[2..], false)] {
+        let output = host.bundle(&server, keys);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(text(&output).contains("Unchanged"), unchanged, "{keys:?}: {}", text(&output));
+    }
+    host.ok(&["verify", &host.archive(), "--key", "new/oct.pub"]);
 }

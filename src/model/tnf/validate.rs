@@ -73,9 +73,7 @@ impl Validator {
                 })?;
             }
             Some(Kind::Helm) => {
-                let mut yaml = Vec::new();
-                content.read_to_end(&mut yaml)?;
-                let charts = chart::parse_index(&yaml)?;
+                let charts = chart::read_index(&mut content)?;
                 self.found.charts = charts.len() as u64;
                 if let Some(catalog) = &mut self.catalog {
                     catalog.add_charts(charts);
