@@ -2,7 +2,10 @@
 //! runs them for long, `cargo test` for a moment (`tests/it/fuzz.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
 use oct::archive::Archive;
@@ -45,9 +48,11 @@ pub fn archive(data: &[u8]) {
         1 => FORGE.of_body(&FORGE.layers, data),
         _ => FORGE.of_body(&FORGE.layers, &compress(data)),
     };
-    let file = FILE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    std::fs::write(&*file, bytes).unwrap();
-    let Ok(archive) = Archive::open(&file) else { return };
+    let mut file = FILE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    file.set_len(0).unwrap();
+    file.rewind().unwrap();
+    file.write_all(&bytes).unwrap();
+    let Ok(archive) = Archive::open(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd()))) else { return };
     let Ok(manifest) = archive.signed().clone().verify(&FORGE.keyring()) else { return };
     assert_ne!(kind % 3, 0, "verified without the key");
     let checked = archive.check_body(&manifest, &mut std::io::sink()).expect("the body that was signed");
@@ -149,9 +154,8 @@ pub fn containers(data: &[u8]) {
 /// Signs what is forged, with a key that exists for this run.
 static FORGE: LazyLock<Forge> = LazyLock::new(Forge::new);
 
-/// The file in which archives are put down.
-static FILE: LazyLock<Mutex<PathBuf>> = LazyLock::new(|| {
+/// The file in which archives are put down, in memory where that can be; it has no name, so nothing stays behind.
+static FILE: LazyLock<Mutex<File>> = LazyLock::new(|| {
     let folder = Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir);
-    let (_, path) = tempfile::Builder::new().tempfile_in(folder).unwrap().keep().unwrap();
-    Mutex::new(path)
+    Mutex::new(tempfile::tempfile_in(folder).unwrap())
 });
