@@ -121,7 +121,8 @@ pub fn import(
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
     // One that was altered must not take the place of a good one among those to go back to.
-    let keep = options.keep + usize::from(is_altered(&locked, keyring)?);
+    let altered = options.keep > 0 && is_altered(&locked, keyring)?;
+    let keep = options.keep + usize::from(altered);
     let (installed, catalog) = install(&mut locked, archive, &path, keep, options, progress)?;
     warnings.extend(catalog.and_then(|catalog| index::build(&locked, &manifest, catalog)));
     warnings.extend(installed.warnings.iter().map(|warning| full_text(warning)));
@@ -153,11 +154,10 @@ fn install(
     Ok((report, catalog))
 }
 
-/// Whether what is installed has a signed manifest and is something else.
+/// Whether what is installed came with a manifest, and a rollback would pass over it.
 fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
-    let signed = locked.installed()?.and_then(|installed| installed.manifest);
-    let manifest = signed.and_then(|signed| signed.verify(keyring).ok());
-    Ok(manifest.is_some_and(|manifest| !locked.verify_files(&manifest).is_intact()))
+    let Some(signed) = locked.installed()?.and_then(|installed| installed.manifest) else { return Ok(false) };
+    Ok(signed.verify(keyring).map_or(true, |manifest| !locked.verify_files(&manifest).is_intact()))
 }
 
 /// An error with its sources, in one line.
