@@ -158,7 +158,10 @@ fn sidecar(archive: &Archive, suffix: &str) -> Result<Option<(PathBuf, String)>,
     path.push(suffix);
     let path = PathBuf::from(path);
     let file = match open_at_once(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A name that is too long is nobody's.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) => {
+            return Ok(None);
+        }
         file => file?,
     };
     if !file.metadata()?.is_file() {

@@ -21,7 +21,8 @@ pub struct FetchArgs {
         value_name = "URL",
         default_value = "https://catalog.redhat.com/api/containers/v1",
         env = "OCT_CATALOG_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = values::url
     )]
     catalog_url: reqwest::Url,
     /// URL of the chart index
@@ -30,7 +31,8 @@ pub struct FetchArgs {
         value_name = "URL",
         default_value = "https://charts.openshift.io/index.yaml",
         env = "OCT_CHARTS_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = values::url
     )]
     charts_url: reqwest::Url,
     /// Requests at once

@@ -11,6 +11,8 @@ use super::{Answer, Outcome};
 use crate::ops::Error;
 use crate::ops::keys::{KeyPair, Password, SigningKey, TrustError};
 
+const EMPTY_PASSWORD: &str = "an empty password; for none, say --no-password";
+
 /// Make a pair of keys to sign bundles with
 ///
 /// Writes `oct.key`, the secret key, readable by you alone, and `oct.pub`, which every bastion needs. Read the
@@ -104,7 +106,10 @@ fn read_password(file: &Path) -> Result<Password, TrustError> {
 /// A password for a new key, asked twice.
 fn new_password() -> Result<Password, Error> {
     if let Some(file) = std::env::var_os("OCT_KEY_PASSWORD_FILE") {
-        return Ok(read_password(Path::new(&file))?);
+        return match read_password(Path::new(&file))? {
+            Password(text) if text.is_empty() => Err(Error::Usage(EMPTY_PASSWORD.into())),
+            password => Ok(password),
+        };
     }
     if !std::io::stdin().is_terminal() {
         return Err(TrustError::PasswordNeeded { origin: "oct.key".into() }.into());
@@ -112,7 +117,7 @@ fn new_password() -> Result<Password, Error> {
     let first = rpassword::prompt_password("Password for the new key: ")?;
     let second = rpassword::prompt_password("The same once more: ")?;
     match first == second {
-        true if first.is_empty() => Err(Error::Usage("an empty password; for none, say --no-password".into())),
+        true if first.is_empty() => Err(Error::Usage(EMPTY_PASSWORD.into())),
         true => Ok(Password(first)),
         false => Err(Error::Usage("the two passwords differ".into())),
     }

@@ -96,15 +96,13 @@ pub fn command() -> clap::Command {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut command = match config::apply(command(), &config::files()) {
-        Ok(command) => command,
-        Err(message) => command().error(ErrorKind::InvalidValue, message).exit(),
-    };
-    let matches = command.get_matches_mut();
-    if let Some(message) = matches.subcommand_matches("bundle").and_then(bundle::conflict) {
-        command.error(ErrorKind::ArgumentConflict, message).exit();
-    }
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let cli = parse().unwrap_or_else(|error| {
+        // Whoever asks for documents gets one for this as well; help and version are what was asked for.
+        if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+            output::usage_document(&error.to_string());
+        }
+        error.exit()
+    });
     let context = Context::new(cli.globals);
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),
@@ -131,6 +129,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.class().exit_code())
         }
     }
+}
+
+/// The command line, with the defaults of the configuration files.
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = match config::apply(command(), &config::files()) {
+        Ok(command) => command,
+        // Help is needed most where the configuration is broken.
+        Err(message) => match command().try_get_matches() {
+            Err(error) if !error.use_stderr() => return Err(error),
+            _ => return Err(command().error(ErrorKind::InvalidValue, message)),
+        },
+    };
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    if let Some(message) = matches.subcommand_matches("bundle").and_then(bundle::conflict) {
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
+    Cli::from_arg_matches(&matches)
 }
 
 /// The outcome of a command.

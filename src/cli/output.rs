@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::wrap::fit;
-use crate::model::failure::Classified;
+use crate::model::failure::{Class, Classified};
 use crate::model::text;
 use crate::ops::Error;
 
@@ -17,6 +17,17 @@ static LOST: AtomicBool = AtomicBool::new(false);
 /// Whether an answer was lost on its way to standard output.
 pub fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
+}
+
+/// Prints the document of a command line that was not understood, before anything else is known of it.
+pub fn usage_document(message: &str) {
+    let message = text::sanitize_long(message.trim_start_matches("error: "));
+    let (class, exit) = (Class::Usage.name(), Class::Usage.exit_code());
+    let document = json!({
+        "schema": "oct.error.v1",
+        "error": { "class": class, "exit": exit, "message": message, "hint": null },
+    });
+    let _ = writeln!(io::stdout().lock(), "{document:#}");
 }
 
 /// `text` with nothing that could steer a terminal but line ends and the two codes of [`Output::bold`].

@@ -40,6 +40,15 @@ pub fn organization(text: &str) -> Result<String, String> {
     }
 }
 
+/// A URL that can be fetched.
+///
+/// # Errors
+/// Says what is expected.
+pub fn url(text: &str) -> Result<reqwest::Url, String> {
+    let url: reqwest::Url = text.parse().map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(format!("`{text}` is neither http nor https")) }
+}
+
 /// A number of things of which one has to stay.
 ///
 /// # Errors

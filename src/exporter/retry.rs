@@ -30,7 +30,7 @@ pub enum Fault {
         retry_after: Option<Duration>,
     },
     /// HTML where JSON is due.
-    #[error("an HTML page came where JSON is due")]
+    #[error("an HTML page came where data are due")]
     Html,
     /// A body that cannot be decoded, such as JSON cut at its end.
     #[error("the answer cannot be read: {0}")]

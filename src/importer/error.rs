@@ -229,7 +229,7 @@ fn io_hint(errno: Errno, path: &Path) -> Option<String> {
     let path = path.display();
     let hint = match errno {
         Errno::ACCESS | Errno::PERM => {
-            format!("`{path}` needs to be writable by the user who runs oct, and so does what lies in it")
+            format!("the user who runs oct has no right to `{path}` or what lies in it, which a change needs whole")
         }
         Errno::ROFS => "the filesystem is read-only: choose another folder, or mount it writable".into(),
         Errno::NOSPC | Errno::DQUOT => "free some space on this filesystem, then run the command again".into(),

@@ -8,19 +8,20 @@ use jiff::Timestamp;
 
 pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
 
-use crate::archive::{self, Archive, ArchiveError, Published};
+use crate::archive::{self, Archive, Published};
 use crate::exporter;
 use crate::model::archive_name::ArchiveName;
 use crate::model::chart;
 use crate::model::constraint::Constraint;
 use crate::model::digest::Sha256Digest;
 use crate::model::header::SignedManifest;
-use crate::model::manifest::{self, Manifest, Partial, content_digest};
+use crate::model::manifest::{self, Manifest, Partial, Source, content_digest};
 use crate::model::progress::Progress;
 use crate::model::snapshot::{Layout, Snapshot};
+use crate::model::text::sanitize;
 use crate::trust::{Keyring, SigningKey};
 
-use super::Error;
+use super::{Error, PolicyError, from_db};
 
 /// How a bundle is written.
 #[derive(Debug, Clone)]
@@ -138,7 +139,7 @@ pub(super) fn pack(
         outcome,
         key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
         crashing_charts: crashing_charts(&snapshot.chart_index)?,
-        warnings: Vec::new(),
+        warnings: nameless(snapshot),
         removed,
         requests: snapshot.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|fetch| fetch.requests).sum(),
         resumed: 0,
@@ -155,10 +156,11 @@ fn write(
     keys: &[SigningKey],
 ) -> Result<(Manifest, Published), Error> {
     let folder = &options.out;
-    let mut body = tempfile::tempfile_in(folder).map_err(|error| {
+    let unwritable = |error: std::io::Error| {
         std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
-    })?;
-    let packed = archive::pack(layout, &files, options.level, &mut body).map_err(ArchiveError::from)?;
+    };
+    let mut body = tempfile::tempfile_in(folder).map_err(unwritable)?;
+    let packed = archive::pack(layout, &files, options.level, &mut body).map_err(unwritable)?;
     let mut sources = snapshot.sources.clone();
     if options.created.is_some() {
         sources.iter_mut().for_each(|source| source.fetch = None);
@@ -175,14 +177,41 @@ fn write(
         content,
         files,
     };
-    let signed = sign(&manifest, keys)?;
     let name = ArchiveName::new(manifest.created);
+    if !options.force {
+        refuse_less(&folder.join(name.as_str()), &manifest)?;
+    }
+    let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
         let key = keys.first().ok_or_else(|| Error::Usage("no secret key".into()))?;
         Ok(key.sign(content, &comment)?)
     })?;
     Ok((manifest, published))
+}
+
+/// Warns of organizations without any bundle: a name that nobody has looks like that.
+fn nameless(snapshot: &Snapshot) -> Vec<String> {
+    let organizations = snapshot.sources.iter().filter(|source| source.documents == 0);
+    let names = organizations.filter_map(|source| source.name.strip_prefix("operators:"));
+    names.map(|name| format!("`{}` has no operators in the catalog; is the name right?", sanitize(name))).collect()
+}
+
+/// Refuses to put the archive of `manifest` in the place of one of the same hour that holds more.
+fn refuse_less(standing: &Path, manifest: &Manifest) -> Result<(), Error> {
+    let Ok(archive) = Archive::open(standing) else { return Ok(()) };
+    let Ok(old) = Manifest::parse(archive.signed().unverified_text()) else { return Ok(()) };
+    // What a folder holds, its one source does not tell.
+    let is_folder = |manifest: &Manifest| manifest.sources.iter().any(|source| source.name == from_db::SOURCE);
+    let is_lacking = |source: &&Source| manifest.sources.iter().all(|new| new.name != source.name);
+    let lacking = old.sources.iter().find(is_lacking).filter(|_| !is_folder(&old) && !is_folder(manifest));
+    let more = match (&old.partial, &manifest.partial, lacking) {
+        (None, Some(_), _) => "it is not partial".to_owned(),
+        (Some(old), Some(new), _) if old.since < new.since => format!("containers since {}", old.since),
+        (_, _, Some(source)) => format!("`{}` too", sanitize(&source.name)),
+        _ => return Ok(()),
+    };
+    Err(PolicyError::HoldsMore { path: standing.to_owned(), more }.into())
 }
 
 fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Error> {

@@ -132,6 +132,14 @@ pub enum PolicyError {
         /// What is allowed, in seconds.
         max: i64,
     },
+    /// An archive of the same hour would be replaced by one that holds less.
+    #[error("`{}` is of the same hour and holds more: {more}", path.display())]
+    HoldsMore {
+        /// The standing archive.
+        path: PathBuf,
+        /// What the new one would lack.
+        more: String,
+    },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
     Partial {
@@ -188,6 +196,9 @@ impl Classified for Error {
             }
             Self::Policy(PolicyError::Older { .. } | PolicyError::Partial { .. }) => {
                 Some("if that is meant, add --allow-downgrade".into())
+            }
+            Self::Policy(PolicyError::HoldsMore { .. }) => {
+                Some("name another folder with --out; if it shall go, add --force".into())
             }
             Self::Policy(PolicyError::TooOld { .. }) => Some("fetch a newer bundle, or raise --max-age".into()),
             Self::Deviates { .. } => Some("import a bundle again, or `oct rollback`".into()),

@@ -79,12 +79,13 @@ impl TrustedKey {
     /// # Errors
     /// Where it cannot be read, anybody could have changed it, or it is no public key.
     pub fn read(path: &Path) -> Result<Self, TrustError> {
+        let text = read_text(path, "public key")?;
         let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
         if mode & 0o002 != 0 {
             let cause = "everybody on this host could put another key there";
             return Err(TrustError::Mode { path: path.into(), mode, cause });
         }
-        Self::parse(&read_text(path, "public key")?, &path.display().to_string())
+        Self::parse(&text, &path.display().to_string())
     }
 
     /// The text of its file.
@@ -98,7 +99,11 @@ impl TrustedKey {
 pub(super) fn read_text(path: &Path, kind: &'static str) -> Result<String, TrustError> {
     let refuse = |cause: &str| TrustError::Key { origin: path.display().to_string(), kind, cause: cause.into() };
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(limits::KEY_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    let file = fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(refuse("it is no file"));
+    }
+    file.take(limits::KEY_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limits::KEY_FILE_BYTES {
         return Err(refuse("it is far too large"));
     }

@@ -72,12 +72,15 @@ impl SigningKey {
         forbidden: u32,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
     ) -> Result<Self, TrustError> {
+        let text = read_text(path, "secret key")?;
+        // Not a secret, and its mode is no fault.
+        let is_public = TrustedKey::parse(&text, "").is_ok();
         let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
-        if mode & forbidden != 0 {
+        if mode & forbidden != 0 && !is_public {
             let cause = "others than its owner could read the secret key";
             return Err(TrustError::Mode { path: path.into(), mode, cause });
         }
-        Self::parse(&read_text(path, "secret key")?, &path.display().to_string(), password)
+        Self::parse(&text, &path.display().to_string(), password)
     }
 
     /// Opens the secret key whose file has this text.
@@ -218,11 +221,18 @@ impl KeyPair {
                 return Err(TrustError::Key { origin: path.display().to_string(), kind: "place for a new key", cause });
             }
         }
-        for (path, text, mode) in [(&secret, self.secret.as_str(), 0o600), (&public, self.public.text(), 0o644)] {
+        let write = |path: &Path, text: &str, mode: u32| {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
             std::io::Write::write_all(&mut file, text.as_bytes())?;
-            file.sync_all()?;
+            file.sync_all()
+        };
+        let written = write(&secret, &self.secret, 0o600).and_then(|()| write(&public, self.public.text(), 0o644));
+        if written.is_err() {
+            // Half a pair would keep the next one from being written. Both were made here, a moment ago.
+            let _ = fs::remove_file(&public);
+            let _ = fs::remove_file(&secret);
         }
+        written?;
         Ok((secret, public))
     }
 }

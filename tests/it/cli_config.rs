@@ -43,6 +43,19 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
+fn help_is_there_although_the_configuration_is_broken() {
+    let desk = Desk::bare();
+    fs::create_dir_all(desk.join(".config/oct")).unwrap();
+    fs::write(desk.join(".config/oct/config.toml"), "garbage").unwrap();
+    assert!(desk.run(&["--help"]).expect(0).out.contains("Usage"));
+    desk.run(&["import", "--help"]).expect(0);
+    desk.run(&["--version"]).expect(0);
+    let run = desk.run(&["trust", "list", "--json"]).expect(2);
+    assert_eq!(run.json()["error"]["class"], "usage");
+    assert!(run.err.contains("config.toml"), "{}", run.err);
+}
+
+#[test]
 fn an_answer_that_a_full_disk_swallows_is_a_failure() {
     let desk = Desk::bare();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -155,3 +155,42 @@ fn retain_keeps_the_newest_and_whatever_is_not_an_archive() {
     assert!(names.iter().any(|name| name == "catalog-2020010100.tar.zst"));
     desk.run(&["bundle", "--retain", "0"]).expect(2);
 }
+
+#[test]
+fn a_bundle_that_holds_less_takes_no_full_ones_place() {
+    let (desk, server) = (Desk::new(), server(300, 4));
+    let files = || {
+        let mut names: Vec<_> = fs::read_dir(desk.join("out")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names.into_iter().map(|name| (name.clone(), fs::read(desk.join("out").join(name)).unwrap())).collect::<Vec<_>>()
+    };
+    let bundle = |epoch: &str, more: &[&str]| {
+        let (catalog, charts) = (server.catalog_url(), server.charts_url());
+        let fixed = ["bundle", "--out", "out", "--catalog-url", &catalog, "--charts-url", &charts];
+        let mut command = desk.command(&[&fixed, more].concat());
+        Run::from(command.env("SOURCE_DATE_EPOCH", epoch).output().unwrap())
+    };
+    bundle("1700000000", &[]).expect(0);
+    let full = files();
+    for less in [&["--since", "2020-01-01"][..], &["--operators", "certified-operators"]] {
+        let refused = bundle("1700000000", less).expect(5);
+        assert!(refused.err.contains("of the same hour and holds more"), "{}", refused.err);
+        assert!(files() == full);
+    }
+    // Later ones have names of their own, but the full one stays whatever is to be kept.
+    bundle("1700010000", &["--since", "2020-01-01", "--retain", "1"]).expect(0);
+    bundle("1700020000", &["--since", "2020-01-01", "--retain", "1", "--force"]).expect(0);
+    let names: Vec<_> = files().into_iter().map(|(name, _)| name.into_string().unwrap()).collect();
+    let archives: Vec<_> = names.iter().filter(|name| name.ends_with(".zst")).collect();
+    assert_eq!(archives.len(), 2, "{names:?}");
+    assert_eq!(archives[0].as_str(), full[0].0.to_str().unwrap());
+    bundle("1700000000", &["--since", "2020-01-01", "--force"]).expect(0);
+    assert!(files()[0] != full[0]);
+}
+
+#[test]
+fn an_organization_that_nobody_has_is_named() {
+    let (desk, server) = (Desk::new(), server(300, 4));
+    let run = desk.bundle(&server, "out", &["--operators", "certified-operator"]).expect(0);
+    assert!(run.err.contains("`certified-operator` has no operators in the catalog"), "{}", run.err);
+}

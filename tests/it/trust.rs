@@ -126,3 +126,13 @@ fn a_rotation_is_no_reason_to_call_a_bundle_unchanged() {
     }
     host.ok(&["verify", &host.archive(), "--key", "new/oct.pub"]);
 }
+
+#[test]
+fn an_empty_password_protects_nothing() {
+    let host = Host::new();
+    std::fs::write(host.path("empty"), "").unwrap();
+    let mut command = host.command(&["keygen"]);
+    let output = command.env("OCT_KEY_PASSWORD_FILE", host.path("empty")).output().unwrap();
+    assert!(output.status.code() == Some(2) && text(&output).contains("--no-password"), "{}", text(&output));
+    assert!(!host.path("oct.key").exists());
+}
