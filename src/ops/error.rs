@@ -81,6 +81,9 @@ pub enum Error {
         /// What it is instead.
         what: &'static str,
     },
+    /// Archives, where one of them or an installed catalog was asked for.
+    #[error("`{}` is a folder with archives, and holds no installed catalog", .0.display())]
+    Archives(PathBuf),
     /// No archive in a folder.
     #[error("`{}` holds no `catalog-YYYYMMDDHH.tar.zst`", .0.display())]
     NoArchive(PathBuf),
@@ -149,6 +152,15 @@ pub enum PolicyError {
 }
 
 impl Error {
+    /// The error of a folder in which no signed catalog is installed.
+    pub(super) fn unsigned(path: &std::path::Path, what: &'static str) -> Self {
+        let path = path.to_owned();
+        match crate::archive::archives(&path) {
+            Ok(archives) if !archives.is_empty() => Self::Archives(path),
+            _ => Self::Unsigned { path, what },
+        }
+    }
+
     /// The error of a signed manifest that was not accepted, with the file that it is from.
     pub(super) fn of_manifest(path: &std::path::Path, error: VerifyError<TrustError>) -> Self {
         let path = path.to_owned();
@@ -173,6 +185,7 @@ impl Classified for Error {
             | Self::Comment { .. }
             | Self::Content { .. }
             | Self::Unsigned { .. }
+            | Self::Archives(_)
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
             | Self::Foreign(_)
@@ -203,6 +216,7 @@ impl Classified for Error {
             Self::Policy(PolicyError::TooOld { .. }) => Some("fetch a newer bundle, or raise --max-age".into()),
             Self::Deviates { .. } => Some("import a bundle again, or `oct rollback`".into()),
             Self::Previous(_) => Some("import the archive of the catalog that you want back".into()),
+            Self::Archives(_) => Some("name the archive in it that is meant".into()),
             Self::Unsigned { .. } => {
                 Some("`oct import` a bundle: it replaces the folder, and keeps the old one".into())
             }

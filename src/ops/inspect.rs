@@ -51,7 +51,7 @@ pub fn inspect(path: &Path, keyring: &Keyring, now: Timestamp) -> Result<Inspect
         let folder = Store::open(path).read(&Holder::new("oct inspect", now), LOCK_WAIT, &Silent)?;
         let manifest = folder.installed()?.and_then(|installed| installed.manifest);
         let what = "holds no catalog with a manifest";
-        (manifest.ok_or_else(|| Error::Unsigned { path: path.to_owned(), what })?, None)
+        (manifest.ok_or_else(|| Error::unsigned(path, what))?, None)
     } else {
         let archive = Archive::open(path)?;
         (archive.signed().clone(), Some(archive.length()))

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use crate::importer::Action;
 
 use crate::importer::{HistoryEntry, Holder, Recovered, Store};
+use crate::model::failure::{Class, Classified as _};
 use crate::model::manifest::{Manifest, VerifiedManifest};
 use crate::model::progress::Progress;
 use crate::trust::Keyring;
@@ -109,6 +110,7 @@ pub fn status(
                             let stale = max_age.is_some_and(|max| age > max);
                             State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale }
                         }
+                        Err(cause) if cause.class() == Class::Host => return Err(cause),
                         Err(cause) => {
                             let deviations = findings.deviations.iter().map(ToString::to_string).collect();
                             State::NotAsSigned { cause, deviations, more: findings.more }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use jiff::Timestamp;
 
-use crate::importer::{Findings, Holder, Store};
+use crate::importer::{Deviation, Difference, Findings, Holder, Store};
 use crate::model::manifest::VerifiedManifest;
 use crate::model::progress::Progress;
 use crate::model::tnf::Validator;
@@ -48,7 +48,7 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
         let what = if installed.is_some() { "holds a catalog without a signed manifest" } else { "holds no catalog" };
-        return Err(Error::Unsigned { path: path.to_owned(), what });
+        return Err(Error::unsigned(path, what));
     };
     let manifest = signed.verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
     require_intact(path, &folder.verify_files(&manifest))?;
@@ -61,14 +61,39 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
     Ok(manifest)
 }
 
-/// Turns deviations into an error.
+/// Turns deviations into an error. Where all that is wrong is that files cannot be read, nothing is known of them: that
+/// is this host's failure, not the catalog's.
 pub(super) fn require_intact(path: &Path, findings: &Findings) -> Result<(), Error> {
+    let unreadable = |deviation: &Deviation| matches!(deviation.difference, Difference::Unreadable(_));
     match findings.deviations.first() {
         None => Ok(()),
+        Some(first) if findings.more == 0 && findings.deviations.iter().all(unreadable) => {
+            Err(std::io::Error::other(format!("`{}`: {first}", path.display())).into())
+        }
         Some(first) => Err(Error::Deviates {
             path: path.to_owned(),
             first: first.to_string(),
             more: findings.deviations.len() as u64 - 1 + findings.more,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::failure::{Class, Classified as _};
+
+    #[test]
+    fn what_cannot_be_read_is_not_called_altered() {
+        let of = |differences: Vec<Difference>| {
+            let deviation = |difference| Deviation { path: "data/helm/helm.db".into(), difference };
+            let deviations = differences.into_iter().map(deviation).collect();
+            require_intact(Path::new("db"), &Findings { deviations, ..Findings::default() })
+                .map_err(|error| error.class())
+        };
+        let unreadable = || Difference::Unreadable("Permission denied".into());
+        assert_eq!(of(vec![]), Ok(()));
+        assert_eq!(of(vec![unreadable(), unreadable()]), Err(Class::Host));
+        assert_eq!(of(vec![unreadable(), Difference::Missing]), Err(Class::Verification));
     }
 }

@@ -28,6 +28,15 @@ fn the_newest_of_a_folder_is_the_newest_by_what_was_signed() {
 }
 
 #[test]
+fn a_folder_of_archives_is_no_installed_catalog() {
+    let (desk, _) = stick();
+    for command in ["verify", "inspect"] {
+        let run = desk.run(&[command, "stick", "--key", "oct.pub"]).expect(4);
+        assert!(run.err.contains("folder with archives") && run.err.contains("name the archive"), "{}", run.err);
+    }
+}
+
+#[test]
 fn what_is_passed_over_cannot_steer_the_terminal() {
     let (desk, _) = stick();
     let header = br#"{"manifest":"","signatures":[],"\u001b]0;title\u0007\u001b[2J":1}"#;
