@@ -159,6 +159,12 @@ fn counting(comparison: &Comparison, online: bool) -> &Verdict {
     if online { &comparison.online } else { &comparison.reader }
 }
 
+/// Whether certsuite would find the row in order; `None` where nothing could be asked. What a row's note says, it says
+/// of any verdict.
+fn certified(row: &Row, comparison: Option<&Comparison>, online: bool) -> Option<bool> {
+    comparison.map(|both| counting(both, online).certified() && row.note.is_none())
+}
+
 /// How many of each.
 #[derive(Debug, Default)]
 struct Summary {
@@ -171,11 +177,11 @@ struct Summary {
 impl Summary {
     fn of(report: &CheckReport, online: bool) -> Self {
         let mut summary = Self::default();
-        for (_, comparison) in &report.rows {
-            match comparison {
+        for (row, comparison) in &report.rows {
+            match certified(row, comparison.as_ref(), online) {
                 None => summary.unclear += 1,
-                Some(comparison) if counting(comparison, online).certified() => summary.certified += 1,
-                Some(_) => summary.not_certified += 1,
+                Some(true) => summary.certified += 1,
+                Some(false) => summary.not_certified += 1,
             }
             summary.differing += usize::from(comparison.as_ref().is_some_and(|both| both.difference.is_some()));
         }
@@ -192,7 +198,7 @@ fn document(report: &CheckReport, summary: &Summary, online: bool) -> serde_json
         let mut shown = json!({
             "label": row.label,
             "question": row.question.as_ref().ok(),
-            "certified": comparison.as_ref().map(|both| counting(both, online).certified()),
+            "certified": certified(row, comparison.as_ref(), online),
             "offline": comparison.as_ref().map(|both| verdict(&both.reader)),
             "refused": row.question.as_ref().err().map(|refused| text::sanitize_long(&refused.to_string())),
             "note": row.note.map(|note| note.to_string()),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::output::Output;
 use super::super::wrap::wrap;
-use super::{Summary, counting};
+use super::{Summary, certified, counting};
 use crate::model::questions::Row;
 use crate::model::text::{count, sanitize};
 use crate::ops::check::{CheckReport, Comparison};
@@ -27,7 +27,7 @@ pub fn text(report: &CheckReport, summary: &Summary, online: bool, out: &Output)
 }
 
 fn add_row(text: &mut String, row: &Row, comparison: Option<&Comparison>, online: bool, out: &Output, width: usize) {
-    let word = match comparison.map(|both| counting(both, online).certified()) {
+    let word = match certified(row, comparison, online) {
         Some(true) => "yes",
         Some(false) => "NO",
         None => "unclear",
