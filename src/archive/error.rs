@@ -81,7 +81,7 @@ impl ArchiveError {
     /// What a failure while the body is read means: that the medium fails, where the system says so, and else that the
     /// body is not what `oct` writes. `what` goes before the cause.
     #[must_use]
-    pub fn of_body(path: &Path, what: String, cause: io::Error) -> Self {
+    pub fn of_body(path: &Path, what: &str, cause: io::Error) -> Self {
         let text = format!("{what}{cause}");
         match cause.raw_os_error() {
             Some(_) => Self::Io(io::Error::new(cause.kind(), format!("cannot read `{}`: {text}", path.display()))),

@@ -139,7 +139,7 @@ impl CheckedBody {
         let files = &self.manifest.files;
         let path = self.archive.path.clone();
         let odd = |cause: String| ArchiveError::Body { path: path.clone(), cause };
-        let failed = |what: &str, cause| ArchiveError::of_body(&path, what.to_owned(), cause);
+        let failed = |what: &str, cause| ArchiveError::of_body(&path, what, cause);
         self.archive.file.seek(SeekFrom::Start(self.archive.body_offset)).map_err(ArchiveError::from)?;
         let mut body = BufReader::with_capacity(1 << 17, self.archive.file.take(self.manifest.body.size));
         // The decoder would pass over a skippable frame in silence.

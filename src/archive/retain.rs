@@ -21,8 +21,8 @@ use crate::model::manifest::Manifest;
 /// Where the folder cannot be listed or a file not be removed.
 pub fn retain(folder: &Path, newest: usize) -> io::Result<Vec<PathBuf>> {
     let ours = |path: PathBuf| {
-        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
-        let archive = Archive::open(&path).ok().filter(|_| is_file)?;
+        fs::symlink_metadata(&path).ok().filter(|metadata| metadata.is_file())?;
+        let archive = Archive::open(&path).ok()?;
         let manifest = Manifest::parse(archive.signed().unverified_text());
         Some((path, manifest.is_ok_and(|manifest| manifest.partial.is_none())))
     };

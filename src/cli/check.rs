@@ -90,7 +90,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.trust(args.key).load()?;
     let report = check::check(&args.db, rows, &keyring, context.now(), &*context.progress())?;
     for warning in &report.warnings {
-        context.out.warn(&text::sanitize_long(warning));
+        context.out.warn(warning);
     }
     let summary = Summary::of(&report, args.online_rules);
     let text = table::text(&report, &summary, args.online_rules, &context.out);
@@ -112,7 +112,9 @@ fn questions(args: &Args) -> Result<Vec<Row>, Error> {
         (None, Some(file)) => {
             let cluster = Cluster { ocp: args.ocp.clone(), kube: args.kube.clone() };
             let questions = check::parse(&input(file)?, &cluster);
-            questions.map_err(|error| Error::Usage(format!("`{}`: {}", file.display(), with_sources(&error))))?.rows
+            questions
+                .map_err(|error| Error::Usage(format!("`{}`: {}", file.display(), text::with_causes(&error))))?
+                .rows
         }
         (Some(What::Image { references }), None) => references
             .iter()
@@ -129,13 +131,6 @@ fn questions(args: &Args) -> Result<Vec<Row>, Error> {
         }
     };
     Ok(rows)
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", with_sources(source)),
-        None => error.to_string(),
-    }
 }
 
 /// The text of `--from`.

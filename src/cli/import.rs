@@ -64,12 +64,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         now: context.now(),
     };
     let report = import::import(&args.source, &options, &keyring, &*context.progress())?;
-    for recovered in &report.recovered {
-        context.out.warn(&format!("after an interrupted run: {recovered}"));
-    }
-    for warning in &report.warnings {
-        context.out.warn(warning);
-    }
+    context.out.warn_all(&report.recovered, &report.warnings);
     let manifest = &report.manifest;
     let counts = manifest.counts;
     let (word, headline, previous) = match &report.outcome {

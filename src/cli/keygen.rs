@@ -11,8 +11,6 @@ use super::{Answer, Outcome};
 use crate::ops::Error;
 use crate::ops::keys::{KeyPair, Password, SigningKey, TrustError};
 
-const EMPTY_PASSWORD: &str = "an empty password; for none, say --no-password";
-
 /// Make a pair of keys to sign bundles with
 ///
 /// Writes `oct.key`, the secret key, readable by you alone, and `oct.pub`, which every bastion needs. Read the
@@ -103,22 +101,26 @@ fn read_password(file: &Path) -> Result<Password, TrustError> {
     Ok(Password(text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// A password for a new key, asked twice.
+/// A password for a new key, from a file or asked twice.
 fn new_password() -> Result<Password, Error> {
-    if let Some(file) = std::env::var_os("OCT_KEY_PASSWORD_FILE") {
-        return match read_password(Path::new(&file))? {
-            Password(text) if text.is_empty() => Err(Error::Usage(EMPTY_PASSWORD.into())),
-            password => Ok(password),
-        };
+    let password = match std::env::var_os("OCT_KEY_PASSWORD_FILE") {
+        Some(file) => read_password(Path::new(&file))?,
+        None => ask_twice()?,
+    };
+    if password.0.is_empty() {
+        return Err(Error::Usage("an empty password; for none, say --no-password".into()));
     }
+    Ok(password)
+}
+
+fn ask_twice() -> Result<Password, Error> {
     if !std::io::stdin().is_terminal() {
         return Err(TrustError::PasswordNeeded { origin: "oct.key".into() }.into());
     }
     let first = rpassword::prompt_password("Password for the new key: ")?;
     let second = rpassword::prompt_password("The same once more: ")?;
-    match first == second {
-        true if first.is_empty() => Err(Error::Usage(EMPTY_PASSWORD.into())),
-        true => Ok(Password(first)),
-        false => Err(Error::Usage("the two passwords differ".into())),
+    if first != second {
+        return Err(Error::Usage("the two passwords differ".into()));
     }
+    Ok(Password(first))
 }

@@ -22,12 +22,14 @@ pub fn is_lost() -> bool {
 /// Prints the document of a command line that was not understood, before anything else is known of it.
 pub fn usage_document(message: &str) {
     let message = text::sanitize_long(message.trim_start_matches("error: "));
-    let (class, exit) = (Class::Usage.name(), Class::Usage.exit_code());
-    let document = json!({
+    let _ = writeln!(io::stdout().lock(), "{:#}", error_document(Class::Usage, &message, None));
+}
+
+fn error_document(class: Class, message: &str, hint: Option<&str>) -> serde_json::Value {
+    json!({
         "schema": "oct.error.v1",
-        "error": { "class": class, "exit": exit, "message": message, "hint": null },
-    });
-    let _ = writeln!(io::stdout().lock(), "{document:#}");
+        "error": { "class": class.name(), "exit": class.exit_code(), "message": message, "hint": hint },
+    })
 }
 
 /// `text` with nothing that could steer a terminal but line ends and the two codes of [`Output::bold`].
@@ -67,8 +69,7 @@ impl Output {
             let document = serde_json::to_string_pretty(document).unwrap_or_default();
             self.stdout(&document);
         } else {
-            let text = harmless(text);
-            self.stdout(&self.width_out.map_or_else(|| text.clone(), |width| fit(&text, width)));
+            self.stdout(&fit(&harmless(text), self.width_out));
         }
     }
 
@@ -103,9 +104,7 @@ impl Output {
 
     fn stderr(&self, label: &str, color: u8, text: &str) {
         let label = if self.color_err { format!("\u{1b}[1;{color}m{label}:\u{1b}[0m") } else { format!("{label}:") };
-        let line = format!("{label} {text}");
-        let line = self.width_err.map_or_else(|| line.clone(), |width| fit(&line, width));
-        let _ = writeln!(io::stderr().lock(), "{line}");
+        let _ = writeln!(io::stderr().lock(), "{}", fit(&format!("{label} {text}"), self.width_err));
     }
 
     /// Warns of something that is no failure.
@@ -115,23 +114,18 @@ impl Output {
         }
     }
 
+    /// Warns of what a crash had left, and was settled, and of the rest.
+    pub fn warn_all(&self, recovered: &[impl std::fmt::Display], warnings: &[String]) {
+        recovered.iter().for_each(|recovered| self.warn(&format!("after an interrupted run: {recovered}")));
+        warnings.iter().for_each(|warning| self.warn(warning));
+    }
+
     /// Says why a command failed, and what to do.
     pub fn error(&self, error: &Error) {
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            message.push_str(": ");
-            message.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        let message = text::sanitize_long(&message);
+        let message = text::sanitize_long(&text::with_causes(error));
         let hint = error.hint();
         if self.json {
-            let (class, exit) = (error.class().name(), error.class().exit_code());
-            let document = json!({
-                "schema": "oct.error.v1",
-                "error": { "class": class, "exit": exit, "message": message, "hint": hint },
-            });
+            let document = error_document(error.class(), &message, hint.as_deref());
             self.stdout(&format!("{document:#}"));
         }
         self.stderr("error", 31, &message);

@@ -34,12 +34,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.trust(args.key).load()?;
     let now = context.now();
     let done = rollback::rollback(&args.dir, &keyring, now, &*context.progress())?;
-    for recovered in &done.recovered {
-        context.out.warn(&format!("after an interrupted run: {recovered}"));
-    }
-    for warning in &done.warnings {
-        context.out.warn(warning);
-    }
+    context.out.warn_all(&done.recovered, &done.warnings);
     let dir = done.dir.display();
     let mut text = String::new();
     match &done.manifest {

@@ -42,12 +42,7 @@ pub struct Args {
 pub fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.trust(args.key).load()?;
     let found = status::status(&args.dir, args.max_age, &keyring, context.now(), &*context.progress())?;
-    for recovered in &found.recovered {
-        context.out.warn(&format!("after an interrupted run: {recovered}"));
-    }
-    for warning in &found.warnings {
-        context.out.warn(warning);
-    }
+    context.out.warn_all(&found.recovered, &found.warnings);
     let (word, answer) = match &found.state {
         State::Nothing => ("nothing", Answer::No),
         State::Intact { stale: false, .. } => ("intact", Answer::Yes),

@@ -1,5 +1,6 @@
 //! Lines that fit the terminal.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
@@ -31,10 +32,11 @@ fn bounded(columns: usize) -> usize {
     columns.clamp(LEAST_WIDTH, MOST_WIDTH)
 }
 
-/// Breaks each line of `text` that is longer than `width` at spaces. What follows is indented: below the value where the
+/// Breaks each line of `text` that is longer than `width`, where there is one, at spaces. What follows is indented: below the value where the
 /// line has a label and a value, by two columns more than the line itself elsewhere. A word that is too long stays in
 /// one piece, so that it can be copied.
-pub fn fit(text: &str, width: usize) -> String {
+pub fn fit(text: &str, width: Option<usize>) -> Cow<'_, str> {
+    let Some(width) = width else { return text.into() };
     let mut fitted = String::with_capacity(text.len() + 16);
     for line in text.split_inclusive('\n') {
         let (content, end) = line.strip_suffix('\n').map_or((line, ""), |content| (content, "\n"));
@@ -62,7 +64,7 @@ pub fn fit(text: &str, width: usize) -> String {
         }
         fitted.push_str(end);
     }
-    fitted
+    fitted.into()
 }
 
 fn hanging_indent(line: &str) -> usize {
@@ -134,8 +136,8 @@ mod tests {
             "\u{1b}[1mInstalled\u{1b}[0m a b\n  created     one two three four\n  a/very/long/path/in/one/piece x\n";
         let fitted = "\u{1b}[1mInstalled\u{1b}[0m a b\n  created     one two\n              three four\n  \
                       a/very/long/path/in/one/piece\n    x\n";
-        assert_eq!(fit(text, 24), fitted);
-        assert_eq!(fit("error: nothing is as it was", 20), "error: nothing is as\n  it was");
-        assert_eq!(fit("short\n\nlines", 20), "short\n\nlines");
+        assert_eq!(fit(text, Some(24)), fitted);
+        assert_eq!(fit("error: nothing is as it was", Some(20)), "error: nothing is as\n  it was");
+        assert_eq!(fit("short\n\nlines", Some(20)), "short\n\nlines");
     }
 }

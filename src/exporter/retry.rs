@@ -29,7 +29,7 @@ pub enum Fault {
         /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
-    /// HTML where JSON is due.
+    /// HTML where data are due.
     #[error("an HTML page came where data are due")]
     Html,
     /// A body that cannot be decoded, such as JSON cut at its end.

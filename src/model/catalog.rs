@@ -192,7 +192,7 @@ impl Catalog {
     ///
     /// certsuite decodes every page into one and the same slice, and Go's decoder leaves a field alone that is absent
     /// or `null`: such a field keeps what an earlier page had in the same row. A page without `data` leaves the rows of
-    /// the page before; one with `null` begins anew.
+    /// the page before; one with `null` or an empty list begins anew.
     ///
     /// # Errors
     /// Where certsuite could not read it either.
@@ -212,15 +212,9 @@ impl Catalog {
             T::deserialize(from).map(Some)
         }
         let raw: Raw = serde_json::from_reader(file)?;
-        let rows = match raw.data {
-            None => return Ok(()),
-            Some(None) => {
-                self.page.slots.clear();
-                return Ok(());
-            }
-            Some(Some(rows)) => rows,
-        };
-        // Go makes a new slice for an empty list.
+        let Some(rows) = raw.data else { return Ok(()) };
+        // For an empty list Go makes a new slice, as it does for `null`.
+        let rows = rows.unwrap_or_default();
         if rows.is_empty() {
             self.page.slots.clear();
         }

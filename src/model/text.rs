@@ -17,6 +17,19 @@ pub fn sanitize_long(text: &str) -> String {
     sanitize_to(text, 8 * limits::REMOTE_TEXT_CHARS)
 }
 
+/// An error with its causes, in one line.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 fn sanitize_to(text: &str, limit: usize) -> String {
     let mut clean = String::new();
     let mut shown = 0;

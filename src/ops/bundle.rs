@@ -156,6 +156,11 @@ fn write(
     keys: &[SigningKey],
 ) -> Result<(Manifest, Published), Error> {
     let folder = &options.out;
+    let created = options.created.unwrap_or(snapshot.created);
+    let name = ArchiveName::new(created);
+    if !options.force {
+        refuse_less(&folder.join(name.as_str()), snapshot)?;
+    }
     let unwritable = |error: std::io::Error| {
         std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
     };
@@ -168,7 +173,7 @@ fn write(
     let manifest = Manifest {
         format: manifest::FORMAT.into(),
         version: manifest::VERSION,
-        created: options.created.unwrap_or(snapshot.created),
+        created,
         tool: concat!("oct ", env!("CARGO_PKG_VERSION")).into(),
         partial: snapshot.partial.clone(),
         sources,
@@ -177,10 +182,6 @@ fn write(
         content,
         files,
     };
-    let name = ArchiveName::new(manifest.created);
-    if !options.force {
-        refuse_less(&folder.join(name.as_str()), &manifest)?;
-    }
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
@@ -197,15 +198,15 @@ fn nameless(snapshot: &Snapshot) -> Vec<String> {
     names.map(|name| format!("`{}` has no operators in the catalog; is the name right?", sanitize(name))).collect()
 }
 
-/// Refuses to put the archive of `manifest` in the place of one of the same hour that holds more.
-fn refuse_less(standing: &Path, manifest: &Manifest) -> Result<(), Error> {
+/// Refuses to put the archive of `snapshot` in the place of one of the same hour that holds more.
+fn refuse_less(standing: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     let Ok(archive) = Archive::open(standing) else { return Ok(()) };
     let Ok(old) = Manifest::parse(archive.signed().unverified_text()) else { return Ok(()) };
     // What a folder holds, its one source does not tell.
-    let is_folder = |manifest: &Manifest| manifest.sources.iter().any(|source| source.name == from_db::SOURCE);
-    let is_lacking = |source: &&Source| manifest.sources.iter().all(|new| new.name != source.name);
-    let lacking = old.sources.iter().find(is_lacking).filter(|_| !is_folder(&old) && !is_folder(manifest));
-    let more = match (&old.partial, &manifest.partial, lacking) {
+    let is_folder = [&old.sources, &snapshot.sources].into_iter().flatten().any(|it| it.name == from_db::SOURCE);
+    let is_lacking = |source: &&Source| snapshot.sources.iter().all(|new| new.name != source.name);
+    let lacking = old.sources.iter().find(is_lacking).filter(|_| !is_folder);
+    let more = match (&old.partial, &snapshot.partial, lacking) {
         (None, Some(_), _) => "it is not partial".to_owned(),
         (Some(old), Some(new), _) if old.since < new.since => format!("containers since {}", old.since),
         (_, _, Some(source)) => format!("`{}` too", sanitize(&source.name)),

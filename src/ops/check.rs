@@ -22,6 +22,7 @@ use crate::model::manifest::{Manifest, VerifiedManifest};
 use crate::model::progress::Progress;
 pub use crate::model::questions::{Cluster, Note, Question, Questions, Row, minor_ocp, parse};
 pub use crate::model::reference::ImageReference;
+use crate::model::tnf::Validator;
 pub use crate::model::verdict::{Comparison, Verdict};
 use crate::model::verdict::{Lookup, compare};
 use crate::trust::{Keyring, TrustError};
@@ -62,7 +63,8 @@ pub fn check(
         let manifest = archive.manifest.clone();
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
-        let (_, mut catalog) = archive.unpack_collecting(path, |_| Ok(std::io::sink()), |_| Ok(()))?;
+        let validator = Validator::collecting(archive.manifest.counts);
+        let (_, mut catalog) = archive.unpack(path, validator, |_| Ok(std::io::sink()), |_| Ok(()))?;
         progress.end("reading");
         catalog.finish();
         let rows = infallible(answer(&catalog, rows));

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::archive;
-use crate::importer::{Holder, InstallOptions, Locked, MemberWriter, Recovered, Report, Store};
+use crate::importer::{Holder, InstallOptions, Locked, Recovered, Report, Store};
 use crate::model::catalog::Catalog;
-use crate::model::manifest::{File, Manifest, VerifiedManifest};
+use crate::model::manifest::{Manifest, VerifiedManifest};
 use crate::model::progress::Progress;
 use crate::model::text;
+use crate::model::tnf::Validator;
 use crate::trust::Keyring;
 
 use super::open::{self, VerifiedArchive};
@@ -18,6 +19,7 @@ use super::{Error, LOCK_WAIT, PolicyError, index};
 
 /// How far a bundle may lie in the future of this host's clock before that is worth a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
 /// How to import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
@@ -108,7 +110,8 @@ pub fn import(
         }
         folder.require_space(manifest.unpacked_size(), manifest.files.len())?;
         progress.begin("checking", Some(manifest.unpacked_size()));
-        archive.unpack(&path, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
+        let validator = Validator::new(manifest.counts);
+        archive.unpack(&path, validator, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
         progress.end("checking");
         return Ok(report(Outcome::WouldInstall, recovered, warnings));
     }
@@ -120,12 +123,13 @@ pub fn import(
         warnings.extend(options.index.then(|| index::ensure(&locked, &manifest)).flatten());
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
-    // One that was altered must not take the place of a good one among those to go back to.
-    let altered = options.keep > 0 && is_altered(&locked, keyring)?;
+    // One that was altered must not take the place of a good one among those to go back to. The same bundle is here
+    // only because it was.
+    let altered = options.keep > 0 && (same || is_altered(&locked, keyring)?);
     let keep = options.keep + usize::from(altered);
     let (installed, catalog) = install(&mut locked, archive, &path, keep, options, progress)?;
     warnings.extend(catalog.and_then(|catalog| index::build(&locked, &manifest, catalog)));
-    warnings.extend(installed.warnings.iter().map(|warning| full_text(warning)));
+    warnings.extend(installed.warnings.iter().map(|warning| text::with_causes(warning)));
     Ok(report(Outcome::Installed(Box::new(installed)), recovered, warnings))
 }
 
@@ -139,37 +143,24 @@ fn install(
 ) -> Result<(Report, Option<Catalog>), Error> {
     let staging = locked.stage(&archive.manifest)?;
     progress.begin("unpacking", Some(archive.manifest.unpacked_size()));
-    let file = |file: &File| Ok(Metered(staging.file(&file.path)?, "unpacking", progress));
-    let complete = |Metered(writer, ..): Metered<'_, MemberWriter<'_>>| Ok(writer.finish()?);
-    let (validation, catalog) = if options.index {
-        let (validation, catalog) = archive.unpack_collecting(path, file, complete)?;
-        (validation, Some(catalog))
-    } else {
-        (archive.unpack(path, file, complete)?, None)
-    };
+    let counts = archive.manifest.counts;
+    let (validation, catalog) = archive.unpack(
+        path,
+        if options.index { Validator::collecting(counts) } else { Validator::new(counts) },
+        |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
+        |Metered(writer, ..)| Ok(writer.finish()?),
+    )?;
     progress.end("unpacking");
     let checked = staging.finish(validation)?;
     let name = path.file_name().map(|name| text::sanitize(&name.to_string_lossy())).unwrap_or_default();
     let report = checked.install(&InstallOptions { keep, now: options.now, archive: name })?;
-    Ok((report, catalog))
+    Ok((report, options.index.then_some(catalog)))
 }
 
 /// Whether what is installed came with a manifest, and a rollback would pass over it.
 fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
     let Some(signed) = locked.installed()?.and_then(|installed| installed.manifest) else { return Ok(false) };
     Ok(signed.verify(keyring).map_or(true, |manifest| !locked.verify_files(&manifest).is_intact()))
-}
-
-/// An error with its sources, in one line.
-pub(super) fn full_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// The newest archive in `folder` that passes every check. Those that do not are named in `warnings`.
@@ -180,7 +171,7 @@ fn newest_valid(
 ) -> Result<(PathBuf, VerifiedArchive), Error> {
     let mut first_error = None;
     let mut pass_over = |error: Error| {
-        warnings.push(format!("passed over: {}", full_text(&error)));
+        warnings.push(format!("passed over: {}", text::with_causes(&error)));
         first_error.get_or_insert(error);
     };
     // By what was signed: anybody can give a file another name.

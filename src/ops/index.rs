@@ -6,8 +6,8 @@ use crate::importer::Locked;
 use crate::model::catalog::Catalog;
 use crate::model::index::{self, Index};
 use crate::model::manifest::VerifiedManifest;
+use crate::model::text::with_causes;
 
-use super::import::full_text;
 use super::{Error, check};
 
 /// Writes the index of a catalog that was just installed; returns a warning where it cannot.
@@ -34,12 +34,12 @@ pub(super) fn usable(
     folder: &crate::importer::Folder,
     manifest: &VerifiedManifest,
 ) -> Result<Option<Index<File>>, String> {
-    let opened = folder.open_index(manifest).map_err(|error| full_text(&error))?;
+    let opened = folder.open_index(manifest).map_err(|error| with_causes(&error))?;
     let Some(file) = opened else { return Ok(None) };
-    let binding = folder.index_binding(manifest).map_err(|error| full_text(&error))?;
+    let binding = folder.index_binding(manifest).map_err(|error| with_causes(&error))?;
     Index::open(file, &binding).map(Some).map_err(|error| error.to_string())
 }
 
 fn warning(error: &Error) -> String {
-    format!("no index for `oct check` was made, so it will read all the data: {}", full_text(error))
+    format!("no index for `oct check` was made, so it will read all the data: {}", with_causes(error))
 }

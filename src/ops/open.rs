@@ -35,7 +35,11 @@ pub struct VerifiedArchive {
 /// # Errors
 /// Where the file is no archive, or nobody trusted signed it.
 pub fn manifest(path: &Path, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
-    Archive::open(path)?.signed().clone().verify(keyring).map_err(|error| Error::of_manifest(path, error))
+    verified(&Archive::open(path)?, keyring)
+}
+
+fn verified(archive: &Archive, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
+    archive.signed().clone().verify(keyring).map_err(|error| Error::of_manifest(archive.path(), error))
 }
 
 /// Opens the archive at `path` and checks everything that can be checked without decompressing it.
@@ -44,7 +48,7 @@ pub fn manifest(path: &Path, keyring: &Keyring) -> Result<VerifiedManifest, Erro
 /// The first thing that is not as it has to be.
 pub fn archive(path: &Path, keyring: &Keyring) -> Result<VerifiedArchive, Error> {
     let archive = Archive::open(path)?;
-    let manifest = archive.signed().clone().verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
+    let manifest = verified(&archive, keyring)?;
     let checksum = archive.checksum_sidecar()?;
     let signature = archive.signature_sidecar()?;
     let size = archive.length();
@@ -72,46 +76,19 @@ pub fn archive(path: &Path, keyring: &Keyring) -> Result<VerifiedArchive, Error>
 }
 
 impl VerifiedArchive {
-    /// Unpacks every member through the validator, which reads it as certsuite does; `tee` makes a writer for each
-    /// member that gets the same bytes, and is told when the member is complete.
+    /// Unpacks every member through `validator`, which reads it as certsuite does; `tee` makes a writer for each member
+    /// that gets the same bytes, and `complete` is told when the member is complete. Gives what the validator collected
+    /// as well, which is nothing unless it was made to.
     ///
     /// # Errors
     /// Where the body is not what the manifest says, certsuite could not read it, or a writer fails.
     pub fn unpack<W: Write>(
         self,
         path: &Path,
-        tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
-        complete: impl FnMut(W) -> Result<(), Error>,
-    ) -> Result<Validation, Error> {
-        let mut validator = Validator::new(self.manifest.counts);
-        self.unpack_through(path, &mut validator, tee, complete)?;
-        validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })
-    }
-
-    /// The same, and gives what can be looked up in the catalog as well.
-    ///
-    /// # Errors
-    /// Those of [`Self::unpack`].
-    pub fn unpack_collecting<W: Write>(
-        self,
-        path: &Path,
-        tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
-        complete: impl FnMut(W) -> Result<(), Error>,
-    ) -> Result<(Validation, Catalog), Error> {
-        let mut validator = Validator::collecting(self.manifest.counts);
-        self.unpack_through(path, &mut validator, tee, complete)?;
-        let catalog = validator.take_catalog().unwrap_or_default();
-        let validation = validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;
-        Ok((validation, catalog))
-    }
-
-    fn unpack_through<W: Write>(
-        self,
-        path: &Path,
-        validator: &mut Validator,
+        mut validator: Validator,
         mut tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
         mut complete: impl FnMut(W) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<(Validation, Catalog), Error> {
         self.body.unpack::<Error>(|file, content| {
             let mut copy = tee(file)?;
             let (copied, read) =
@@ -119,11 +96,14 @@ impl VerifiedArchive {
             match copied {
                 Err(CopyError::Write(cause)) => return Err(write_error(cause)),
                 // A damaged stream explains a parse error, not the other way round.
-                Err(CopyError::Read(cause)) => return Err(ArchiveError::of_body(path, String::new(), cause).into()),
+                Err(CopyError::Read(cause)) => return Err(ArchiveError::of_body(path, "", cause).into()),
                 Ok(()) => read.map_err(|cause| content_error(path, &file.path, cause))?,
             }
             complete(copy)
-        })
+        })?;
+        let catalog = validator.take_catalog().unwrap_or_default();
+        let validation = validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;
+        Ok((validation, catalog))
     }
 }
 

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use crate::importer::{Folder, Holder, Previous, Recovered, Report, Store, StoreError};
 use crate::model::manifest::VerifiedManifest;
 use crate::model::progress::Progress;
+use crate::model::text::with_causes;
 use crate::trust::Keyring;
 
-use super::import::full_text;
 use super::{Error, LOCK_WAIT};
 
 /// What was done.
@@ -62,7 +62,7 @@ pub fn rollback(
         let first = passed_over.into_iter().next();
         return Err(first.map_or_else(|| none.into(), |error| Error::Previous(Box::new(error))));
     };
-    let warnings = passed_over.iter().map(|error| format!("passed over: {}", full_text(error))).collect();
+    let warnings = passed_over.iter().map(|error| format!("passed over: {}", with_causes(error))).collect();
     let report = locked.rollback_to(version, now)?;
     Ok(RollbackReport { dir: dir.to_owned(), manifest, report, recovered: locked.recovered().to_vec(), warnings })
 }

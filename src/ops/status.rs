@@ -17,6 +17,7 @@ use super::{Error, LOCK_WAIT};
 
 /// Lines of the history that are shown.
 const HISTORY_LINES: usize = 5;
+
 /// What was found.
 #[derive(Debug)]
 pub struct Status {

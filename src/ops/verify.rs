@@ -38,7 +38,7 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
     let archive = open::archive(path, keyring)?;
     let manifest = archive.manifest.clone();
     progress.begin("verifying", None);
-    archive.unpack(path, |_| Ok(std::io::sink()), |_| Ok(()))?;
+    archive.unpack(path, Validator::new(manifest.counts), |_| Ok(std::io::sink()), |_| Ok(()))?;
     progress.end("verifying");
     Ok(VerifyReport { path: path.to_owned(), is_archive: true, manifest })
 }

@@ -73,10 +73,9 @@ impl SigningKey {
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
     ) -> Result<Self, TrustError> {
         let text = read_text(path, "secret key")?;
-        // Not a secret, and its mode is no fault.
-        let is_public = TrustedKey::parse(&text, "").is_ok();
         let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
-        if mode & forbidden != 0 && !is_public {
+        // A public key is no secret, and its mode no fault.
+        if mode & forbidden != 0 && TrustedKey::parse(&text, "").is_err() {
             let cause = "others than its owner could read the secret key";
             return Err(TrustError::Mode { path: path.into(), mode, cause });
         }
