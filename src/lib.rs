@@ -4,41 +4,32 @@
 //! # Layers
 //!
 //! ```text
-//!                  ┌────────────────────────────────────────────────┐
-//!   people ──────▶ │ cli       clap, printing, exit codes, the clock │
-//!                  └──────┬──────────────────────────────────┬──────┘
-//!                  ┌──────▼──────────────────────────────┐   │
-//!                  │ ops       one file for each command  │   │
-//!                  └──┬──────────┬───────┬──────────┬────┘   │
-//!            ┌────────▼─┐ ┌──────▼──┐ ┌──▼────┐ ┌───▼──────┐ │
-//!   HTTP ──▶ │ exporter │ │ archive │ │ trust │ │ importer │ │ ──▶ <dir>/data
-//!            └────────┬─┘ └──────┬──┘ └──┬────┘ └───┬──────┘ │
-//!                  ┌──▼──────────▼───────▼──────────▼────────▼──────┐
-//!                  │ model     documents, layout, manifest: no I/O   │
-//!                  └────────────────────────────────────────────────┘
+//! cli        one file a command: clap, printing, exit codes, the clock, the environment
+//! ops        one file a command: brings the rooms below together, returns what there is to tell
+//! exporter   HTTP, paging, reconciliation  |  archive  header, tar, zstd  |  importer  lock, staging, swap
+//! certify    a question becomes a verdict  |  trust    keys, signatures, the verified manifest
+//! catalog    what certsuite reads: documents, chart index, layout, validation, diff
+//! base       digests, limits, text, classes of failure, progress, checked member paths
 //! ```
 //!
-//! - [`exporter`] fetches the catalog over HTTP until it agrees with the server's own counts.
-//! - [`archive`] writes and reads the file that is carried: header, zstd, tar.
-//! - [`trust`] holds keys and makes and checks signatures; it alone decides whose count.
-//! - [`importer`] keeps the installed folder whole: lock, staging, swap, recovery. It also reads folders of other
-//!   origin.
-//! - [`ops`] brings these four together, which never use each other; [`model`] is what all of them speak of.
-//!
-//! An arrow is the only direction in which one may use another. A test fails where a `use` goes against it.
+//! A room uses only those on lines below its own, never its neighbours on the same line. A test fails where a `use`
+//! goes another way.
 //!
 //! # What the types prove
 //!
-//! A [`model::SignedManifest`] has been read, and nothing more. Only a keyring of [`trust`] makes a
-//! [`model::VerifiedManifest`] of it; only with that does [`archive`] hash and then unpack a body; and only a
-//! [`importer::CheckedStaging`], complete and checked, can be installed. A path from outside is a
-//! [`model::MemberPath`] before it is joined to a folder.
+//! A [`trust::SignedManifest`] has been read, and nothing more. Only its verification with a keyring makes a
+//! [`trust::VerifiedManifest`] of it; only with that does [`archive`] hash and then unpack a body; only a
+//! [`catalog::Validator`] that has read every file makes a [`catalog::Validation`]; and only an
+//! [`importer::CheckedStaging`], complete, validated and checked, can be installed. Privacy enforces each of these. A
+//! path from outside is a [`base::member::MemberPath`] before it is joined to a folder.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod archive;
+pub mod base;
+pub mod catalog;
+pub mod certify;
 pub mod cli;
 pub mod exporter;
 pub mod importer;
-pub mod model;
 pub mod ops;
 pub mod trust;

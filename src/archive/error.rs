@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::failure::{Class, Classified};
-use crate::model::header::HeaderError;
-use crate::model::text;
+use crate::base::failure::{Class, Classified};
+use crate::base::text;
+use crate::trust::signed::HeaderError;
 
 /// Why an archive was not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub enum ArchiveError {
         cause: String,
     },
     /// The manifest with its signatures does not fit the header.
-    #[error("the header would have {}, more than the {} that readers accept", text::size(*size), text::size(crate::model::limits::HEADER_BYTES))]
+    #[error("the header would have {}, more than the {} that readers accept", text::size(*size), text::size(crate::base::limits::HEADER_BYTES))]
     HeaderTooLarge {
         /// Bytes that it would have.
         size: u64,

@@ -8,9 +8,9 @@ use fs_err as fs;
 use super::error::ArchiveError;
 use super::frame;
 use super::read::{Archive, open_at_once};
-use crate::model::archive_name::ArchiveName;
-use crate::model::digest::{HashingWriter, Sha256Digest};
-use crate::model::header::SignedManifest;
+use crate::archive::name::ArchiveName;
+use crate::base::digest::{HashingWriter, Sha256Digest};
+use crate::trust::signed::SignedManifest;
 
 /// Begins the names of files that are not complete yet.
 const PARTIAL_PREFIX: &str = ".oct-partial-";
@@ -168,7 +168,7 @@ fn sidecar(archive: &Archive, suffix: &str) -> Result<Option<(PathBuf, String)>,
         return Err(ArchiveError::Sidecar { path, cause: "it is no file".into() });
     }
     let mut text = String::new();
-    let read = file.take(crate::model::limits::KEY_FILE_BYTES).read_to_string(&mut text);
+    let read = file.take(crate::base::limits::KEY_FILE_BYTES).read_to_string(&mut text);
     match read {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Err(ArchiveError::Sidecar { path, cause: "it is not text".into() })

@@ -1,6 +1,6 @@
 //! The framing of the archive, byte for byte (RFC 8878, "Zstandard Compression").
 
-use crate::model::limits;
+use crate::base::limits;
 
 /// A zstd frame without content: magic, descriptor (single segment, one byte of content size), content size 0, and one
 /// raw block of length 0 that is the last.

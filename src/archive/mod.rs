@@ -13,6 +13,7 @@
 mod error;
 mod folder;
 mod frame;
+pub mod name;
 mod read;
 mod retain;
 mod sniff;

@@ -10,11 +10,11 @@ use super::error::ArchiveError;
 use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
 use super::sniff;
 use super::write::{BLOCK, header, padding, tar_size};
-use crate::model::digest::{HashingReader, HashingWriter};
-use crate::model::header::{HeaderError, SignedManifest};
-use crate::model::limits;
-use crate::model::manifest::{File, VerifiedManifest};
-use crate::model::text;
+use crate::base::digest::{HashingReader, HashingWriter};
+use crate::base::{limits, text};
+use crate::trust::manifest::File;
+use crate::trust::signed::VerifiedManifest;
+use crate::trust::signed::{HeaderError, SignedManifest};
 
 /// Opens a file without waiting: a pipe on a stick must not keep an import for ever.
 pub(super) fn open_at_once(path: &Path) -> std::io::Result<fs::File> {

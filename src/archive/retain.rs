@@ -7,8 +7,8 @@ use fs_err as fs;
 
 use super::folder::archives;
 use super::read::Archive;
-use crate::model::archive_name::ArchiveName;
-use crate::model::manifest::Manifest;
+use crate::archive::name::ArchiveName;
+use crate::trust::manifest::Manifest;
 
 /// Removes all archives but the `newest` from `folder`, each with its sidecars; returns the removed archives.
 ///

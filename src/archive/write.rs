@@ -4,10 +4,10 @@ use std::io::{self, BufWriter, Write};
 
 use tar::{EntryType, Header};
 
-use crate::model::digest::HashingWriter;
-use crate::model::manifest::{Body, File};
-use crate::model::member::MemberPath;
-use crate::model::snapshot::Layout;
+use crate::base::digest::HashingWriter;
+use crate::base::member::MemberPath;
+use crate::catalog::snapshot::Layout;
+use crate::trust::manifest::{Body, File};
 
 /// Threads of the compressor. The bytes do not depend on their number, only on there being any.
 const COMPRESSION_THREADS: u32 = 2;

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::context::Context;
 use super::fetch::{FetchArgs, until_signal};
 use super::{Answer, Outcome, keygen, values};
-use crate::model::text::{count, sanitize, sanitize_long, size};
+use crate::base::text::{count, sanitize, sanitize_long, size};
 use crate::ops::bundle::{self, BundleOptions, BundleReport, Outcome as Written};
 use crate::ops::{Error, from_db};
 

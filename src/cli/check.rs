@@ -10,9 +10,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome};
-use crate::model::limits;
-use crate::model::questions::{ChartQuestion, OperatorQuestion};
-use crate::model::text;
+use crate::base::{limits, text};
+use crate::certify::questions::{ChartQuestion, OperatorQuestion};
 use crate::ops::Error;
 use crate::ops::check::{self, CheckReport, Cluster, Comparison, ImageReference, Question, Row, Verdict, minor_ocp};
 
@@ -217,7 +216,6 @@ fn document(report: &CheckReport, summary: &Summary, online: bool) -> serde_json
         "created": manifest.map(|manifest| manifest.created),
         "key_id": manifest.map(|manifest| &manifest.signer().key_id),
         "rules": if online { "online" } else { "offline" },
-        "index": report.by_index,
         "summary": {
             "questions": report.rows.len(),
             "certified": summary.certified,

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Color, Globals, LogFormat};
 use super::output::Output;
 use super::{progress, wrap, xdg};
-use crate::model::progress::Progress;
+use crate::base::progress::Progress;
 use crate::ops::keys::TrustPlaces;
 
 /// Folder of the keys that the administrator trusts.

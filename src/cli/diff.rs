@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome};
-use crate::model::diff::{Change, Changes};
-use crate::model::text::{count, sanitize};
+use crate::base::text::{count, sanitize};
+use crate::catalog::diff::{Change, Changes};
 use crate::ops::diff::{self, Compared};
 
 /// Changes of each kind that a summary shows.
@@ -70,7 +70,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         (image.change, line)
     });
     section(&mut text, context, "operators", &found.operators, shown, |operator| {
-        let offers = |list: &[crate::model::diff::Offer], sign: &str| {
+        let offers = |list: &[crate::catalog::diff::Offer], sign: &str| {
             list.iter().map(|offer| format!("{sign}{} {}", offer.ocp, offer.channel)).collect::<Vec<_>>()
         };
         let offers = match operator.change {

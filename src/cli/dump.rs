@@ -9,7 +9,7 @@ use serde_json::json;
 use super::context::Context;
 use super::fetch::{FetchArgs, until_signal};
 use super::{Answer, Outcome};
-use crate::model::text::count;
+use crate::base::text::count;
 use crate::ops::dump::{self, Dumped};
 use crate::ops::import::{ImportOptions, Outcome as Imported};
 
@@ -51,7 +51,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         dry_run: false,
         keep: 0,
         // Only certsuite reads it.
-        index: false,
         now: context.now(),
     };
     let dumped = if args.dump_only {

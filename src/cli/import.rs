@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome, values};
-use crate::model::text::{age, count, size};
+use crate::base::text::{age, count, size};
 use crate::ops::import::{self, ImportOptions, Outcome as Imported};
 
 /// Verify an archive and install the folder that certsuite reads
@@ -45,9 +45,6 @@ pub struct Args {
     /// How many replaced catalogs to keep for `oct rollback`
     #[arg(long, value_name = "N", default_value_t = 1, env = "OCT_KEEP", hide_env_values = true)]
     keep: usize,
-    /// Leave no index: `oct check` then reads the whole catalog for each answer
-    #[arg(long, env = "OCT_NO_INDEX", hide_env_values = true)]
-    no_index: bool,
 }
 
 /// Imports.
@@ -60,7 +57,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         max_age: args.max_age,
         dry_run: args.dry_run,
         keep: args.keep,
-        index: !args.no_index,
         now: context.now(),
     };
     let report = import::import(&args.source, &options, &keyring, &*context.progress())?;

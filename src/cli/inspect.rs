@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome};
-use crate::model::text::{age, count, sanitize, size};
+use crate::base::text::{age, count, sanitize, size};
 use crate::ops::inspect::{self, Trust};
 
 /// Show what a bundle holds, how old it is, from where, and who signed it

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::model::failure::{Class, Classified as _};
+use crate::base::failure::{Class, Classified as _};
 use crate::ops::Error;
 use args::Globals;
 use context::Context;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::wrap::fit;
-use crate::model::failure::{Class, Classified};
-use crate::model::text;
+use crate::base::failure::{Class, Classified};
+use crate::base::text;
 use crate::ops::Error;
 
 /// Whether an answer, or a part of it, could not be written.

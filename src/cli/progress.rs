@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::model::progress::{Progress, Silent};
-use crate::model::text;
+use crate::base::progress::{Progress, Silent};
+use crate::base::text;
 
 /// Between two plain lines of one source.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome};
-use crate::model::text::{age, count};
+use crate::base::text::{age, count};
 use crate::ops::rollback;
 
 /// Put the previous catalog back

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome, values};
-use crate::model::failure::Classified as _;
-use crate::model::text::{age, count, sanitize, sanitize_long};
+use crate::base::failure::Classified as _;
+use crate::base::text::{age, count, sanitize, sanitize_long};
 use crate::ops::status::{self, Action, State, Status};
 
 /// Deviations that are printed for people; `--json` has them all.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome};
-use crate::model::text::count;
+use crate::base::text::count;
 use crate::ops::verify;
 
 /// Prove that an archive or an installed folder is what was signed

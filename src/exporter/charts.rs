@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::client::{Answer, Client, is_html};
 use super::error::SourceError;
 use super::retry::Fault;
-use crate::model::chart::parse_index;
-use crate::model::digest::Sha256Digest;
-use crate::model::limits;
-use crate::model::text::sanitize;
+use crate::base::digest::Sha256Digest;
+use crate::base::limits;
+use crate::base::text::sanitize;
+use crate::catalog::chart::parse_index;
 
 /// What was served before, and under which `ETag`.
 #[derive(Serialize, Deserialize)]

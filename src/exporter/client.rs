@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::error::SourceError;
 use super::gate::{Gate, Outcome};
 use super::retry::{Fault, RetryPolicy, http_date, retry_after};
-use crate::model::text;
+use crate::base::text;
 
 /// What every request carries.
 pub const USER_AGENT: &str = concat!("oct/", env!("CARGO_PKG_VERSION"), " (offline catalog tool for certsuite)");

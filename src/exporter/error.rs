@@ -1,6 +1,6 @@
 //! Why the catalog could not be fetched.
 
-use crate::model::failure::{Class, Classified};
+use crate::base::failure::{Class, Classified};
 
 use super::retry::Fault;
 

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use jiff::Timestamp;
 
 use super::edge::{Edge, Interval};
-use crate::model::document::{Body, Document, ObjectId};
+use crate::catalog::document::{Body, Document, ObjectId};
 
 /// Documents by date, and the intervals that are complete.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::document::Operator;
+    use crate::catalog::document::Operator;
 
     fn document(seconds: i64, id: u8) -> Document {
         let operator = Operator { csv_name: "".into(), ocp_version: "".into(), channel_name: "".into() };

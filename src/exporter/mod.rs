@@ -30,10 +30,10 @@ pub use query::{decode_images, decode_operators};
 pub use retry::{Fault, RetryPolicy};
 pub use work::RESUME_MAX_AGE;
 
-use crate::model::document::{Body, Document};
-use crate::model::manifest::{Fetch, Partial, Source};
-use crate::model::progress::Progress;
-use crate::model::snapshot::Snapshot;
+use crate::base::progress::Progress;
+use crate::catalog::document::{Body, Document};
+use crate::catalog::provenance::{Fetch, Partial, Source};
+use crate::catalog::snapshot::Snapshot;
 use client::{Client, shown};
 use edge::{Edge, Interval};
 use listing::Listing;
@@ -112,7 +112,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     if resumed > 0 {
         progress.note(&format!(
             "going on where an earlier run stopped: {} documents are here already",
-            crate::model::text::count(resumed)
+            crate::base::text::count(resumed)
         ));
     }
     let keeper = Arc::new(Keeper::new(&collections, state, work, units, Arc::clone(progress), Arc::clone(&client)));

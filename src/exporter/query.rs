@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::client::{Answer, is_html};
 use super::edge::Interval;
 use super::retry::Fault;
-use crate::model::document::{ApiImage, ApiOperator, Body, Document};
+use crate::catalog::document::{ApiImage, ApiOperator, Body, Document};
 
 /// The registry of Red Hat's own images in the catalog.
 const REDHAT_REGISTRY: &str = "registry.access.redhat.com";
@@ -216,7 +216,7 @@ fn read<T: DeserializeOwned>(body: &[u8], reduce: impl Fn(T) -> Result<Document,
     }
     let envelope: Envelope<T> = serde_json::from_slice(body).map_err(|error| {
         let html = is_html(body);
-        if html { Fault::Html } else { Fault::Decode(crate::model::text::sanitize(&error.to_string())) }
+        if html { Fault::Html } else { Fault::Decode(crate::base::text::sanitize(&error.to_string())) }
     })?;
     let documents = envelope.data.into_iter().map(reduce).collect::<Result<_, _>>();
     let documents = documents.map_err(|what| Fault::Disorder(format!("{what}, which was not asked for")))?;

@@ -18,9 +18,9 @@ use super::listing::Listing;
 use super::query::{Collection, Order, Question};
 use super::retry::Fault;
 use super::walk::{Sink, Task, Walk, Walked};
-use crate::model::document::Document;
-use crate::model::limits;
-use crate::model::progress::Progress;
+use crate::base::limits;
+use crate::base::progress::Progress;
+use crate::catalog::document::Document;
 
 /// Rounds of asking again before the catalog counts as one that does not hold still.
 const ROUNDS: u32 = 10;

@@ -23,8 +23,8 @@ use super::edge::{Edge, Interval};
 use super::error::SourceError;
 use super::query::{Collection, Order, Page, Question};
 use super::retry::Fault;
-use crate::model::document::Document;
-use crate::model::limits;
+use crate::base::limits;
+use crate::catalog::document::Document;
 
 /// Before this, the catalog holds next to nothing. Only a hint for cutting the time line into equal parts.
 const HORIZON: Timestamp = Timestamp::constant(1_420_070_400, 0);

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::edge::Interval;
 use super::error::SourceError;
-use crate::model::digest::Sha256Digest;
-use crate::model::document::Document;
+use crate::base::digest::Sha256Digest;
+use crate::catalog::document::Document;
 
 /// State older than this is not mixed with what the catalog says now.
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
@@ -256,7 +256,7 @@ fn read_unit(path: &Path) -> Option<Unit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::document::{Body, ObjectId, Operator};
+    use crate::catalog::document::{Body, ObjectId, Operator};
 
     fn asked(url: &str) -> Asked {
         Asked { catalog_url: url.into(), charts_url: "c".into(), collections: vec![], since: None }

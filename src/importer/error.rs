@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::model::{Class, Classified, MemberPath, Sha256Digest, text};
+use crate::base::digest::Sha256Digest;
+use crate::base::failure::{Class, Classified};
+use crate::base::member::MemberPath;
+use crate::base::text;
 
 /// The outcome of everything that this layer does.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -10,8 +10,11 @@ use super::error::{Doing, Result, StoreError};
 use super::files;
 use super::history::{self, HistoryEntry};
 use super::verify::{self, Findings};
-use crate::model::manifest::MANIFEST_FILE;
-use crate::model::{SignedManifest, VerifiedManifest, limits};
+use crate::base::limits;
+use crate::catalog::layout;
+use crate::trust::manifest::MANIFEST_FILE;
+use crate::trust::signed::SignedManifest;
+use crate::trust::signed::VerifiedManifest;
 
 /// The catalog that certsuite reads.
 pub(super) const DATA: &str = "data";
@@ -238,6 +241,25 @@ impl Folder {
 fn number_of(name: &str) -> Option<u64> {
     let (number, label) = name.split_once('-')?;
     (!label.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.parse().ok())?
+}
+
+impl Folder {
+    /// The files that certsuite reads, as paths below the folder, in the order in which it reads them: the images, the
+    /// charts, and whatever lies in the folder of operators, by name.
+    ///
+    /// # Errors
+    /// Where the folder of operators cannot be listed.
+    pub fn data_files(&self) -> Result<Vec<PathBuf>> {
+        let mut paths = vec![PathBuf::from(layout::CONTAINERS_DB), PathBuf::from(layout::HELM_DB)];
+        let folder = self.dir().join(layout::OPERATORS_DIR);
+        let mut pages = Vec::new();
+        for entry in fs::read_dir(&folder).doing("read", &folder)? {
+            pages.push(Path::new(layout::OPERATORS_DIR).join(entry.doing("read", &folder)?.file_name()));
+        }
+        pages.sort_unstable();
+        paths.append(&mut pages);
+        Ok(paths)
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::folder::DATA;
-use crate::model::chart;
-use crate::model::document::Operator;
-use crate::model::layout;
-use crate::model::limits;
-use crate::model::manifest::{MANIFEST_FILE, Manifest};
-use crate::model::text;
-use crate::model::tnf::{ContainerEntry, LoosePage, TnfError, read_containers};
+use crate::base::{limits, text};
+use crate::catalog::document::Operator;
+use crate::catalog::{ContainerEntry, LoosePage, TnfError, chart, layout, read_containers};
+use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 
 /// A folder that holds a `data` of unproved origin.
 #[derive(Debug, Clone)]

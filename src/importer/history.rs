@@ -13,8 +13,8 @@ use super::checkpoint::Checkpoint;
 use super::error::{Doing, Result};
 use super::files;
 use super::folder::{Folder, HISTORY};
-use crate::model::Sha256Digest;
-use crate::model::manifest::Counts;
+use crate::base::digest::Sha256Digest;
+use crate::catalog::provenance::Counts;
 
 /// Bytes at the end of the file that are read; a line has about 400.
 const TAIL_BYTES: u64 = 1 << 20;

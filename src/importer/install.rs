@@ -12,8 +12,9 @@ use super::recovery::{self, Recovered};
 use super::store::Locked;
 use super::swap::{self, Method, Swap};
 use super::tree;
-use crate::model::manifest::content_digest;
-use crate::model::{Manifest, Sha256Digest, VerifiedManifest};
+use crate::base::digest::Sha256Digest;
+use crate::trust::manifest::{Manifest, content_digest};
+use crate::trust::signed::VerifiedManifest;
 
 /// How to install.
 #[derive(Debug, Clone, PartialEq, Eq)]

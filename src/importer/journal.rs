@@ -9,7 +9,7 @@ use super::error::{Doing, Result, StoreError};
 use super::files;
 use super::folder::{Folder, JOURNAL, JOURNAL_TEMPORARY, PREVIOUS, STAGING};
 use super::history::HistoryEntry;
-use crate::model::Sha256Digest;
+use crate::base::digest::Sha256Digest;
 
 const VERSION: u32 = 1;
 /// Bytes of a journal; a real one has less than two thousand.

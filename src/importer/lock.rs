@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{Doing, Result, StoreError};
 use super::files;
 use super::folder::Folder;
-use crate::model::{Progress, text};
+use crate::base::progress::Progress;
+use crate::base::text;
 
 /// Bytes of the lock file that are read for a message.
 const CONTENT_BYTES: u64 = 4 << 10;

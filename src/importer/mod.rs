@@ -7,7 +7,6 @@
 //! <dir>/manifest.json.minisig     the first signature; others in .minisig.2, .minisig.3, …
 //! <dir>/.oct/lock                 locked by whoever works here; names the holder
 //! <dir>/.oct/history.jsonl        one line for each change
-//! <dir>/.oct/index/<manifest>.idx what answers `oct check`, for the installed version and the previous ones; a cache
 //! <dir>/.oct/previous/0007-…/     a replaced version: data, manifest.json, …; the highest number is the newest
 //! ```
 //!
@@ -75,7 +74,6 @@ mod files;
 mod folder;
 mod foreign;
 mod history;
-mod index;
 mod install;
 mod journal;
 mod lock;

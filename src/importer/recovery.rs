@@ -34,7 +34,7 @@ impl fmt::Display for Recovered {
                 Action::Rollback => "rollback",
             };
             match (&entry.archive, entry.created) {
-                (Some(archive), _) => format!("{action} of {}", crate::model::text::sanitize(archive)),
+                (Some(archive), _) => format!("{action} of {}", crate::base::text::sanitize(archive)),
                 (None, Some(created)) => format!("{action} to the catalog of {created}"),
                 (None, None) => action.to_owned(),
             }

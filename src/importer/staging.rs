@@ -16,9 +16,11 @@ use super::folder::{DATA, STAGING, signature_file};
 use super::install::{InstallOptions, Report};
 use super::store::Locked;
 use super::verify;
-use crate::model::manifest::{File as Member, MANIFEST_FILE};
-use crate::model::tnf::Validation;
-use crate::model::{HashingWriter, MemberPath, VerifiedManifest};
+use crate::base::digest::HashingWriter;
+use crate::base::member::MemberPath;
+use crate::catalog::Validation;
+use crate::trust::manifest::{File as Member, MANIFEST_FILE};
+use crate::trust::signed::VerifiedManifest;
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 128 << 10;
@@ -200,7 +202,7 @@ impl<'l> Staging<'l> {
     /// Names what is missing or wrong, or what could not be synced.
     pub fn finish(self, validation: Validation) -> Result<CheckedStaging<'l>> {
         let Self { area, inner: Inner { manifest, root, hooks, progress, mut syncer } } = self;
-        if validation.counts != manifest.counts {
+        if validation.counts() != manifest.counts {
             return Err(StoreError::OtherValidation);
         }
         let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use super::files;
 use super::folder::{Folder, JOURNAL};
 use super::lock::{Holder, Kind, LockFile};
 use super::recovery::{self, Recovered};
-use crate::model::Progress;
+use crate::base::progress::Progress;
 
 /// The folder into which catalogs are installed, not locked yet.
 pub struct Store {

@@ -12,7 +12,9 @@ use super::folder::{DATA, Folder, OUTGOING, PREVIOUS, manifest_files};
 use super::history::{self, HistoryEntry};
 use super::journal::{Incoming, Journal};
 use super::tree;
-use crate::model::{Manifest, Sha256Digest, SignedManifest};
+use crate::base::digest::Sha256Digest;
+use crate::trust::manifest::Manifest;
+use crate::trust::signed::SignedManifest;
 
 /// A copy that is being made, in the folder of its version.
 const COPY: &str = "copy";

@@ -9,9 +9,9 @@ use super::error::{Doing, Result};
 use super::files;
 use super::folder::DATA;
 use super::verify;
-use crate::model::Sha256Digest;
+use crate::base::digest::Sha256Digest;
 
-/// The digest of `data` below `root`: that of [`content_digest`](crate::model::manifest::content_digest) where there
+/// The digest of `data` below `root`: that of [`content_digest`](crate::trust::manifest::content_digest) where there
 /// are regular files only, so that a manifest tells the digest of its tree without reading it.
 pub(super) fn digest(root: &Path) -> Result<Sha256Digest> {
     let mut lines = Vec::new();
@@ -74,8 +74,8 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::MemberPath;
-    use crate::model::manifest::{File, content_digest};
+    use crate::base::member::MemberPath;
+    use crate::trust::manifest::{File, content_digest};
 
     fn sample(root: &Path) -> Vec<File> {
         // In the order of their paths as text, which is not that of their components.

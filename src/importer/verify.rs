@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::files;
 use super::folder::DATA;
-use crate::model::manifest::File as Member;
-use crate::model::{HashingReader, Manifest, Sha256Digest, text};
+use crate::base::digest::{HashingReader, Sha256Digest};
+use crate::base::text;
+use crate::trust::manifest::{File as Member, Manifest};
 
 /// Differences that are listed one by one. Stops a folder with millions of foreign files from filling the memory.
 const LISTED: usize = 1_000;

@@ -8,17 +8,19 @@ use jiff::Timestamp;
 
 pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
 
+use crate::archive::name::ArchiveName;
 use crate::archive::{self, Archive, Published};
+use crate::base::digest::Sha256Digest;
+use crate::base::progress::Progress;
+use crate::base::text::sanitize;
+use crate::catalog::chart;
+use crate::catalog::provenance::{Partial, Source};
+use crate::catalog::snapshot::{Layout, Snapshot};
+use crate::certify::constraint::Constraint;
 use crate::exporter;
-use crate::model::archive_name::ArchiveName;
-use crate::model::chart;
-use crate::model::constraint::Constraint;
-use crate::model::digest::Sha256Digest;
-use crate::model::header::SignedManifest;
-use crate::model::manifest::{self, Manifest, Partial, Source, content_digest};
-use crate::model::progress::Progress;
-use crate::model::snapshot::{Layout, Snapshot};
-use crate::model::text::sanitize;
+use crate::trust::manifest;
+use crate::trust::manifest::{Manifest, content_digest};
+use crate::trust::signed::SignedManifest;
 use crate::trust::{Keyring, SigningKey};
 
 use super::{Error, PolicyError, from_db};

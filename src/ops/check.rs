@@ -2,9 +2,8 @@
 //!
 //! An archive is verified whole before it answers. A folder is different: certsuite reads it as it lies there, signed or
 //! not, and `check` answers what certsuite would read. So a folder without a manifest, or one whose key is not trusted
-//! here, still answers, with a warning; a signature by a trusted key that does not fit is an error. Where the index that
-//! `import` made fits the manifest and the files, it answers; otherwise the data are read, hashed on the way, and held
-//! against the manifest.
+//! here, still answers, with a warning; a signature by a trusted key that does not fit is an error. The data
+//! are hashed while they are read, and compared with the manifest.
 
 use std::convert::Infallible;
 use std::io::BufReader;
@@ -13,21 +12,19 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use jiff::Timestamp;
 
+use crate::base::digest::HashingReader;
+use crate::base::progress::Progress;
+use crate::certify::lookup::Catalog;
+pub use crate::certify::questions::{Cluster, Note, Question, Questions, Row, minor_ocp, parse};
+pub use crate::certify::reference::ImageReference;
+pub use crate::certify::verdict::{Comparison, Verdict};
+use crate::certify::verdict::{Lookup, compare};
 use crate::importer::{Folder, Holder, Store};
-use crate::model::catalog::Catalog;
-use crate::model::digest::HashingReader;
-use crate::model::index::Index;
-use crate::model::layout;
-use crate::model::manifest::{Manifest, VerifiedManifest};
-use crate::model::progress::Progress;
-pub use crate::model::questions::{Cluster, Note, Question, Questions, Row, minor_ocp, parse};
-pub use crate::model::reference::ImageReference;
-use crate::model::tnf::Validator;
-pub use crate::model::verdict::{Comparison, Verdict};
-use crate::model::verdict::{Lookup, compare};
+use crate::trust::manifest::Manifest;
+use crate::trust::signed::VerifiedManifest;
 use crate::trust::{Keyring, TrustError};
 
-use super::{Error, LOCK_WAIT, index, open};
+use super::{Error, LOCK_WAIT, open};
 
 /// What was asked, and the answers.
 #[derive(Debug)]
@@ -38,8 +35,6 @@ pub struct CheckReport {
     pub is_archive: bool,
     /// Its manifest, where a trusted key vouches for it.
     pub manifest: Option<VerifiedManifest>,
-    /// Whether the index answered.
-    pub by_index: bool,
     /// Each row with its verdicts; none where the row has no question.
     pub rows: Vec<(Row, Option<Comparison>)>,
     /// What is worth knowing and no error.
@@ -63,37 +58,26 @@ pub fn check(
         let manifest = archive.manifest.clone();
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
-        let validator = Validator::collecting(archive.manifest.counts);
-        let (_, mut catalog) = archive.unpack(path, validator, |_| Ok(std::io::sink()), |_| Ok(()))?;
+        let mut catalog = Catalog::default();
+        archive.unpack(
+            path,
+            |member, content| catalog.read(member.as_str(), content),
+            |_| Ok(std::io::sink()),
+            |_| Ok(()),
+        )?;
         progress.end("reading");
         catalog.finish();
         let rows = infallible(answer(&catalog, rows));
         let path = path.to_owned();
-        return Ok(CheckReport { path, is_archive: true, manifest: Some(manifest), by_index: false, rows, warnings });
+        return Ok(CheckReport { path, is_archive: true, manifest: Some(manifest), rows, warnings });
     }
     let folder = Store::open(path).read(&Holder::new("oct check", now), LOCK_WAIT, progress)?;
     if folder.is_unfinished() {
         warnings.push("an interrupted import is not completed yet; run `oct import` again".into());
     }
     let manifest = manifest(path, &folder, keyring, &mut warnings)?;
-    let mut report = CheckReport {
-        path: path.to_owned(),
-        is_archive: false,
-        manifest: manifest.clone(),
-        by_index: false,
-        rows: vec![],
-        warnings,
-    };
-    if let Some(manifest) = &manifest {
-        match by_index(&folder, manifest, &rows) {
-            Ok(answered) => {
-                report.by_index = true;
-                report.rows = answered;
-                return Ok(report);
-            }
-            Err(why) => report.warnings.push(format!("{why}: all the data are read; the next `oct import` mends that")),
-        }
-    }
+    let mut report =
+        CheckReport { path: path.to_owned(), is_archive: false, manifest: manifest.clone(), rows: vec![], warnings };
     progress.begin("reading", None);
     let catalog = read_folder(&folder, manifest.as_ref(), &mut report.warnings)?;
     progress.end("reading");
@@ -137,11 +121,6 @@ fn warn_of_partial(manifest: &Manifest, warnings: &mut Vec<String>) {
 
 type Answered = Vec<(Row, Option<Comparison>)>;
 
-fn by_index(folder: &Folder, manifest: &VerifiedManifest, rows: &[Row]) -> Result<Answered, String> {
-    let index: Index<_> = index::usable(folder, manifest)?.ok_or_else(|| "there is no index".to_owned())?;
-    answer(&index, rows.to_vec()).map_err(|error| error.to_string())
-}
-
 fn answer<L: Lookup>(catalog: &L, rows: Vec<Row>) -> Result<Answered, L::Error> {
     rows.into_iter()
         .map(|row| {
@@ -172,18 +151,14 @@ pub fn read_folder(
     for relative in folder.data_files()? {
         let path = folder.dir().join(&relative);
         let mut content = BufReader::with_capacity(128 << 10, HashingReader::new(fs::File::open(&path)?));
-        let read = match relative.to_str() {
-            Some(layout::CONTAINERS_DB) => catalog.read_containers(&mut content),
-            Some(layout::HELM_DB) => catalog.read_charts(&mut content),
-            _ => catalog.read_operator_page(&mut content),
-        };
+        let read = catalog.read(&relative.to_string_lossy(), &mut content);
         read.and_then(|()| Ok(std::io::copy(&mut content, &mut std::io::sink())?))
             .map_err(|cause| Error::Content { path, cause })?;
         let (_, digest) = content.into_inner().finish();
         if let Some(manifest) = manifest
             && !manifest.files.iter().any(|file| relative.as_os_str() == file.path.as_str() && file.sha256 == digest)
         {
-            altered.push(crate::model::text::sanitize(&relative.to_string_lossy()));
+            altered.push(crate::base::text::sanitize(&relative.to_string_lossy()));
         }
     }
     if let Some(first) = altered.first() {

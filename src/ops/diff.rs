@@ -11,14 +11,15 @@ use jiff::Timestamp;
 use super::Error;
 use super::open::{self, VerifiedArchive};
 use crate::archive::ArchiveError;
+use crate::catalog::chart::ChartVersion;
+use crate::catalog::diff::{Diff, ImageDiff, Side};
+use crate::catalog::document::Operator;
+use crate::catalog::layout::Kind;
+use crate::catalog::{OperatorPage, TnfError, chart, diff, entry_line, split_line};
 use crate::importer::Foreign;
-use crate::model::chart::{self, ChartVersion};
-use crate::model::diff::{self, Diff, ImageDiff, Side};
-use crate::model::document::Operator;
-use crate::model::layout::Kind;
-use crate::model::manifest::{Manifest, VerifiedManifest};
-use crate::model::tnf::{OperatorPage, TnfError, entry_line, split_line};
 use crate::trust::Keyring;
+use crate::trust::manifest::Manifest;
+use crate::trust::signed::VerifiedManifest;
 
 /// Bytes of lines that travel at once from a reader to the comparison.
 const CHUNK: usize = 1 << 20;
@@ -260,7 +261,7 @@ impl Lines {
                 return Err(TnfError::Mismatch("a line of containers.db is not one entry".into()));
             };
             if !self.previous.is_empty() && *key <= *self.previous {
-                let key = crate::model::text::sanitize(&key);
+                let key = crate::base::text::sanitize(&key);
                 return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
             }
             self.previous.clear();

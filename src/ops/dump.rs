@@ -9,7 +9,7 @@ use fs_err as fs;
 use super::bundle::{BundleOptions, BundleReport, FetchOptions, Plan, bundle};
 use super::import::{ImportOptions, ImportReport, import};
 use super::{Error, PolicyError};
-use crate::model::progress::Progress;
+use crate::base::progress::Progress;
 use crate::trust::{KeyPair, Keyring, SigningKey};
 
 /// Begins the name of the folder for the archive under way, within the target: nothing else need be writable.

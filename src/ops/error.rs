@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::archive::ArchiveError;
+use crate::base::failure::{Class, Classified};
+use crate::base::text;
+use crate::catalog::TnfError;
+use crate::catalog::chart::ChartIndexError;
 use crate::exporter::SourceError;
 use crate::importer::{ForeignError, StoreError};
-use crate::model::chart::ChartIndexError;
-use crate::model::failure::{Class, Classified};
-use crate::model::header::VerifyError;
-use crate::model::manifest::ManifestError;
-use crate::model::text;
-use crate::model::tnf::TnfError;
 use crate::trust::TrustError;
+use crate::trust::manifest::ManifestError;
+use crate::trust::signed::VerifyError;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -162,7 +162,7 @@ impl Error {
     }
 
     /// The error of a signed manifest that was not accepted, with the file that it is from.
-    pub(super) fn of_manifest(path: &std::path::Path, error: VerifyError<TrustError>) -> Self {
+    pub(super) fn of_manifest(path: &std::path::Path, error: VerifyError) -> Self {
         let path = path.to_owned();
         match error {
             VerifyError::Signature(cause) => Self::Signature { path, cause },

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use super::Error;
 use super::bundle::{self, BundleOptions, BundleReport};
 use crate::archive;
+use crate::base::progress::Progress;
+use crate::catalog::chart;
+use crate::catalog::provenance::Source;
+use crate::catalog::snapshot::{Snapshot, TakenOver};
 use crate::importer::Foreign;
-use crate::model::chart;
-use crate::model::manifest::Source;
-use crate::model::progress::Progress;
-use crate::model::snapshot::{Snapshot, TakenOver};
 use crate::trust::SigningKey;
 
 /// `name` of the source of such a bundle.

@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::archive;
+use crate::base::progress::Progress;
+use crate::base::text;
 use crate::importer::{Holder, InstallOptions, Locked, Recovered, Report, Store};
-use crate::model::catalog::Catalog;
-use crate::model::manifest::{Manifest, VerifiedManifest};
-use crate::model::progress::Progress;
-use crate::model::text;
-use crate::model::tnf::Validator;
 use crate::trust::Keyring;
+use crate::trust::manifest::Manifest;
+use crate::trust::signed::VerifiedManifest;
 
 use super::open::{self, VerifiedArchive};
-use super::{Error, LOCK_WAIT, PolicyError, index};
+use super::{Error, LOCK_WAIT, PolicyError};
 
 /// How far a bundle may lie in the future of this host's clock before that is worth a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -33,8 +32,6 @@ pub struct ImportOptions {
     pub dry_run: bool,
     /// How many replaced catalogs to keep.
     pub keep: usize,
-    /// Whether to leave the index from which `oct check` answers.
-    pub index: bool,
     /// This host's clock.
     pub now: Timestamp,
 }
@@ -110,8 +107,7 @@ pub fn import(
         }
         folder.require_space(manifest.unpacked_size(), manifest.files.len())?;
         progress.begin("checking", Some(manifest.unpacked_size()));
-        let validator = Validator::new(manifest.counts);
-        archive.unpack(&path, validator, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
+        archive.validate(&path, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
         progress.end("checking");
         return Ok(report(Outcome::WouldInstall, recovered, warnings));
     }
@@ -120,15 +116,13 @@ pub fn import(
     let installed = locked.installed()?;
     let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options, &mut warnings)?;
     if same && locked.verify_files(&manifest).is_intact() {
-        warnings.extend(options.index.then(|| index::ensure(&locked, &manifest)).flatten());
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
     // One that was altered must not take the place of a good one among those to go back to. The same bundle is here
     // only because it was.
     let altered = options.keep > 0 && (same || is_altered(&locked, keyring)?);
     let keep = options.keep + usize::from(altered);
-    let (installed, catalog) = install(&mut locked, archive, &path, keep, options, progress)?;
-    warnings.extend(catalog.and_then(|catalog| index::build(&locked, &manifest, catalog)));
+    let installed = install(&mut locked, archive, &path, keep, options, progress)?;
     warnings.extend(installed.warnings.iter().map(|warning| text::with_causes(warning)));
     Ok(report(Outcome::Installed(Box::new(installed)), recovered, warnings))
 }
@@ -140,21 +134,18 @@ fn install(
     keep: usize,
     options: &ImportOptions,
     progress: &dyn Progress,
-) -> Result<(Report, Option<Catalog>), Error> {
+) -> Result<Report, Error> {
     let staging = locked.stage(&archive.manifest)?;
     progress.begin("unpacking", Some(archive.manifest.unpacked_size()));
-    let counts = archive.manifest.counts;
-    let (validation, catalog) = archive.unpack(
+    let validation = archive.validate(
         path,
-        if options.index { Validator::collecting(counts) } else { Validator::new(counts) },
         |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
         |Metered(writer, ..)| Ok(writer.finish()?),
     )?;
     progress.end("unpacking");
     let checked = staging.finish(validation)?;
     let name = path.file_name().map(|name| text::sanitize(&name.to_string_lossy())).unwrap_or_default();
-    let report = checked.install(&InstallOptions { keep, now: options.now, archive: name })?;
-    Ok((report, options.index.then_some(catalog)))
+    Ok(checked.install(&InstallOptions { keep, now: options.now, archive: name })?)
 }
 
 /// Whether what is installed came with a manifest, and a rollback would pass over it.
@@ -220,7 +211,7 @@ fn check_age(manifest: &Manifest, options: &ImportOptions, warnings: &mut Vec<St
 ///
 /// The installed manifest may be by a key that is no longer trusted: its date still keeps an older bundle out.
 fn check_installed(
-    installed: &Option<crate::model::SignedManifest>,
+    installed: &Option<crate::trust::signed::SignedManifest>,
     manifest: &VerifiedManifest,
     options: &ImportOptions,
     warnings: &mut Vec<String>,

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::archive::Archive;
+use crate::base::progress::Silent;
 use crate::importer::{Holder, Store};
-use crate::model::header::SignedManifest;
-use crate::model::manifest::{Manifest, SignatureCheck as _};
-use crate::model::progress::Silent;
+use crate::trust::Manifest;
+use crate::trust::signed::SignedManifest;
+use crate::trust::signed::{Signer, VerifyError};
 use crate::trust::{Keyring, TrustError};
 
 use super::{Error, LOCK_WAIT};
@@ -62,17 +63,17 @@ pub fn inspect(path: &Path, keyring: &Keyring, now: Timestamp) -> Result<Inspect
 fn look(path: &Path, size: Option<u64>, signed: SignedManifest, keyring: &Keyring) -> Result<Inspection, Error> {
     let at = |cause| Error::Signature { path: path.to_owned(), cause };
     let key_ids = Keyring::signers(signed.signatures()).map_err(at)?;
-    let (manifest, trust) = match keyring.check(signed.unverified_text().as_bytes(), signed.signatures()) {
-        Ok(signer) => {
-            let verified = signed.verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
-            (Manifest::clone(&verified), Trust::Verified { key_id: signer.key_id, origin: signer.origin })
+    let (manifest, trust) = match signed.clone().verify(keyring) {
+        Ok(verified) => {
+            let Signer { key_id, origin, .. } = verified.signer().clone();
+            (Manifest::clone(&verified), Trust::Verified { key_id, origin })
         }
-        Err(TrustError::NoKeys | TrustError::Untrusted(_)) => {
+        Err(VerifyError::Signature(TrustError::NoKeys | TrustError::Untrusted(_))) => {
             let manifest = Manifest::parse(signed.unverified_text());
             let manifest = manifest.map_err(|cause| Error::Manifest { path: path.to_owned(), cause })?;
             (manifest, Trust::Untrusted)
         }
-        Err(cause) => return Err(at(cause)),
+        Err(error) => return Err(Error::of_manifest(path, error)),
     };
     Ok(Inspection { path: path.to_owned(), size, manifest, key_ids, trust })
 }

@@ -7,7 +7,6 @@ pub mod dump;
 pub mod error;
 pub mod from_db;
 pub mod import;
-mod index;
 pub mod inspect;
 pub mod keys;
 pub mod open;

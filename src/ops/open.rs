@@ -6,11 +6,12 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use crate::archive::{Archive, ArchiveError, CheckedBody};
-use crate::model::catalog::Catalog;
-use crate::model::digest::HashingWriter;
-use crate::model::manifest::VerifiedManifest;
-use crate::model::tnf::{TnfError, Validation, Validator};
+use crate::base::digest::HashingWriter;
+use crate::base::member::MemberPath;
+use crate::catalog::{TnfError, Validation, Validator};
 use crate::trust::Keyring;
+use crate::trust::VerifiedManifest;
+use crate::trust::manifest::File;
 
 use super::Error;
 
@@ -66,7 +67,7 @@ pub fn archive(path: &Path, keyring: &Keyring) -> Result<VerifiedArchive, Error>
         return Err(ArchiveError::Sidecar { path, cause }.into());
     }
     if let Some((sidecar, text)) = signature {
-        let name = crate::model::archive_name::ArchiveName::new(manifest.created);
+        let name = crate::archive::name::ArchiveName::new(manifest.created);
         let comment = manifest.trusted_comment(name.as_str());
         let signers = Keyring::signers(manifest.signed().signatures())?;
         let mut content = BufReader::with_capacity(1 << 18, fs_err::File::open(path)?);
@@ -76,39 +77,50 @@ pub fn archive(path: &Path, keyring: &Keyring) -> Result<VerifiedArchive, Error>
 }
 
 impl VerifiedArchive {
-    /// Unpacks every member through `validator`, which reads it as certsuite does; `tee` makes a writer for each member
-    /// that gets the same bytes, and `complete` is told when the member is complete. Gives what the validator collected
-    /// as well, which is nothing unless it was made to.
+    /// Unpacks every member and validates it as certsuite reads it; `tee` makes a writer for each member that gets the
+    /// same bytes, and `complete` is told when the member is complete.
     ///
     /// # Errors
     /// Where the body is not what the manifest says, certsuite could not read it, or a writer fails.
+    pub fn validate<W: Write>(
+        self,
+        path: &Path,
+        tee: impl FnMut(&File) -> Result<W, Error>,
+        complete: impl FnMut(W) -> Result<(), Error>,
+    ) -> Result<Validation, Error> {
+        let mut validator = Validator::new(self.manifest.counts);
+        self.unpack(path, |member, content| validator.read(member, content), tee, complete)?;
+        validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })
+    }
+
+    /// Unpacks every member through `read`; `tee` and `complete` as in [`Self::validate`].
+    ///
+    /// # Errors
+    /// Where the body is not what the manifest says, `read` or a writer fails.
     pub fn unpack<W: Write>(
         self,
         path: &Path,
-        mut validator: Validator,
-        mut tee: impl FnMut(&crate::model::manifest::File) -> Result<W, Error>,
+        mut read: impl FnMut(&MemberPath, &mut dyn BufRead) -> Result<(), TnfError> + Send,
+        mut tee: impl FnMut(&File) -> Result<W, Error>,
         mut complete: impl FnMut(W) -> Result<(), Error>,
-    ) -> Result<(Validation, Catalog), Error> {
+    ) -> Result<(), Error> {
         self.body.unpack::<Error>(|file, content| {
             let mut copy = tee(file)?;
-            let (copied, read) =
-                beside(|chunks| validator.read(&file.path, chunks), |chunks| pass_on(content, &mut copy, &chunks))?;
+            let (copied, done) =
+                beside(|mut chunks| read(&file.path, &mut chunks), |chunks| pass_on(content, &mut copy, &chunks))?;
             match copied {
                 Err(CopyError::Write(cause)) => return Err(write_error(cause)),
                 // A damaged stream explains a parse error, not the other way round.
                 Err(CopyError::Read(cause)) => return Err(ArchiveError::of_body(path, "", cause).into()),
-                Ok(()) => read.map_err(|cause| content_error(path, &file.path, cause))?,
+                Ok(()) => done.map_err(|cause| content_error(path, &file.path, cause))?,
             }
             complete(copy)
-        })?;
-        let catalog = validator.take_catalog().unwrap_or_default();
-        let validation = validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;
-        Ok((validation, catalog))
+        })
     }
 }
 
 /// The error for data in `member` of `path` that certsuite could not read.
-pub(super) fn content_error(path: &Path, member: &crate::model::MemberPath, cause: TnfError) -> Error {
+pub(super) fn content_error(path: &Path, member: &crate::base::member::MemberPath, cause: TnfError) -> Error {
     Error::Content { path: path.join(member.as_str()), cause }
 }
 

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::base::progress::Progress;
+use crate::base::text::with_causes;
 use crate::importer::{Folder, Holder, Previous, Recovered, Report, Store, StoreError};
-use crate::model::manifest::VerifiedManifest;
-use crate::model::progress::Progress;
-use crate::model::text::with_causes;
 use crate::trust::Keyring;
+use crate::trust::signed::VerifiedManifest;
 
 use super::{Error, LOCK_WAIT};
 

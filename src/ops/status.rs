@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use crate::importer::Action;
 
+use crate::base::failure::{Class, Classified as _};
+use crate::base::progress::Progress;
 use crate::importer::{HistoryEntry, Holder, Recovered, Store};
-use crate::model::failure::{Class, Classified as _};
-use crate::model::manifest::{Manifest, VerifiedManifest};
-use crate::model::progress::Progress;
 use crate::trust::Keyring;
+use crate::trust::manifest::Manifest;
+use crate::trust::signed::VerifiedManifest;
 
 use super::import::future_warning;
 use super::{Error, LOCK_WAIT};

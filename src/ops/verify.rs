@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use jiff::Timestamp;
 
+use crate::base::progress::Progress;
+use crate::catalog::Validator;
 use crate::importer::{Deviation, Difference, Findings, Holder, Store};
-use crate::model::manifest::VerifiedManifest;
-use crate::model::progress::Progress;
-use crate::model::tnf::Validator;
 use crate::trust::Keyring;
+use crate::trust::signed::VerifiedManifest;
 
 use super::open;
 use super::{Error, LOCK_WAIT};
@@ -38,7 +38,7 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
     let archive = open::archive(path, keyring)?;
     let manifest = archive.manifest.clone();
     progress.begin("verifying", None);
-    archive.unpack(path, Validator::new(manifest.counts), |_| Ok(std::io::sink()), |_| Ok(()))?;
+    archive.validate(path, |_| Ok(std::io::sink()), |_| Ok(()))?;
     progress.end("verifying");
     Ok(VerifyReport { path: path.to_owned(), is_archive: true, manifest })
 }
@@ -81,7 +81,7 @@ pub(super) fn require_intact(path: &Path, findings: &Findings) -> Result<(), Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::failure::{Class, Classified as _};
+    use crate::base::failure::{Class, Classified as _};
 
     #[test]
     fn what_cannot_be_read_is_not_called_altered() {

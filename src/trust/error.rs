@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::failure::{Class, Classified};
+use crate::base::failure::{Class, Classified};
 
 /// Why a key or a signature is not accepted.
 #[derive(Debug, thiserror::Error)]

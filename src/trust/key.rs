@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use fs_err as fs;
 
 use super::error::TrustError;
-use crate::model::{Sha256Digest, limits};
+use crate::base::digest::Sha256Digest;
+use crate::base::limits;
 
 /// A key's id, as minisign prints it: 16 upper-case hexadecimal digits, of the little-endian number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +68,7 @@ impl TrustedKey {
         }
         let key = minisign_verify::PublicKey::from_base64(line).map_err(|error| refuse(&error.to_string()))?;
         let id = KeyId(bytes[2..10].try_into().map_err(|_| refuse("it is damaged"))?);
-        let comment = crate::model::text::sanitize(comment);
+        let comment = crate::base::text::sanitize(comment);
         let text = format!("untrusted comment: {comment}\n{line}\n");
         let digest = Sha256Digest::of(&bytes).to_string();
         let groups: Vec<_> = (0..8).map(|group| &digest[4 * group..4 * group + 4]).collect();

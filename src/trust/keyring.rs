@@ -8,8 +8,8 @@ use fs_err as fs;
 use super::error::TrustError;
 use super::key::TrustedKey;
 use super::minisig;
-use crate::model::manifest::{SignatureCheck, Signer};
-use crate::model::text;
+use super::signed::Signer;
+use crate::base::text;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
@@ -93,12 +93,12 @@ impl Keyring {
     pub fn signers(signatures: &[String]) -> Result<Vec<String>, TrustError> {
         signatures.iter().map(|text| Ok(minisig::parse(text)?.key_id.to_string())).collect()
     }
-}
 
-impl SignatureCheck for Keyring {
-    type Error = TrustError;
-
-    fn check(&self, message: &[u8], signatures: &[String]) -> Result<Signer, TrustError> {
+    /// Finds a trusted signer of `message`.
+    ///
+    /// # Errors
+    /// Where no signature is by a trusted key, or one by a trusted key does not fit the message.
+    pub(super) fn check(&self, message: &[u8], signatures: &[String]) -> Result<Signer, TrustError> {
         let parsed: Vec<_> = signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
         if self.keys.is_empty() {
             return Err(TrustError::NoKeys);

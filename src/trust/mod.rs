@@ -1,4 +1,4 @@
-//! Trust: minisign keys, signatures, and the decision whose signature counts.
+//! Trust: minisign keys, signatures, the signed manifest, and the decision which keys are trusted.
 //!
 //! Only prehashed signatures (`ED`) are accepted, in the one spelling that `oct` writes, so that no byte of a signature
 //! can change unnoticed. Formats: <https://jedisct1.github.io/minisign/#signature-format>.
@@ -6,10 +6,14 @@
 mod error;
 mod key;
 mod keyring;
+pub mod manifest;
 mod minisig;
 mod secret;
+pub mod signed;
 
 pub use error::TrustError;
 pub use key::{KeyId, TrustedKey};
 pub use keyring::{Keyring, add, remove};
+pub use manifest::Manifest;
 pub use secret::{KeyPair, Password, SigningKey};
+pub use signed::{SignedManifest, Signer, VerifiedManifest};

@@ -187,7 +187,7 @@ impl KeyPair {
             None => minisign::KeyPair::generate_unencrypted_keypair(),
         };
         let pair = pair.map_err(refuse)?;
-        let comment = crate::model::text::sanitize(comment);
+        let comment = crate::base::text::sanitize(comment);
         let secret = pair.sk.to_box(Some(&format!("oct secret key: {comment}"))).map_err(refuse)?.into_string();
         let base64 = pair.pk.to_base64();
         let public =

@@ -1,5 +1,5 @@
-//! `cargo bench --bench check`: questions to a folder of 200,000 images, with the index, without it, and beside them a
-//! plain `serde_json` load of the same folder. Every figure is of a process of its own, start included.
+//! `cargo bench --bench check`: questions to a folder of 200,000 images, and beside them a plain
+//! `serde_json` load of the same folder. Every figure is of a process of its own, start included.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod big;
@@ -23,37 +23,25 @@ fn main() {
     let archive = bundle(folder);
     let import = run(oct(folder, &["import", &archive, "--key", "oct.pub", "--quiet"]), Some(0));
     let data = folder.join("offline-db/data");
-    let index = std::fs::read_dir(folder.join("offline-db/.oct/index")).unwrap().next().unwrap().unwrap().path();
     let size = |path: PathBuf| std::fs::metadata(path).unwrap().len() as f64 / 1e6;
     let containers = size(data.join("containers/containers.db"));
-    println!(
-        "{IMAGES} images, {OPERATORS} operators; containers.db {containers:.1} MB, index {:.1} MB",
-        size(index.clone())
-    );
+    println!("{IMAGES} images, {OPERATORS} operators; containers.db {containers:.1} MB");
     std::fs::write(folder.join("questions"), questions()).unwrap();
 
     println!("\n{:<44} {:>10} {:>10}", "", "time", "peak MiB");
     let line = |name: &str, (time, peak): (Duration, u64)| {
         println!("{name:<44} {:>7.1} ms {:>10.1}", time.as_secs_f64() * 1e3, peak as f64 / 1024.0);
     };
-    line("import, index included", import);
+    line("import", import);
     let tag = format!("quay.io/maker-{}/product-{}:1.{}", 77_777 % 997, 77_777 % 4_999, 77_777 % 50);
     let by_digest = format!("quay.io/a/b@{}", digest(2 * 77_777));
     let key = ["--key", "oct.pub"];
     let one = |question: &[&str]| best(|| run(oct(folder, &[&["check"], question, &key[..]].concat()), Some(0)));
-    line("one image by digest, index", one(&["image", &by_digest]));
-    line("one image by tag, index", one(&["image", &tag]));
-    line("one operator, index", one(&["operator", "maker-7-op.v1.7.0"]));
+    line("one image by digest", one(&["image", &by_digest]));
+    line("one image by tag", one(&["image", &tag]));
+    line("one operator", one(&["operator", "maker-7-op.v1.7.0"]));
     let many = ["check", "--from", "questions", "--key", "oct.pub", "-q"];
-    line("10,000 questions, index", best(|| run(oct(folder, &many), Some(1))));
-    std::fs::remove_file(index).unwrap();
-    line(
-        "one image by digest, no index",
-        run(oct(folder, &["check", "image", &by_digest, "--key", "oct.pub", "-q"]), Some(0)),
-    );
-    line("10,000 questions, no index", run(oct(folder, &many), Some(1)));
-    let rebuilt = run(oct(folder, &["import", &archive, "--key", "oct.pub", "--quiet"]), Some(0));
-    line("import again: verify, make the index anew", rebuilt);
+    line("10,000 questions", best(|| run(oct(folder, &many), Some(1))));
     let mut plain = Command::new(std::env::current_exe().unwrap());
     plain.env(ROLE, folder.join("offline-db")).stdout(Stdio::null());
     line("plain serde_json load of the folder", run(plain, Some(0)));

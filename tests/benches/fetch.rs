@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oct::model::progress::{Progress, Silent};
+use oct::base::progress::{Progress, Silent};
 use oct::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
 use standin::{Catalog, Knobs, MadeUp, Standin};
 

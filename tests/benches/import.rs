@@ -1,8 +1,8 @@
 //! `cargo bench --bench import`: installing and verifying an archive of 200,000 images, and beside it, in the same
 //! rounds, what one would do by hand: `minisign -Vm`, `tar --zstd -xf` and `sync`. Needs minisign, tar and zstd.
 //!
-//! Every figure is of a process of its own, start included. `import` validates the data and, but for `--no-index`,
-//! writes the query index of `oct check`; by hand there is neither.
+//! Every figure is of a process of its own, start included. `import` validates the data; by hand nobody
+//! does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 mod big;
@@ -36,7 +36,7 @@ fn main() {
     }
     let signed = oct::archive::Archive::open(&folder.join(&archive)).unwrap().signed().clone();
     let unpacked =
-        oct::model::manifest::Manifest::parse(signed.unverified_text()).unwrap().unpacked_size() as f64 / 1e6;
+        oct::trust::manifest::Manifest::parse(signed.unverified_text()).unwrap().unpacked_size() as f64 / 1e6;
     println!("{IMAGES} images, {OPERATORS} operators; archive {size:.1} MB, {unpacked:.1} MB unpacked");
     println!("\n{:<44} {:>10} {:>7} {:>10}", "", "time", "ratio", "peak MiB");
     let mut by_hand = None;
@@ -74,8 +74,7 @@ fn tasks(archive: &str) -> Vec<Task> {
     };
     vec![
         Task { name: "minisign -Vm, tar --zstd -xf, sync", afresh: true, command: Box::new(by_hand) },
-        task("oct import --no-index, validation included", true, &["import", "--to", "new", "--no-index"]),
-        task("oct import, validation and index included", true, &["import", "--to", "new"]),
+        task("oct import, validation included", true, &["import", "--to", "new"]),
         task("oct import of what is installed already", false, &["import", "--to", "new"]),
         task("oct import --dry-run", true, &["import", "--to", "new", "--dry-run"]),
         task("oct verify of the archive", false, &["verify"]),

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
 use oct::archive::Archive;
-use oct::model::document::Body;
-use oct::model::manifest::Manifest;
-use oct::model::snapshot::Snapshot;
-use oct::model::tnf::{ContainerEntry, Validator, read_containers};
-use oct::model::{Document, SignedManifest, chart, constraint, limits, version};
+use oct::base::limits;
+use oct::catalog::document::{Body, Document};
+use oct::catalog::snapshot::Snapshot;
+use oct::catalog::{ContainerEntry, Validator, chart, read_containers};
+use oct::certify::{constraint, version};
 use oct::trust::Keyring;
+use oct::trust::manifest::Manifest;
+use oct::trust::signed::SignedManifest;
 
 use crate::forge::{Forge, compress};
 

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use oct::model::catalog::Catalog as Read;
-use oct::model::document::Operator;
-use oct::model::tnf::OperatorPage;
-use oct::model::verdict::Lookup as _;
+use oct::catalog::OperatorPage;
+use oct::catalog::document::Operator;
+use oct::certify::lookup::Catalog as Read;
+use oct::certify::verdict::Lookup as _;
 use proptest::prelude::*;
 use serde_json::Value;
 use standin::{Catalog, Knobs, MadeUp, Standin};
@@ -120,7 +120,7 @@ fn everything_certified_is_found_and_nothing_else_by_index_and_without() {
             .collect();
         lines.extend(strangers);
         let answer = ask(&host, "db", &lines);
-        assert_eq!((answer["index"].as_bool(), &answer["warnings"]), (Some(true), &serde_json::json!([])));
+        assert_eq!(answer["warnings"], serde_json::json!([]));
         let rows = answer["rows"].as_array().unwrap();
         for (line, row) in lines.iter().zip(rows).take(certified) {
             assert_eq!(row["offline"]["certified"], true, "{line}: {row:#}");
@@ -132,11 +132,6 @@ fn everything_certified_is_found_and_nothing_else_by_index_and_without() {
             assert_eq!(row["offline"]["code"], "no-digest", "{line}");
         }
 
-        std::fs::remove_dir_all(host.path("db/.oct/index")).unwrap();
-        let plain = ask(&host, "db", &lines);
-        assert_eq!(plain["index"], false);
-        assert!(plain["warnings"].to_string().contains("there is no index"), "{}", plain["warnings"]);
-        assert!(plain["rows"] == answer["rows"]);
         let archive = ask(&host, &host.archive(), &lines);
         assert_eq!(archive["kind"], "archive");
         assert!(archive["rows"] == answer["rows"]);
@@ -171,56 +166,7 @@ fn an_image_is_certified_by_the_digest_of_its_manifest_list() {
 }
 
 #[test]
-fn a_foreign_or_damaged_index_does_not_answer_and_the_next_import_mends_it() {
-    let server = made_up(14);
-    let host = installed(&server);
-    let lines = vec!["quay.io/nobody/nothing:1".to_owned()];
-    let index = || {
-        let mut files = std::fs::read_dir(host.path("db/.oct/index")).unwrap();
-        files.next().unwrap().unwrap().path()
-    };
-    let state = || {
-        let answer = ask(&host, "db", &lines);
-        assert_eq!(answer["rows"][0]["offline"]["code"], "no-repository");
-        (answer["index"] == true, answer["warnings"].to_string())
-    };
-    assert_eq!(state(), (true, "[]".into()));
-
-    let good = std::fs::read(index()).unwrap();
-    std::fs::write(index(), &good[..good.len() / 2]).unwrap();
-    assert!(state().1.contains("damaged"), "{:?}", state());
-    // A block alone, which no table of contents shows.
-    let mut bytes = good.clone();
-    bytes[0] ^= 1;
-    std::fs::write(index(), bytes).unwrap();
-    let again = host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db"]);
-    assert!(again.starts_with("Already installed"), "{again}");
-    assert!(state().0);
-
-    // The same bytes, written again: times change, so nobody knows what came in between.
-    let page = std::fs::read_dir(host.path("db/data/operators")).unwrap().next().unwrap().unwrap().path();
-    let bytes = std::fs::read(&page).unwrap();
-    std::fs::write(&page, &bytes).unwrap();
-    let (used, warnings) = state();
-    assert!(!used && warnings.contains("changed or copied since"), "{warnings}");
-    assert!(!warnings.contains("not what was signed"), "{warnings}");
-    std::fs::write(&page, [&bytes[..], b"\n"].concat()).unwrap();
-    assert!(state().1.contains("is not what was signed"));
-    std::fs::write(&page, &bytes).unwrap();
-
-    // The index of another catalog under the name of this one.
-    server.remove(&server.truth().certified[0].id);
-    let other = Host::with_key();
-    assert!(other.bundle(&server, &[]).status.success());
-    other.ok(&["import", &other.archive(), "--key", "oct.pub", "--to", "db"]);
-    let foreign = std::fs::read_dir(other.path("db/.oct/index")).unwrap().next().unwrap().unwrap().path();
-    std::fs::copy(foreign, index()).unwrap();
-    let (used, warnings) = state();
-    assert!(!used && warnings.contains("another catalog"), "{warnings}");
-}
-
-#[test]
-fn a_rollback_answers_from_the_index_of_the_version_that_it_puts_back() {
+fn after_a_rollback_the_version_that_was_put_back_answers() {
     let server = made_up(16);
     let host = installed(&server);
     let removed = server.truth().certified.iter().find_map(|image| {
@@ -235,25 +181,11 @@ fn a_rollback_answers_from_the_index_of_the_version_that_it_puts_back() {
     host.ok(&["import", "second", "--key", "oct.pub", "--to", "db", "--allow-downgrade"]);
     let state = || {
         let answer = ask(&host, "db", std::slice::from_ref(&line));
-        (answer["index"] == true, answer["rows"][0]["offline"]["certified"] == true)
+        answer["rows"][0]["offline"]["certified"] == true
     };
-    assert_eq!(state(), (true, false));
+    assert!(!state());
     host.ok(&["rollback", "db", "--key", "oct.pub"]);
-    assert_eq!(state(), (true, true));
-}
-
-#[test]
-fn an_import_without_an_index_is_answered_from_the_data() {
-    let server = made_up(17);
-    let host = Host::with_key();
-    assert!(host.bundle(&server, &[]).status.success());
-    for said in ["Installed", "Already installed"] {
-        let text = host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db", "--no-index"]);
-        assert!(text.starts_with(said), "{text}");
-        assert!(!host.path("db/.oct/index").exists());
-    }
-    let answer = ask(&host, "db", &["quay.io/nobody/nothing:1".to_owned()]);
-    assert_eq!((&answer["index"], &answer["rows"][0]["offline"]["code"]), (&false.into(), &"no-repository".into()));
+    assert!(state());
 }
 
 #[test]
@@ -294,7 +226,7 @@ proptest! {
         let mut read = Vec::new();
         for (number, page) in written.chunks(500).enumerate() {
             let mut bytes = Vec::new();
-            oct::model::tnf::write_operator_page(page, number, written.len(), &mut bytes).unwrap();
+            oct::catalog::write_operator_page(page, number, written.len(), &mut bytes).unwrap();
             prop_assert_eq!(serde_json::from_slice::<OperatorPage>(&bytes).unwrap().data.len(), page.len());
             catalog.read_operator_page(&bytes[..]).unwrap();
             // The model of Go's decoder: what a row does not name stays as an earlier page left it.
@@ -313,7 +245,7 @@ proptest! {
             .collect();
         prop_assert_eq!(&read, &triples);
         for [csv, ocp, _] in &triples {
-            let found = catalog.operators(oct::model::verdict::operator_name(csv)).unwrap();
+            let found = catalog.operators(oct::certify::verdict::operator_name(csv)).unwrap();
             prop_assert!(found.iter().any(|bundle| bundle.csv == *csv && bundle.ocp == *ocp));
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oct::base::progress::{Progress, Silent};
 use oct::exporter::{FetchOptions, Fetched, HttpOptions, Plan, RetryPolicy, SourceError, fetch};
-use oct::model::progress::{Progress, Silent};
 use standin::{Catalog, Churn, Fault, Knobs, MadeUp, Mark, RetryAfter, Standin, TieOrder};
 
 /// A plan for everything that `server` has, and quick retries.
@@ -68,7 +68,7 @@ fn fetched_triples(fetched: &Fetched) -> Vec<[String; 3]> {
 fn assert_equals_truth(server: &Standin, fetched: &Fetched) {
     assert_eq!(image_ids(fetched), ids(&server.truth().certified));
     assert_eq!(fetched_triples(fetched), triples(server));
-    let charts = oct::model::chart::parse_index(&fetched.snapshot.chart_index).unwrap();
+    let charts = oct::catalog::chart::parse_index(&fetched.snapshot.chart_index).unwrap();
     assert_eq!(charts.len(), server.truth().charts.len());
 }
 

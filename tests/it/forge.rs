@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oct::model::manifest::{Body, Counts, FORMAT, File, Manifest, VERSION, content_digest};
-use oct::model::snapshot::Snapshot;
-use oct::model::{Document, Image, MemberPath, Operator, Progress, Sha256Digest};
+use oct::base::digest::Sha256Digest;
+use oct::base::member::MemberPath;
+use oct::base::progress::Progress;
+use oct::catalog::document::{Document, Image, Operator};
+use oct::catalog::provenance::Counts;
+use oct::catalog::snapshot::Snapshot;
 use oct::ops::import::{ImportOptions, ImportReport, import};
+use oct::trust::manifest::{Body, FORMAT, File, Manifest, VERSION, content_digest};
 use oct::trust::{KeyPair, Keyring, SigningKey};
 
 /// The `created` of every archive here.
@@ -46,10 +50,10 @@ fn image(number: u64) -> Image {
             "tags":[{{"name":"v{number}"}},{{"name":"latest"}}],"manifest_list_digest":"sha256:{:064x}"}}]}}"#,
         number + 1_000
     );
-    let api: oct::model::document::ApiImage = serde_json::from_str(&text).unwrap();
+    let api: oct::catalog::document::ApiImage = serde_json::from_str(&text).unwrap();
     match Document::from(api).body {
-        oct::model::document::Body::Image(image) => *image,
-        oct::model::document::Body::Operator(_) => unreachable!(),
+        oct::catalog::document::Body::Image(image) => *image,
+        oct::catalog::document::Body::Operator(_) => unreachable!(),
     }
 }
 
@@ -291,7 +295,6 @@ pub fn try_import(
         max_age: None,
         dry_run: false,
         keep: 1,
-        index: true,
         now: "2026-03-05T00:00:00Z".parse().unwrap(),
     };
     import(file, &options, keyring, progress)

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use oct::model::progress::Silent;
-use oct::model::{Class, Classified as _, Sha256Digest};
+use oct::base::digest::Sha256Digest;
+use oct::base::failure::{Class, Classified as _};
+use oct::base::progress::Silent;
 use oct::ops::Error;
 use oct::trust::Keyring;
 
@@ -140,7 +141,7 @@ fn manifests() {
     replaced("operators beyond counting", "\"operators\": 3", "\"operators\": 18446744073709551615", "operators");
     let deep = format!("\"tool\": {}{}", "[".repeat(50_000), "]".repeat(50_000));
     replaced("deep JSON", "\"tool\": \"oct 0.0.0\"", &deep, "not of oct's form");
-    let mut changed = |name: &str, words, change: &dyn Fn(&mut oct::model::Manifest)| {
+    let mut changed = |name: &str, words, change: &dyn Fn(&mut oct::trust::manifest::Manifest)| {
         let mut manifest = manifest.clone();
         change(&mut manifest);
         cases.push(case(name, forge.of_text(&manifest.to_text(), &body), words));
@@ -159,7 +160,7 @@ fn manifests() {
     changed("empty body", "behind its end", &|m| m.body.size = 0);
     changed("digest of a file", "has SHA-256", &|m| {
         m.files[1].sha256 = Sha256Digest::of(b"?");
-        m.content = oct::model::manifest::content_digest(&m.files);
+        m.content = oct::trust::manifest::content_digest(&m.files);
     });
     changed("size of a file", "stands where", &|m| m.files[1].size += 1);
     changed("one digest more", "keys in containers.db", &|m| m.counts.digests += 1);

@@ -11,8 +11,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use oct::base::failure::{Class, Classified as _};
 use oct::importer::{Action, Checkpoint, Recovered, StoreError};
-use oct::model::{Class, Classified as _};
 
 use super::install_support::*;
 

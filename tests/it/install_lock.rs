@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use oct::base::failure::{Class, Classified as _};
+use oct::base::progress::Silent;
 use oct::importer::{Checkpoint, Recovered, Store, StoreError};
-use oct::model::progress::Silent;
-use oct::model::{Class, Classified as _};
 
 use super::install_support::*;
 

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper may fail the test")]
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -15,34 +14,73 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oct::base::digest::Sha256Digest;
+use oct::base::failure::Classified as _;
+use oct::base::member::MemberPath;
+use oct::base::progress::Silent;
+use oct::catalog::document::Operator;
+use oct::catalog::layout::{self, Kind, OPERATORS_PER_PAGE};
+use oct::catalog::provenance::Counts;
+use oct::catalog::{Validation, Validator, write_operator_page};
 use oct::importer::{
     Checkpoint, Checkpoints, Holder, InstallOptions, Locked, NoCheckpoints, Reading, Report, Result, Store, StoreError,
 };
-use oct::model::manifest::{Body, Counts, FORMAT, File, MANIFEST_FILE, VERSION, content_digest};
-use oct::model::progress::Silent;
-use oct::model::tnf::Validation;
-use oct::model::{
-    Classified as _, Manifest, MemberPath, Sha256Digest, SignatureCheck, SignedManifest, Signer, VerifiedManifest,
-    layout,
-};
+use oct::trust::manifest::{Body, FORMAT, File, MANIFEST_FILE, Manifest, VERSION, content_digest};
+use oct::trust::{Keyring, SignedManifest, SigningKey, VerifiedManifest};
 
 /// The time of every test.
 pub fn now() -> Timestamp {
     "2026-05-06T07:08:09Z".parse().unwrap()
 }
 
-/// Vouches for everything that `signed` was made of, as a trusted key would.
-pub struct Vouch(pub String);
+/// Secret keys that sign the catalogs of these tests, and nothing else. They are fixed, so that a child process signs
+/// the same bytes.
+const KEYS: [&str; 2] = [
+    "untrusted comment: oct secret key: of the tests\nRWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/QcjE2TkK424Az0T0GWnNvB+1HnoqwmVCvl621edi/RGpJavXRZkwTWu2IbdFT4BzEDkStuemlw6odcmXQCk8gx9I89JUPeNidm1rQFSWAfOWwdzfhWhzkbia8FEeD7aEDGo8Xr2O8=\n",
+    "untrusted comment: oct secret key: of the tests\nRWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA6MrXXJWk2dnG2Z5tmQ++7yKWRflDC2um6tBvLO8PbKZikvchPxtkSrmZxIbl/eRevtBEAdciexGCRekrFWdmtJtm26ujZPCof2xrF+bj1dbQ6cGTZOYU/EqZw0OjIXoeKtBLu2Pyllw=\n",
+];
 
-impl SignatureCheck for Vouch {
-    type Error = Infallible;
-
-    fn check(&self, _: &[u8], _: &[String]) -> std::result::Result<Signer, Infallible> {
-        Ok(Signer { key_id: "0123456789ABCDEF".into(), origin: "a test".into(), comment: self.0.clone() })
-    }
+fn signing_keys() -> [SigningKey; 2] {
+    KEYS.map(|text| SigningKey::parse(text, "a test", || Ok(None)).unwrap())
 }
 
-/// A catalog of made-up bytes.
+/// A keyring that trusts the catalogs of these tests.
+pub fn keyring() -> Keyring {
+    Keyring::new(signing_keys().iter().map(|key| key.public().clone()).collect())
+}
+
+/// Images of a made-up catalog.
+const IMAGES: u64 = 3_000;
+
+/// The file at `path` of the catalog with this letter.
+fn content(letter: char, path: &MemberPath, operators: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    match Kind::of(path).unwrap() {
+        Kind::ArchiveJson => {
+            write!(out, r#"{{"containers":{IMAGES},"operators":{operators},"charts":1}}"#).unwrap();
+        }
+        Kind::Containers => {
+            let entry = |number| {
+                format!(
+                    r#""sha256:{number:064x}":{{"_id":"{number:024x}","certified":true,"architecture":"{letter}"}}"#
+                )
+            };
+            write!(out, "{{{}}}", (0..IMAGES).map(entry).collect::<Vec<_>>().join(",\n")).unwrap();
+        }
+        Kind::Helm => write!(out, "entries:\n  {letter}:\n  - version: 1.0.0\n").unwrap(),
+        Kind::OperatorPage { number, size } => {
+            let row = |at: usize| Operator {
+                csv_name: format!("{letter}.v{}.0.0", number * OPERATORS_PER_PAGE + at).into(),
+                ocp_version: "4.16".into(),
+                channel_name: "stable".into(),
+            };
+            write_operator_page(&(0..size).map(row).collect::<Vec<_>>(), number, operators, &mut out).unwrap();
+        }
+    }
+    out
+}
+
+/// A small made-up catalog.
 pub struct Catalog {
     pub manifest: VerifiedManifest,
     pub files: BTreeMap<String, Vec<u8>>,
@@ -54,8 +92,8 @@ impl Catalog {
         let operators = if letter.is_ascii_uppercase() && (letter as u32).is_multiple_of(2) { 1_200 } else { 700 };
         let mut files = BTreeMap::new();
         for path in layout::paths(operators) {
-            let lines = if path == layout::CONTAINERS_DB { 8_000 } else { 30 };
-            files.insert(path.clone(), format!("{letter} {path}\n").repeat(lines).into_bytes());
+            let bytes = content(letter, &MemberPath::new(path.clone()).unwrap(), operators);
+            files.insert(path, bytes);
         }
         let list: Vec<_> = files
             .iter()
@@ -73,19 +111,23 @@ impl Catalog {
             tool: format!("test {letter}"),
             partial: None,
             sources: vec![],
-            counts: Counts { containers: 1, digests: 1, operators: operators as u64, charts: 1 },
+            counts: Counts { containers: IMAGES, digests: IMAGES, operators: operators as u64, charts: 1 },
             body: Body { size: 1, sha256: Sha256Digest::of(b"body") },
             content: content_digest(&list),
             files: list,
         };
-        let vouch = Vouch(manifest.trusted_comment(MANIFEST_FILE));
-        let signatures = vec![format!("first signature of {letter}\n"), format!("second signature of {letter}\n")];
-        let manifest = SignedManifest::new(manifest.to_text(), signatures).verify(&vouch).unwrap();
+        let (text, comment) = (manifest.to_text(), manifest.trusted_comment(MANIFEST_FILE));
+        let signatures = signing_keys().map(|key| key.sign(&mut text.as_bytes(), &comment).unwrap());
+        let manifest = SignedManifest::new(text, signatures.to_vec()).verify(&keyring()).unwrap();
         Self { manifest, files }
     }
 
     pub fn validation(&self) -> Validation {
-        Validation { counts: self.manifest.counts }
+        let mut validator = Validator::new(self.manifest.counts);
+        for (path, bytes) in &self.files {
+            validator.read(&MemberPath::new(path.clone()).unwrap(), bytes.as_slice()).unwrap();
+        }
+        validator.finish().unwrap()
     }
 
     /// Installs it into a locked folder.
@@ -104,7 +146,7 @@ impl Catalog {
 
     /// The name that its archive would have.
     pub fn archive(&self) -> String {
-        oct::model::ArchiveName::new(self.manifest.created).to_string()
+        oct::archive::name::ArchiveName::new(self.manifest.created).to_string()
     }
 
     /// Whether a folder holds exactly this catalog below `data`.
@@ -153,10 +195,7 @@ pub fn names(dir: &Path) -> Vec<String> {
 /// Fails unless the folder holds nothing but what an idle folder holds.
 pub fn assert_tidy(dir: &Path, about: &str) {
     for name in names(&dir.join(".oct")) {
-        assert!(
-            ["history.jsonl", "index", "lock", "previous"].contains(&name.as_str()),
-            "{about}: `.oct/{name}` is left over"
-        );
+        assert!(["history.jsonl", "lock", "previous"].contains(&name.as_str()), "{about}: `.oct/{name}` is left over");
     }
     for version in names(&dir.join(".oct/previous")) {
         assert!(dir.join(".oct/previous").join(&version).join("data").exists(), "{about}: `{version}` is empty");
@@ -450,8 +489,7 @@ fn work(job: &Job, hooks: Arc<dyn Checkpoints>) -> Result<()> {
         let reading = store.read(&holder("oct status"), wait, &Silent)?;
         let installed = reading.installed()?.expect("something is installed");
         let manifest = installed.manifest.expect("with a manifest");
-        let parsed = Manifest::parse(manifest.unverified_text()).unwrap();
-        let manifest = manifest.verify(&Vouch(parsed.trusted_comment(MANIFEST_FILE))).unwrap();
+        let manifest = manifest.verify(&keyring()).unwrap();
         let findings = reading.verify_files(&manifest);
         assert!(findings.is_intact(), "{findings:?}");
         return Ok(());

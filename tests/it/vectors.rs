@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use oct::model::constraint::satisfies;
-use oct::model::progress::Silent;
-use oct::model::questions::{ChartQuestion, OperatorQuestion, Question};
-use oct::model::reference::ImageReference;
+use oct::base::progress::Silent;
+use oct::certify::constraint::satisfies;
+use oct::certify::questions::{ChartQuestion, OperatorQuestion, Question};
+use oct::certify::reference::ImageReference;
 use oct::ops::check::{Row, check};
 use oct::ops::keys::Keyring;
 use serde::Deserialize;

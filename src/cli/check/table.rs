@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::super::output::Output;
 use super::super::wrap::wrap;
 use super::{Summary, certified, counting};
-use crate::model::questions::Row;
-use crate::model::text::{count, sanitize};
+use crate::base::text::{count, sanitize};
+use crate::certify::questions::Row;
 use crate::ops::check::{CheckReport, Comparison};
 
 /// Columns of the verdict.

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use oct::model::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
-use oct::model::snapshot::Snapshot;
+use oct::catalog::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
+use oct::catalog::snapshot::Snapshot;
 
 pub const IMAGES: usize = 200_000;
 pub const OPERATORS: usize = 30_000;
@@ -59,7 +59,7 @@ pub fn best(mut once: impl FnMut() -> (Duration, u64)) -> (Duration, u64) {
 
 /// The digest of this number.
 pub fn digest(number: usize) -> String {
-    format!("sha256:{}", oct::model::Sha256Digest::of(&number.to_le_bytes()))
+    format!("sha256:{}", oct::base::digest::Sha256Digest::of(&number.to_le_bytes()))
 }
 
 fn snapshot() -> Snapshot {
@@ -102,7 +102,8 @@ fn snapshot() -> Snapshot {
 
 /// A signed archive of the snapshot, by name.
 pub fn bundle(folder: &Path) -> String {
-    use oct::model::manifest::{self, Manifest};
+    use oct::trust::manifest;
+    use oct::trust::manifest::Manifest;
     let snapshot = snapshot();
     let layout = snapshot.layout().unwrap();
     let mut body = tempfile::tempfile().unwrap();
@@ -124,8 +125,8 @@ pub fn bundle(folder: &Path) -> String {
     let text = manifest.to_text();
     let comment = manifest.trusted_comment(manifest::MANIFEST_FILE);
     let signature = key.sign(&mut text.as_bytes(), &comment).unwrap();
-    let signed = oct::model::SignedManifest::new(text, vec![signature]);
-    let name = oct::model::ArchiveName::new(manifest.created);
+    let signed = oct::trust::signed::SignedManifest::new(text, vec![signature]);
+    let name = oct::archive::name::ArchiveName::new(manifest.created);
     let comment = manifest.trusted_comment(name.as_str());
     oct::archive::publish::<oct::ops::Error>(folder, &name, &signed, &mut body, |content| {
         Ok(key.sign(content, &comment)?)

@@ -1,0 +1,184 @@
+//! The archive's header: the manifest as a string, and signatures over exactly those bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::TrustError;
+use super::keyring::Keyring;
+use super::manifest::{MANIFEST_FILE, Manifest, ManifestError};
+use crate::base::{limits, text};
+
+/// A manifest with its signatures, **unverified**. [`SignedManifest::verify`] is the only way on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedManifest {
+    /// The manifest's text, byte for byte as it was signed.
+    manifest: String,
+    /// Texts of `.minisig` files over the manifest.
+    signatures: Vec<String>,
+}
+
+/// A header that is not of the form that `oct bundle` writes.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    /// Not JSON, or other fields than `manifest` and `signatures`.
+    #[error("the header is not of oct's form: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The same JSON in another spelling; a flipped bit can look so.
+    #[error("the header is spelled differently from how oct writes it")]
+    NotCanonical,
+    /// No signature at all.
+    #[error("the header holds no signature")]
+    Unsigned,
+    /// More signatures than any rotation needs.
+    #[error("the header holds {0} signatures, more than {max}", max = limits::SIGNATURES)]
+    TooManySignatures(usize),
+}
+
+/// Why a signed manifest was not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// No signature by a trusted key, or a bad one.
+    #[error(transparent)]
+    Signature(#[from] TrustError),
+    /// Signed, but not a manifest that this version reads.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The signature was made for something else.
+    #[error("the signature's trusted comment is `{found}`, the manifest says `{expected}`")]
+    Comment {
+        /// What the manifest's signatures have to state.
+        expected: String,
+        /// What this one states, made harmless.
+        found: String,
+    },
+}
+
+impl SignedManifest {
+    /// Puts a manifest's text and its signatures together.
+    #[must_use]
+    pub fn new(manifest: String, signatures: Vec<String>) -> Self {
+        Self { manifest, signatures }
+    }
+
+    /// The header's bytes, the one spelling that readers accept.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // Strings and a list of strings always serialize.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads the header's bytes.
+    ///
+    /// # Errors
+    /// Everything but the exact bytes that [`Self::encode`] gives is refused.
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let header: Self = serde_json::from_slice(bytes)?;
+        if header.encode() != bytes {
+            return Err(HeaderError::NotCanonical);
+        }
+        match header.signatures.len() {
+            0 => Err(HeaderError::Unsigned),
+            count if count > limits::SIGNATURES => Err(HeaderError::TooManySignatures(count)),
+            _ => Ok(header),
+        }
+    }
+
+    /// The manifest's text. Nothing vouches for it yet.
+    #[must_use]
+    pub fn unverified_text(&self) -> &str {
+        &self.manifest
+    }
+
+    /// The texts of the signatures.
+    #[must_use]
+    pub fn signatures(&self) -> &[String] {
+        &self.signatures
+    }
+
+    /// Has the signatures checked, then reads the manifest.
+    ///
+    /// # Errors
+    /// Where no trusted key vouches for these bytes, or they are no manifest of this format.
+    pub fn verify(self, keyring: &Keyring) -> Result<VerifiedManifest, VerifyError> {
+        let signer = keyring.check(self.manifest.as_bytes(), &self.signatures)?;
+        let manifest = Manifest::parse(&self.manifest)?;
+        let expected = manifest.trusted_comment(MANIFEST_FILE);
+        if signer.comment != expected {
+            return Err(VerifyError::Comment { expected, found: text::sanitize(&signer.comment) });
+        }
+        Ok(VerifiedManifest { manifest, signed: self, signer })
+    }
+}
+
+/// Who vouches for a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Key id: 16 upper-case hexadecimal digits, as minisign prints it.
+    pub key_id: String,
+    /// Where the trusted key was found.
+    pub origin: String,
+    /// The signature's trusted comment.
+    pub comment: String,
+}
+
+/// A manifest for which a trusted key vouches. Only [`SignedManifest::verify`] makes one: its fields are
+/// private to this file. Unpacking takes nothing else.
+#[derive(Debug, Clone)]
+pub struct VerifiedManifest {
+    manifest: Manifest,
+    signed: SignedManifest,
+    signer: Signer,
+}
+
+impl VerifiedManifest {
+    /// The text and the signatures that it was read from.
+    #[must_use]
+    pub fn signed(&self) -> &SignedManifest {
+        &self.signed
+    }
+
+    /// The key that vouches for it.
+    #[must_use]
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+}
+
+impl std::ops::Deref for VerifiedManifest {
+    type Target = Manifest;
+
+    fn deref(&self) -> &Manifest {
+        &self.manifest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn round_trip(manifest in ".*", signatures in prop::collection::vec(".*", 1..4)) {
+            let header = SignedManifest::new(manifest, signatures);
+            prop_assert_eq!(SignedManifest::decode(&header.encode()).unwrap(), header);
+        }
+
+        #[test]
+        fn one_spelling_only(position in 0usize..40, bit in 0u8..8) {
+            let bytes = SignedManifest::new("{\"a\": 1}\n".into(), vec!["x".into()]).encode();
+            let mut flipped = bytes.clone();
+            let position = position % bytes.len();
+            flipped[position] ^= 1 << bit;
+            if let Ok(header) = SignedManifest::decode(&flipped) {
+                prop_assert_eq!(header.encode(), flipped);
+            }
+        }
+    }
+
+    #[test]
+    fn unsigned_is_refused() {
+        let bytes = SignedManifest::new("{}".into(), vec![]).encode();
+        assert!(matches!(SignedManifest::decode(&bytes), Err(HeaderError::Unsigned)));
+    }
+}
