@@ -187,7 +187,7 @@ fn write(
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
-        let key = keys.first().ok_or_else(|| TrustError::NoSecretKey)?;
+        let key = keys.first().ok_or(TrustError::NoSecretKey)?;
         Ok(key.sign(content, &comment)?)
     })?;
     Ok((manifest, published))

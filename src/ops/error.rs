@@ -93,7 +93,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
         /// The first difference.
-        first: Deviation,
+        first: Box<Deviation>,
         /// How many more there are.
         more: u64,
     },

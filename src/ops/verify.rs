@@ -71,7 +71,7 @@ pub(super) fn require_intact(path: &Path, findings: &Findings) -> Result<(), Err
         }
         Some(first) => Err(Error::Deviates {
             path: path.to_owned(),
-            first: first.clone(),
+            first: Box::new(first.clone()),
             more: findings.deviations.len() as u64 - 1 + findings.more,
         }),
     }
