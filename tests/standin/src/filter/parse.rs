@@ -12,13 +12,20 @@
 use super::{Expr, Field, Literal, Op, Test};
 use crate::clock;
 use crate::fields::{FieldKind, Fields};
+use crate::upstream::DateCompare;
 
 /// How deep parentheses may nest.
 const MAX_DEPTH: usize = 64;
 
-/// Parses a filter over documents with the given fields. The error is a sentence for the client.
+/// Parses a filter that compares dates as instants.
+#[cfg(test)]
 pub(crate) fn parse(text: &str, fields: &Fields) -> Result<Expr, String> {
-    let mut parser = Parser { text, at: 0, depth: 0, fields };
+    parse_with(text, fields, DateCompare::Instant)
+}
+
+/// Parses a filter over documents with the given fields. The error is a sentence for the client.
+pub(crate) fn parse_with(text: &str, fields: &Fields, dates: DateCompare) -> Result<Expr, String> {
+    let mut parser = Parser { text, at: 0, depth: 0, fields, dates };
     let expr = parser.any()?;
     parser.skip_space();
     if parser.at < text.len() {
@@ -32,6 +39,7 @@ struct Parser<'a> {
     at: usize,
     depth: usize,
     fields: &'a Fields,
+    dates: DateCompare,
 }
 
 impl<'a> Parser<'a> {
@@ -111,9 +119,11 @@ impl<'a> Parser<'a> {
         self.skip_space();
         let raw = if matches!(op, Op::In | Op::Out) { self.list()? } else { vec![self.value()?] };
         let mut values = Vec::with_capacity(raw.len());
+        let as_text = kind == FieldKind::Date && self.dates.by_text(op);
         for text in raw {
-            values.push(literal(name, kind, op, text)?);
+            values.push(literal(name, kind, op, text, as_text)?);
         }
+        let kind = if as_text { FieldKind::Text } else { kind };
         let field = field(name, kind, &values);
         Ok(Expr::Test(Test { field, op, values }))
     }
@@ -198,7 +208,7 @@ fn single_or(mut parts: Vec<Expr>, many: fn(Vec<Expr>) -> Expr) -> Expr {
     if parts.len() == 1 { parts.remove(0) } else { many(parts) }
 }
 
-fn literal(name: &str, kind: FieldKind, op: Op, raw: Raw) -> Result<Literal, String> {
+fn literal(name: &str, kind: FieldKind, op: Op, raw: Raw, as_text: bool) -> Result<Literal, String> {
     let text = match raw {
         Raw::Bare(word) if word == "null" => {
             return if matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge) {
@@ -212,7 +222,11 @@ fn literal(name: &str, kind: FieldKind, op: Op, raw: Raw) -> Result<Literal, Str
     let wrong = |what: &str| format!("'{text}' is not {what}, as '{name}' demands");
     match kind {
         FieldKind::Text => Ok(Literal::Text(text)),
-        FieldKind::Date => clock::parse(&text).map(Literal::Date).ok_or_else(|| wrong("a date")),
+        FieldKind::Date => match clock::parse(&text) {
+            None => Err(wrong("a date")),
+            Some(_) if as_text => Ok(Literal::Text(text)),
+            Some(date) => Ok(Literal::Date(date)),
+        },
         FieldKind::Flag => match text.as_str() {
             "true" => Ok(Literal::Flag(true)),
             "false" => Ok(Literal::Flag(false)),
