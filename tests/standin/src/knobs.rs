@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use crate::order::TieOrder;
-use crate::upstream::{Access, DateCompare, Outage, Ping, Profile, SlowPaths};
+use crate::upstream::{Access, DateCompare, DateForm, Outage, Ping, Profile, SlowPaths};
 
 /// The behaviour of a stand-in. The default is a quick and faultless server.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,8 @@ pub struct Knobs {
     pub slow: SlowPaths,
     /// How filters compare dates.
     pub date_compare: DateCompare,
+    /// Which dates filters may hold.
+    pub date_form: DateForm,
     /// What the front end wants to see.
     pub access: Access,
     /// A time in which nothing is answered rightly.
@@ -132,6 +134,7 @@ impl Default for Knobs {
             print_requests: false,
             slow: SlowPaths::default(),
             date_compare: DateCompare::default(),
+            date_form: DateForm::default(),
             access: Access::default(),
             outage: Outage::default(),
             ping: Ping::default(),

@@ -73,4 +73,6 @@ pub use log::{Request, Stats};
 pub use made_up::{MadeUp, UNPARSABLE_KUBE_VERSIONS};
 pub use server::Standin;
 pub use truth::{ChartVersion, Document, Mark, Since, Truth};
-pub use upstream::{Access, DateCompare, Form, Outage, OutageForm, Ping, Profile, SlowEnd, SlowPaths, Treatment};
+pub use upstream::{
+    Access, DateCompare, DateForm, Form, Outage, OutageForm, Ping, Profile, SlowEnd, SlowPaths, Treatment,
+};

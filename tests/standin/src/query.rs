@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::endless;
 use crate::fields::Fields;
-use crate::filter::{self, Expr, Field, Test};
+use crate::filter::{self, Dates, Expr, Field, Test};
 use crate::form::Traits;
 use crate::knobs::{Knobs, Oversized, TieOrder};
 use crate::order::{Order, Sort};
@@ -78,9 +78,10 @@ impl Query {
         let page = number(params, "page", 0, 0)?;
         let asked = number(params, "page_size", knobs.default_page_size, 1)?;
         let page_size = asked.min(knobs.max_page_size);
+        let dates = Dates { compare: knobs.date_compare, form: knobs.date_form };
         let mut filter = Vec::new();
         for text in all(params, "filter") {
-            filter.extend(filter::parse_with(text, fields, knobs.date_compare)?.into_conjunction());
+            filter.extend(filter::parse_with(text, fields, dates)?.into_conjunction());
         }
         let mut sort = sort(params, fields)?;
         let traits = Traits::new(&filter, sort.order, *endpoint != Endpoint::Bundles);

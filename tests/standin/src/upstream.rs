@@ -128,6 +128,29 @@ pub enum DateCompare {
     Text,
 }
 
+/// Which dates filters may hold; others get status 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum DateForm {
+    /// With Z or with an offset
+    #[default]
+    Any,
+    /// With Z only
+    Zulu,
+    /// With an offset only
+    Offset,
+}
+
+impl DateForm {
+    pub(crate) fn allows(self, text: &str) -> bool {
+        let zulu = text.ends_with(['Z', 'z']);
+        match self {
+            DateForm::Any => true,
+            DateForm::Zulu => zulu,
+            DateForm::Offset => !zulu,
+        }
+    }
+}
+
 impl DateCompare {
     /// Whether the operator compares dates byte by byte.
     pub(crate) fn by_text(self, op: Op) -> bool {
@@ -199,23 +222,26 @@ pub enum Ping {
     Forbidden,
 }
 
-/// Several knobs at once.
+/// Several knobs at once. `Upstream` is what is reported of the real server; `Proven` answers
+/// nothing but what public clients are seen to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
-    /// A quick server that answers every question: the default
+    /// Every question is answered: the default
     Plain,
-    /// Stalls what the real server is reported to stall: images off the index, their counts, deep pages; == on dates compares texts, sort_by=_id is refused
+    /// Images off the index, their counts and deep pages stall, sort_by=_id is refused, == compares dates as texts
     Upstream,
-    /// Answers nothing but what public clients are seen to ask: beyond upstream, no date and no order in questions for bundles, no == on dates, no counts
+    /// Beyond that: dates and orders of bundles stall, counts and == on dates are refused
     Proven,
 }
 
 impl Profile {
-    /// Turns the knobs of the profile: `slow`, `date_compare`, `max_page_size` and `oversized`.
+    /// Turns the knobs of the profile: `slow`, `date_compare`, `date_form`, `max_page_size` and
+    /// `oversized`.
     pub fn apply(self, knobs: &mut Knobs) {
         let plain = Knobs::default();
         knobs.slow = plain.slow;
         knobs.date_compare = plain.date_compare;
+        knobs.date_form = plain.date_form;
         knobs.max_page_size = plain.max_page_size;
         knobs.oversized = plain.oversized;
         let mut treat = |forms: &[Form], treatment: Treatment| {

@@ -5,7 +5,7 @@ use clap::{Arg, ArgMatches, ValueEnum};
 
 use crate::flags::{limit, millis, set};
 use crate::knobs::Knobs;
-use crate::upstream::{DateCompare, Form, OutageForm, Ping, Profile, SlowEnd, Treatment};
+use crate::upstream::{DateCompare, DateForm, Form, OutageForm, Ping, Profile, SlowEnd, Treatment};
 
 /// Flags for knobs; only what is given is turned. The profile is for the caller, who applies it
 /// before any knob.
@@ -32,6 +32,9 @@ pub(crate) struct UpstreamArgs {
     /// How filters compare dates
     #[arg(long)]
     date_compare: Option<DateCompare>,
+    /// Which dates filters may hold
+    #[arg(long)]
+    date_form: Option<DateForm>,
     /// How the User-Agent must begin, lest status 403 come; empty is any
     #[arg(long, value_name = "TEXT")]
     user_agent_prefix: Option<String>,
@@ -76,6 +79,7 @@ impl UpstreamArgs {
         set(&mut knobs.slow.page, &self.slow_page);
         knobs.slow.forms.extend(self.forms.0.iter().copied());
         set(&mut knobs.date_compare, &self.date_compare);
+        set(&mut knobs.date_form, &self.date_form);
         text(&mut knobs.access.user_agent, &self.user_agent_prefix);
         set(&mut knobs.access.header, &self.required_header.clone().map(|header| header.0));
         set(&mut knobs.access.header_status, &self.required_header_status);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 #[cfg(test)]
 pub(crate) use parse::parse;
-pub(crate) use parse::parse_with;
+pub(crate) use parse::{Dates, parse_with};
 
 use crate::clock::{self, Micros};
 use crate::fields::FieldKind;

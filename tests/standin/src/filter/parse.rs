@@ -12,19 +12,26 @@
 use super::{Expr, Field, Literal, Op, Test};
 use crate::clock;
 use crate::fields::{FieldKind, Fields};
-use crate::upstream::DateCompare;
+use crate::upstream::{DateCompare, DateForm};
 
 /// How deep parentheses may nest.
 const MAX_DEPTH: usize = 64;
 
+/// What filters do with dates.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Dates {
+    pub(crate) compare: DateCompare,
+    pub(crate) form: DateForm,
+}
+
 /// Parses a filter that compares dates as instants.
 #[cfg(test)]
 pub(crate) fn parse(text: &str, fields: &Fields) -> Result<Expr, String> {
-    parse_with(text, fields, DateCompare::Instant)
+    parse_with(text, fields, Dates::default())
 }
 
 /// Parses a filter over documents with the given fields. The error is a sentence for the client.
-pub(crate) fn parse_with(text: &str, fields: &Fields, dates: DateCompare) -> Result<Expr, String> {
+pub(crate) fn parse_with(text: &str, fields: &Fields, dates: Dates) -> Result<Expr, String> {
     let mut parser = Parser { text, at: 0, depth: 0, fields, dates };
     let expr = parser.any()?;
     parser.skip_space();
@@ -39,7 +46,7 @@ struct Parser<'a> {
     at: usize,
     depth: usize,
     fields: &'a Fields,
-    dates: DateCompare,
+    dates: Dates,
 }
 
 impl<'a> Parser<'a> {
@@ -119,8 +126,14 @@ impl<'a> Parser<'a> {
         self.skip_space();
         let raw = if matches!(op, Op::In | Op::Out) { self.list()? } else { vec![self.value()?] };
         let mut values = Vec::with_capacity(raw.len());
-        let as_text = kind == FieldKind::Date && self.dates.by_text(op);
+        let as_text = kind == FieldKind::Date && self.dates.compare.by_text(op);
         for text in raw {
+            if let (FieldKind::Date, Raw::Bare(date) | Raw::Quoted(date)) = (kind, &text)
+                && !self.dates.form.allows(date)
+                && date != "null"
+            {
+                return Err(format!("'{date}' is not written as dates in '{name}' must be"));
+            }
             values.push(literal(name, kind, op, text, as_text)?);
         }
         let kind = if as_text { FieldKind::Text } else { kind };
