@@ -180,12 +180,13 @@ impl Collection {
         let narrow = to - from <= NARROW && to - from < self.by_created.len();
         let candidates =
             if narrow || sort.order != Order::Created { &self.by_created[from..to] } else { &self.by_created };
+        let needles: Vec<&str> = rest.iter().filter_map(Expr::needle).collect();
         let mut list: Vec<u32> = candidates
             .iter()
             .copied()
             .filter(|slot| {
                 let view = self.view(*slot);
-                rest.iter().all(|expr| expr.holds(&view))
+                needles.iter().all(|needle| view.mentions(needle)) && rest.iter().all(|expr| expr.holds(&view))
             })
             .collect();
         self.arrange(&mut list, sort);

@@ -46,12 +46,12 @@ pub enum Form {
 /// What becomes of questions of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Treatment {
-    /// The right answer.
+    /// The right answer
     #[default]
     Answer,
-    /// Nothing for `SlowPaths::stall`, then `SlowPaths::end`.
+    /// Nothing for --slow-stall, then --slow-end
     Stall,
-    /// Status 400 at once.
+    /// Status 400 at once
     Refuse,
 }
 

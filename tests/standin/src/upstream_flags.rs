@@ -113,7 +113,7 @@ impl clap::Args for Forms {
     fn augment_args(command: clap::Command) -> clap::Command {
         Form::value_variants().iter().filter_map(Form::to_possible_value).fold(command, |command, form| {
             let name = form.get_name().to_owned();
-            let arg = Arg::new(name.clone()).long(name).value_name("TREATMENT");
+            let arg = Arg::new(name.clone()).long(name).value_name("answer|stall|refuse").hide_possible_values(true);
             let arg = arg.value_parser(EnumValueParser::<Treatment>::new());
             command.arg(match form.get_help() {
                 Some(help) => arg.help(help.clone()),

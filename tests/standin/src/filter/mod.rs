@@ -101,6 +101,22 @@ impl Expr {
         }
     }
 
+    /// A text that occurs in every document of which the condition holds, if one is known: looking
+    /// for it is far quicker than asking the condition.
+    pub(crate) fn needle(&self) -> Option<&str> {
+        let text = match self {
+            Expr::Place(place) => place.repository.as_str(),
+            Expr::Test(Test { field: Field::Path(..), op: Op::Eq, values }) => match values.as_slice() {
+                [Literal::Text(text)] => text,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        // Served documents escape none of these bytes, but may escape others, slashes included.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        text.split(|c| !u8::try_from(c).is_ok_and(plain)).max_by_key(|part| part.len())
+    }
+
     /// The conditions that must all hold, one by one.
     pub(crate) fn into_conjunction(self) -> Vec<Expr> {
         match self {
