@@ -111,13 +111,6 @@ pub(crate) struct View<'a> {
     pub(crate) bulk: Option<&'a str>,
 }
 
-impl View<'_> {
-    /// Whether the text occurs anywhere in the document.
-    pub(crate) fn mentions(&self, text: &str) -> bool {
-        self.doc.text.contains(text) || self.bulk.is_some_and(|bulk| bulk.contains(text))
-    }
-}
-
 impl Subject for View<'_> {
     fn id(&self) -> &str {
         &self.doc.id

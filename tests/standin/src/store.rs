@@ -181,12 +181,18 @@ impl Collection {
         let candidates =
             if narrow || sort.order != Order::Created { &self.by_created[from..to] } else { &self.by_created };
         let needles: Vec<&str> = rest.iter().filter_map(Expr::needle).collect();
+        let mentioned = |text: &str| needles.iter().map(|needle| text.contains(needle)).collect::<Vec<bool>>();
+        let in_bulk: Vec<Vec<bool>> = self.bulk.iter().map(|bulk| mentioned(bulk)).collect();
+        let mentions = |doc: &Doc, i: usize| {
+            let of_bulk = doc.bulk.and_then(|bulk| in_bulk.get(usize::from(bulk)));
+            of_bulk.is_some_and(|mentioned| mentioned[i]) || doc.text.contains(needles[i])
+        };
         let mut list: Vec<u32> = candidates
             .iter()
             .copied()
             .filter(|slot| {
                 let view = self.view(*slot);
-                needles.iter().all(|needle| view.mentions(needle)) && rest.iter().all(|expr| expr.holds(&view))
+                (0..needles.len()).all(|i| mentions(view.doc, i)) && rest.iter().all(|expr| expr.holds(&view))
             })
             .collect();
         self.arrange(&mut list, sort);

@@ -112,8 +112,9 @@ impl Expr {
             },
             _ => return None,
         };
-        // Served documents escape none of these bytes, but may escape others, slashes included.
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        // Served documents escape none of these bytes, but may escape others, slashes included. A
+        // colon would only bring the name of a digest's algorithm along, which every document has.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         text.split(|c| !u8::try_from(c).is_ok_and(plain)).max_by_key(|part| part.len())
     }
 
