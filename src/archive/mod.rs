@@ -13,7 +13,6 @@
 mod error;
 mod folder;
 mod frame;
-pub mod name;
 mod read;
 mod retain;
 mod sniff;
@@ -24,3 +23,5 @@ pub use folder::{Published, archives, publish, sweep_partial};
 pub use read::{Archive, CheckedBody};
 pub use retain::retain;
 pub use write::{measure, pack};
+
+pub use crate::trust::name;
