@@ -145,7 +145,7 @@ fn partial(folder: &Path) -> Result<tempfile::NamedTempFile, ArchiveError> {
     Ok(file)
 }
 
-fn text_file(folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
+pub(super) fn text_file(folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut file = partial(folder).map_err(io::Error::other)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;

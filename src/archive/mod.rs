@@ -15,6 +15,7 @@ mod folder;
 mod frame;
 mod read;
 mod retain;
+pub mod site;
 mod sniff;
 mod write;
 

@@ -14,6 +14,7 @@ use crate::certify::reference::ReferenceError;
 use crate::exporter::SourceError;
 use crate::importer::{Deviation, ForeignError, StoreError};
 use crate::trust::TrustError;
+use crate::trust::catalogs::CatalogsError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
 
@@ -57,6 +58,14 @@ pub enum Error {
         expected: String,
         /// What this one states.
         found: String,
+    },
+    /// A list of archives that is not accepted.
+    #[error("`{place}`: {cause}")]
+    Catalogs {
+        /// Its file or its URL.
+        place: String,
+        /// Why.
+        cause: CatalogsError,
     },
     /// Signed data that certsuite could not read.
     #[error("`{}`: {cause}", path.display())]
@@ -278,6 +287,7 @@ impl Classified for Error {
             Self::Trust(error) => error.class(),
             Self::Store(error) => error.class(),
             Self::Signature { cause, .. } => cause.class(),
+            Self::Catalogs { cause, .. } => cause.class(),
             Self::Previous(cause) => cause.class(),
             Self::Manifest { .. }
             | Self::Comment { .. }
@@ -305,6 +315,7 @@ impl Classified for Error {
             Self::Manifest { cause: ManifestError::Version(_), .. } => "manifest-version",
             Self::Manifest { .. } => "bad-manifest",
             Self::Comment { .. } => "signature-comment",
+            Self::Catalogs { cause, .. } => cause.code(),
             Self::Content { .. } => "unreadable-content",
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",

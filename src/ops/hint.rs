@@ -10,6 +10,7 @@ use crate::archive::ArchiveError;
 use crate::exporter::{Fault, SourceError};
 use crate::importer::StoreError;
 use crate::trust::TrustError;
+use crate::trust::catalogs::CatalogsError;
 use crate::trust::manifest::ManifestError;
 
 impl Error {
@@ -19,7 +20,11 @@ impl Error {
         let hint = match self {
             Self::Source(error) => return source(error),
             Self::Archive(error) => return archive(error),
-            Self::Trust(error) | Self::Signature { cause: error, .. } => return trust(error),
+            Self::Trust(error)
+            | Self::Signature { cause: error, .. }
+            | Self::Catalogs { cause: CatalogsError::Signature(error), .. } => return trust(error),
+            Self::Catalogs { cause: CatalogsError::Version(_), .. } => "install the oct that wrote the list, or a later one",
+            Self::Catalogs { .. } => return None,
             Self::Store(error) => return store(error),
             Self::Policy(error) => policy(error),
             Self::Usage(error) => return usage(error),
