@@ -159,7 +159,10 @@ mod tests {
             text(Interval::new(At::BEGINNING, a), DateForm::Fraction),
             " and creation_date<2020-10-20T18:17:55.000000+00:00"
         );
-        assert_eq!(text(Interval::new(At::BEGINNING, b), DateForm::Zulu), " and creation_date<2020-10-20T18:17:56.675000Z");
+        assert_eq!(
+            text(Interval::new(At::BEGINNING, b), DateForm::Zulu),
+            " and creation_date<2020-10-20T18:17:56.675000Z"
+        );
         assert_eq!(text(Interval::new(At::BEGINNING, a), DateForm::Zulu), " and creation_date<2020-10-20T18:17:55Z");
     }
 

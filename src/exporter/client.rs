@@ -90,13 +90,8 @@ struct State {
 impl Source {
     /// A source that was not asked yet.
     pub fn new(name: &str) -> Self {
-        let state = State {
-            progress: Instant::now(),
-            noted: None,
-            host: String::new(),
-            clock: None,
-            slowest: Duration::ZERO,
-        };
+        let state =
+            State { progress: Instant::now(), noted: None, host: String::new(), clock: None, slowest: Duration::ZERO };
         Self {
             name: name.to_owned(),
             state: Mutex::new(state),

@@ -304,7 +304,9 @@ impl Served for ServedImage {
                 repository: place.repository.take("repository", &mut odd).unwrap_or_default(),
                 tags: tags.into(),
                 manifest_list_digest: digest(place.manifest_list_digest.take("manifest_list_digest", &mut odd)),
-                manifest_schema2_digest: digest(place.manifest_schema2_digest.take("manifest_schema2_digest", &mut odd)),
+                manifest_schema2_digest: digest(
+                    place.manifest_schema2_digest.take("manifest_schema2_digest", &mut odd),
+                ),
             });
         }
         let image = Image {

@@ -2,7 +2,7 @@
 
 use crate::base::failure::{Class, Classified};
 
-use super::retry::{Fault, Remedy};
+use super::retry::Fault;
 
 /// Why the catalog could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -72,39 +72,16 @@ impl Classified for SourceError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Request { fault, .. } => return of_fault(fault),
-            Self::Moving { .. } => "run the same command again when the catalog is quieter",
-            Self::Endless { .. } => "check --catalog-url: this is not the catalog, or it is broken",
-            Self::Empty { .. } => "check --catalog-url and --since",
-            Self::Proxy { .. } => {
-                "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %5C for a backslash and %20 for a \
-                 space, or unset it"
-            }
-            Self::Busy(_) => "wait until it has ended",
-            Self::Client(_) | Self::Io(_) => return None,
-        };
-        Some(hint.into())
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Request { fault, .. } => fault.code(),
+            Self::Moving { .. } => "catalog-keeps-changing",
+            Self::Endless { .. } => "endless-catalog",
+            Self::Empty { .. } => "no-documents",
+            Self::Proxy { .. } => "unreadable-proxy",
+            Self::Client(_) => "http-client",
+            Self::Io(_) => "io",
+            Self::Busy(_) => "locked",
+        }
     }
-}
-
-fn of_fault(fault: &Fault) -> Option<String> {
-    let hint = match fault {
-        Fault::Connect(_) => "check the address, the proxy (HTTPS_PROXY) and the network; what was fetched is kept",
-        Fault::NoName(_) => "check the address, and whether this host needs a proxy (HTTPS_PROXY)",
-        Fault::Certificate(_) => {
-            "if a proxy or a mirror of your own stands between, name its authority with --ca-cert FILE"
-        }
-        Fault::Status { code: 401, .. } => "the server wants a key: --header 'NAME: @FILE'",
-        Fault::Status { code: 407, .. } => "put user and password into HTTPS_PROXY",
-        Fault::Status { code: 403, .. } => {
-            "a front end refuses: a key (--header 'NAME: @FILE') or another name (--user-agent) may help"
-        }
-        Fault::Status { code: 404 | 410, .. } => "check --catalog-url and --charts-url",
-        Fault::Redirect(_) => "name the address where it leads to, if you trust it",
-        fault if fault.remedy() == Remedy::Nothing || fault.remedy() == Remedy::Other => return None,
-        _ => "run the same command again: what was fetched is kept, and it goes on from there",
-    };
-    Some(hint.into())
 }

@@ -93,7 +93,13 @@ impl Evidence<'_> {
         };
         let passes = self.walk.passes.get();
         let walked = self.walk.rung.get();
-        Ok(Checks { walked: walked.shown(), passes, count: check(count), changes: check(changes), undated: check(undated) })
+        Ok(Checks {
+            walked: walked.shown(),
+            passes,
+            count: check(count),
+            changes: check(changes),
+            undated: check(undated),
+        })
     }
 
     async fn look<T: Send + 'static>(
@@ -264,7 +270,8 @@ impl Evidence<'_> {
         let mut difference = String::new();
         for round in 0..limits::ROUNDS {
             if round > 0 && changes_work {
-                let _ = tokio::time::timeout(patience, self.changes()).await.unwrap_or_else(|_| Ok(too_slow(patience)))?;
+                let _ =
+                    tokio::time::timeout(patience, self.changes()).await.unwrap_or_else(|_| Ok(too_slow(patience)))?;
             }
             if first.all && self.walk.collection.low == At::BEGINNING {
                 let _ = self.undated(Instant::now() + patience).await?;

@@ -36,7 +36,7 @@ use reqwest::Url;
 pub use collection::{decode_images, decode_operators};
 pub use document::{Body, Document};
 pub use error::SourceError;
-pub use retry::{Fault, RetryPolicy};
+pub use retry::{Fault, Remedy, RetryPolicy};
 pub use web::{HttpOptions, USER_AGENT};
 pub use work::RESUME_MAX_AGE;
 
@@ -146,8 +146,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let names: Vec<String> = collections.iter().map(|collection| collection.name.clone()).collect();
     let each_name = || names.iter().map(String::as_str);
     let begin = WorkState::new(whole_second(started));
-    let (keeper, resumed) =
-        Keeper::open(work, each_name(), begin, started, options.fresh, Arc::clone(progress))?;
+    let (keeper, resumed) = Keeper::open(work, each_name(), begin, started, options.fresh, Arc::clone(progress))?;
     if resumed > 0 {
         let count = count(resumed);
         progress.note(&format!("going on where an earlier run stopped: {count} documents are here already"));
@@ -182,7 +181,13 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let mut notes: Vec<String> = unkept.into_iter().collect();
     let mut sources = Vec::new();
     let fetch_of = |finished, (requests, host): (u64, String), checks| {
-        Some(Fetch { started: whole_second(started), finished: whole_second(finished), requests, host: Some(host), checks })
+        Some(Fetch {
+            started: whole_second(started),
+            finished: whole_second(finished),
+            requests,
+            host: Some(host),
+            checks,
+        })
     };
     for ((name, (url, about)), (checks, finished)) in names.iter().zip(about).zip(checked) {
         notes.extend(kept.oddities(name).into_iter().map(|oddity| format!("{name}: odd document {oddity}")));
@@ -217,7 +222,11 @@ fn source_of(source: &client::Source) -> (u64, String) {
 }
 
 /// Walks a collection and checks what was found; returns also when that was done.
-async fn check(walk: &Walk<'_>, progress: &dyn Progress, now: fn() -> Timestamp) -> Result<(Checks, Timestamp), SourceError> {
+async fn check(
+    walk: &Walk<'_>,
+    progress: &dyn Progress,
+    now: fn() -> Timestamp,
+) -> Result<(Checks, Timestamp), SourceError> {
     let name = &walk.collection.name;
     progress.begin(name, None);
     let checks = Evidence { walk, progress }.run().await?;

@@ -80,6 +80,24 @@ pub enum Remedy {
 }
 
 impl Fault {
+    /// One word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "no-connection",
+            Self::Stall(_) => "stalled",
+            Self::Broken(_) => "broken-answer",
+            Self::Status { .. } => "http-status",
+            Self::Html => "html-answer",
+            Self::Decode(_) => "undecodable-answer",
+            Self::Disorder(_) => "disordered-answer",
+            Self::TooLarge(_) | Self::TooMany(..) => "answer-too-large",
+            Self::NoName(_) => "no-such-host",
+            Self::Certificate(_) => "certificate",
+            Self::Redirect(_) => "redirect",
+        }
+    }
+
     /// What may help.
     #[must_use]
     pub fn remedy(&self) -> Remedy {

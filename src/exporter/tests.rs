@@ -118,7 +118,10 @@ async fn fetch_all(images: usize, bundles: usize, jobs: u32, latency: u64, seed:
     let names: Vec<_> = all.iter().map(|collection| collection.name.clone()).collect();
     let each_name = || names.iter().map(String::as_str);
     let (root, _) = Root::open(None, "work").unwrap();
-    let work = WorkFolder::open(root, &Asked { catalog_url: "".into(), charts_url: "".into(), collections: vec![], since: None });
+    let work = WorkFolder::open(
+        root,
+        &Asked { catalog_url: "".into(), charts_url: "".into(), collections: vec![], since: None },
+    );
     let state = WorkState::new(now);
     let (mut keeper, _) = Keeper::open(work.unwrap(), each_name(), state, now, false, Arc::clone(&progress)).unwrap();
     let (sinks, mut reports) = Keeper::channel(each_name());
@@ -189,7 +192,9 @@ async fn a_large_catalog_keeps_all_places_busy() {
 
 #[tokio::test(start_paused = true)]
 async fn small_collections_of_every_size() {
-    for (images, bundles, jobs) in [(1, 5, 8), (499, 1_250, 1), (500, 2_500, 3), (501, 0, 8), (1_000, 5, 2), (1_001, 5, 64)] {
+    for (images, bundles, jobs) in
+        [(1, 5, 8), (499, 1_250, 1), (500, 2_500, 3), (501, 0, 8), (1_000, 5, 2), (1_001, 5, 64)]
+    {
         fetch_all(images, bundles, jobs, 50, 3).await;
     }
 }

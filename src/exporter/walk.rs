@@ -206,7 +206,8 @@ impl<'a> Walk<'a> {
         if let Some(better) = better {
             let stuck_on = self.stuck_on.borrow().clone();
             let was_stuck = stuck_on.is_some();
-            let question = stuck_on.map_or_else(|| self.opening(*better), |stuck| Question { size: better.size, ..stuck });
+            let question =
+                stuck_on.map_or_else(|| self.opening(*better), |stuck| Question { size: better.size, ..stuck });
             if let Ok(again) = self.once(&question, 1, true).await {
                 rung = *better;
                 page = if was_stuck { page } else { again };

@@ -27,8 +27,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const RENEW_EVERY: Duration = Duration::from_millis(200);
 
 /// Variables from which the HTTP client takes its proxies.
-const PROXY_VARIABLES: [&str; 6] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+const PROXY_VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// How requests are sent.
 #[derive(Clone)]

@@ -348,7 +348,8 @@ impl WorkFolder {
     fn sweep(&self, now: Timestamp) {
         for entry in fs::read_dir(self.root.path()).into_iter().flatten().flatten() {
             let (folder, name) = (entry.path(), entry.file_name());
-            let ours = name.to_str().is_some_and(|name| name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit()));
+            let ours =
+                name.to_str().is_some_and(|name| name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit()));
             if !ours || folder == self.folder || private(&folder).is_err() {
                 continue;
             }
