@@ -193,6 +193,14 @@ pub enum UsageError {
     /// `SOURCE_DATE_EPOCH` is no instant.
     #[error("the variable SOURCE_DATE_EPOCH is not a number of seconds")]
     SourceDateEpoch,
+    /// What shall stand in a request and cannot; without its value, which may be a secret.
+    #[error("{flag}: {cause}")]
+    Header {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -247,6 +255,7 @@ impl UsageError {
             Self::EmptyPassword => "empty-password",
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
+            Self::Header { .. } => "bad-header",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
