@@ -16,7 +16,7 @@ use crate::base::text;
 /// Between two plain lines of one source.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Sources whose items are bytes.
-const BYTES: [&str; 2] = ["unpacking", "checking"];
+const BYTES: [&str; 3] = ["unpacking", "checking", "downloading"];
 
 /// The bars, where some are shown: what else is written to the terminal goes above them.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();

@@ -8,6 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
+use crate::ops::list::Place;
+
 /// A switch as a variable or a configuration file sets it.
 ///
 /// # Errors
@@ -36,6 +38,14 @@ fn with_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
         (Ok(rest), Some(home)) => Path::new(home).join(rest),
         _ => path,
     }
+}
+
+/// A folder, or the URL of a site.
+pub(super) fn place() -> impl TypedValueParser<Value = Place> {
+    PathBufValueParser::new().try_map(|path| match path.to_str().filter(|text| text.contains("://")) {
+        Some(text) => url(text).map(Place::Site),
+        None => Ok(Place::Folder(with_home(path, std::env::var_os("HOME").as_deref()))),
+    })
 }
 
 /// A duration such as `30d`, `2w` or `12h`; a day is 24 hours.

@@ -67,6 +67,22 @@ pub enum Error {
         /// Why.
         cause: CatalogsError,
     },
+    /// A server without a file that every site has.
+    #[error("{site}: there is no `{file}`")]
+    NoSite {
+        /// The site.
+        site: String,
+        /// The file.
+        file: String,
+    },
+    /// A file of a site that is not the one in its signed list.
+    #[error("{place} is not the archive that the signed list names: {cause}")]
+    NotListed {
+        /// Its URL.
+        place: String,
+        /// How one can tell.
+        cause: String,
+    },
     /// Signed data that certsuite could not read.
     #[error("`{}`: {cause}", path.display())]
     Content {
@@ -151,6 +167,16 @@ pub enum PolicyError {
         path: PathBuf,
         /// What the new one would lack.
         more: Lacking,
+    },
+    /// A list older than one that was seen.
+    #[error("{place} was written {written}, and a list of {seen} by the same key was seen before")]
+    OldList {
+        /// Its URL.
+        place: String,
+        /// When it was written.
+        written: Timestamp,
+        /// When the newest one was written that was seen.
+        seen: Timestamp,
     },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
@@ -242,6 +268,7 @@ impl PolicyError {
             Self::Older { .. } => "older-than-installed",
             Self::TooOld { .. } => "too-old",
             Self::HoldsMore { .. } => "holds-less",
+            Self::OldList { .. } => "old-list",
             Self::Partial { .. } => "partial",
         }
     }
@@ -307,7 +334,8 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) => Class::Source,
+            Self::Charts(_) | Self::NoSite { .. } => Class::Source,
+            Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -328,6 +356,8 @@ impl Classified for Error {
             Self::Content { .. } => "unreadable-content",
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",
+            Self::NoSite { .. } => "no-site",
+            Self::NotListed { .. } => "not-as-listed",
             Self::Policy(error) => error.code(),
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",

@@ -24,7 +24,10 @@ impl Error {
             | Self::Signature { cause: error, .. }
             | Self::Catalogs { cause: CatalogsError::Signature(error), .. } => return trust(error),
             Self::Catalogs { cause: CatalogsError::Version(_), .. } => "install the oct that wrote the list, or a later one",
-            Self::Catalogs { .. } => return None,
+            Self::Catalogs { .. } | Self::NotListed { .. } => {
+                "ask the publisher, by phone: somebody may have changed what the server has"
+            }
+            Self::NoSite { .. } => "name the URL of the folder that `oct bundle` or `oct publish` wrote",
             Self::Store(error) => return store(error),
             Self::Policy(error) => policy(error),
             Self::Usage(error) => return usage(error),
@@ -166,6 +169,9 @@ fn policy(error: &PolicyError) -> &'static str {
     match error {
         PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
         PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
+        PolicyError::OldList { .. } => {
+            "an old copy is served: name another mirror, or ask the publisher; one key signs the lists of one site"
+        }
         PolicyError::TooOld { .. } => "fetch a newer archive, or raise --max-age",
     }
 }

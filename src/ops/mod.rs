@@ -13,6 +13,7 @@ pub mod keys;
 pub mod list;
 pub mod open;
 pub mod publish;
+pub mod pull;
 pub mod rollback;
 pub mod status;
 pub mod verify;
