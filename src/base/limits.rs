@@ -50,6 +50,38 @@ pub const REMOTE_TEXT_CHARS: usize = 300;
 /// 10,000 containers are about 100 MB.
 pub const QUESTIONS_BYTES: u64 = 512 << 20;
 
+/// Bytes of one text of a document that is stored. Stops a text that fills the memory by itself; a digest has 71, a tag
+/// at most 128, a repository's path at most 255.
+pub const TEXT_BYTES: usize = 64 << 10;
+
+/// Keys of `containers.db`. Stops a file of empty entries, each of which takes many times its size in memory; 200,000
+/// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
+pub const DIGESTS: u64 = 8_000_000;
+
+/// Bytes of `archive.json`. Stops a file that fills the memory; three numbers take 60.
+pub const ARCHIVE_JSON_BYTES: u64 = 64 << 10;
+
+/// Bytes of one operator page. Stops a page that fills the memory; 500 bundles are some 60 kB.
+pub const OPERATOR_PAGE_BYTES: u64 = 16 << 20;
+
+/// Bundles on one operator page. Stops a page of empty bundles, each of which takes many times its size in memory; `oct`
+/// and the old tool write 500.
+pub const OPERATOR_PAGE_ROWS: usize = 50_000;
+
+/// Bundles on all operator pages together. Stops pages of two bytes each of which has all rows of the one before; the
+/// catalog has some 30,000.
+pub const OPERATORS: u64 = 1_000_000;
+
+/// Bytes of text of all these bundles. Stops the same with long texts; 30,000 bundles have 2 MB.
+pub const OPERATOR_BYTES: u64 = 128 << 20;
+
+/// Repositories and tags of one entry of `containers.db`. Stops an entry with millions of empty ones, each of which
+/// takes many times its size in memory; real entries have fewer than 1,000.
+pub const ENTRY_ITEMS: usize = 100_000;
+
+/// Values within values in a folder's JSON, which is Go's own limit. Stops what certsuite does not read.
+pub const GO_JSON_DEPTH: usize = 10_000;
+
 /// Values within values in JSON: documents, manifests, `containers.db`, claims. Stops a few megabytes of brackets from
 /// using up the stack. `serde_json` itself keeps it, as long as nobody turns that off; what is passed over, it passes
 /// over without recursion.

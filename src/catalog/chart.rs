@@ -57,6 +57,57 @@ impl ChartVersion {
     }
 }
 
+/// A chart index: its YAML as served, and what certsuite reads of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChartIndex {
+    yaml: Vec<u8>,
+    versions: Vec<ChartVersion>,
+}
+
+impl ChartIndex {
+    /// Parses `yaml` as certsuite does.
+    ///
+    /// # Errors
+    /// Where certsuite could not load it, or it is larger than [`limits`] has it.
+    pub fn parse(yaml: impl Into<Vec<u8>>) -> Result<Self, ChartIndexError> {
+        let yaml = yaml.into();
+        let versions = parse_index(&yaml)?;
+        Ok(Self { yaml, versions })
+    }
+
+    /// Reads `from` to its end and parses it.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`] and of `from`.
+    pub fn read(mut from: impl Read) -> Result<Self, ChartIndexError> {
+        Self::parse(read_bytes(&mut from)?)
+    }
+
+    /// The index as served.
+    #[must_use]
+    pub fn yaml(&self) -> &[u8] {
+        &self.yaml
+    }
+
+    /// Every version of every chart, by the key of its list, then in the order of the index.
+    #[must_use]
+    pub fn versions(&self) -> &[ChartVersion] {
+        &self.versions
+    }
+
+    /// The YAML alone.
+    #[must_use]
+    pub fn into_yaml(self) -> Vec<u8> {
+        self.yaml
+    }
+
+    /// The versions alone.
+    #[must_use]
+    pub fn into_versions(self) -> Vec<ChartVersion> {
+        self.versions
+    }
+}
+
 /// The bytes of a chart index of [`limits::CHART_INDEX_BYTES`] at most.
 ///
 /// # Errors

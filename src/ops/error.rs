@@ -9,8 +9,9 @@ use crate::base::failure::{Class, Classified};
 use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
+use crate::catalog::folder::FolderError;
 use crate::exporter::SourceError;
-use crate::importer::{ForeignError, StoreError};
+use crate::importer::StoreError;
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
@@ -66,7 +67,21 @@ pub enum Error {
     },
     /// A folder of other origin that certsuite could not read.
     #[error(transparent)]
-    Foreign(#[from] ForeignError),
+    Foreign(#[from] FolderError),
+    /// A folder that holds less than its own `archive.json` says.
+    #[error("`{}` {lack}", path.display())]
+    Lacks {
+        /// The folder.
+        path: PathBuf,
+        /// What there is less of.
+        lack: String,
+    },
+    /// A folder without a single image.
+    #[error("`{}` holds no images", .0.display())]
+    NoImages(PathBuf),
+    /// A folder whose images do not tell how old they are.
+    #[error("no image in `{}` has a creation date or an id that tells one", .0.display())]
+    NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
@@ -190,7 +205,7 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) => Class::Source,
+            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -224,6 +239,9 @@ impl Classified for Error {
             Self::Foreign(_) => {
                 Some("name a folder that has `data/containers/containers.db` and the rest of the TNF layout".into())
             }
+            Self::Lacks { .. } => Some("dump it again; if it shall be bundled as it is, add --allow-partial".into()),
+            Self::NoImages(_) => Some("certsuite would find no image in it; dump it again".into()),
+            Self::NoDate(_) => Some("name its date by SOURCE_DATE_EPOCH, in seconds".into()),
             Self::Interrupted => Some("run the same command again: what was fetched is kept".into()),
             _ => None,
         }
