@@ -17,6 +17,7 @@ pub mod provenance;
 mod slice;
 pub mod snapshot;
 mod validate;
+mod yaml;
 
 pub use chart::ChartIndex;
 pub use containers::{
@@ -26,6 +27,7 @@ pub use json::JsonError;
 pub use operators::{OperatorPages, PageStated, write_operator_page};
 pub use slice::Slice;
 pub use validate::{Validation, Validator};
+pub use yaml::YamlError;
 
 use std::io::Read;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::catalog::chart::ChartVersion;
-use crate::catalog::{ContainerEntry, OperatorPages, TnfError, chart, layout, read_containers};
+use crate::catalog::{ChartIndex, ContainerEntry, OperatorPages, TnfError, layout, read_containers};
 use crate::certify::verdict::{Bundle, ChartEntry, Listing, Lookup, is_red_hat_registry, operator_name};
 
 /// Bytes of a fingerprint.
@@ -153,7 +153,7 @@ impl Catalog {
         }
     }
 
-    /// Adds the entries of a chart index, in the order in which [`chart::parse_index`] gives them.
+    /// Adds the entries of a chart index, in the order in which [`ChartIndex::versions`] gives them.
     pub fn add_charts(&mut self, charts: Vec<ChartVersion>) {
         for ChartVersion { list, name, version, kube_version: kube } in charts {
             self.charts.entry(name).or_default().push(ChartRow { list, version, kube });
@@ -189,8 +189,8 @@ impl Catalog {
     ///
     /// # Errors
     /// Where it is none.
-    pub fn read_charts(&mut self, mut file: impl Read) -> Result<(), TnfError> {
-        self.add_charts(chart::read_index(&mut file)?);
+    pub fn read_charts(&mut self, file: impl Read) -> Result<(), TnfError> {
+        self.add_charts(ChartIndex::read(file)?.into_versions());
         Ok(())
     }
 

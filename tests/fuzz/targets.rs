@@ -12,7 +12,7 @@ use oct::archive::Archive;
 use oct::base::limits;
 use oct::catalog::document::{Body, Document};
 use oct::catalog::snapshot::Snapshot;
-use oct::catalog::{ContainerEntry, ContainersFile, OperatorPages, Validator, chart, read_containers};
+use oct::catalog::{ChartIndex, ContainerEntry, ContainersFile, OperatorPages, Validator, read_containers};
 use oct::certify::{constraint, version};
 use oct::trust::Keyring;
 use oct::trust::manifest::Manifest;
@@ -84,7 +84,8 @@ pub fn manifest(data: &[u8]) {
 
 /// A chart index, and the constraints and versions in it.
 pub fn charts(data: &[u8]) {
-    let Ok(charts) = chart::parse_index(data) else { return };
+    let Ok(index) = ChartIndex::parse(data) else { return };
+    let charts = index.versions();
     assert!(charts.len() <= limits::CHART_VERSIONS);
     assert!(charts.is_sorted_by(|a, b| a.list <= b.list));
     for chart in charts.iter().take(100) {
