@@ -9,10 +9,11 @@ use crate::base::failure::{Class, Classified};
 use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
+use crate::catalog::folder::FolderError;
 use crate::certify::questions::InputError;
 use crate::certify::reference::ReferenceError;
 use crate::exporter::SourceError;
-use crate::importer::{Deviation, ForeignError, StoreError};
+use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
@@ -68,7 +69,21 @@ pub enum Error {
     },
     /// A folder of other origin that certsuite could not read.
     #[error(transparent)]
-    Foreign(#[from] ForeignError),
+    Foreign(#[from] FolderError),
+    /// A folder that holds less than its own `archive.json` says.
+    #[error("`{}` {lack}", path.display())]
+    Lacks {
+        /// The folder.
+        path: PathBuf,
+        /// What there is less of.
+        lack: String,
+    },
+    /// A folder without a single image.
+    #[error("`{}` holds no images", .0.display())]
+    NoImages(PathBuf),
+    /// A folder whose images do not tell how old they are.
+    #[error("no image in `{}` has a creation date or an id that tells one", .0.display())]
+    NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
@@ -297,7 +312,7 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) => Class::Source,
+            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -322,6 +337,9 @@ impl Classified for Error {
             Self::Archives(_) => "folder-of-archives",
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
+            Self::Lacks { .. } => "folder-incomplete",
+            Self::NoImages(_) => "no-images",
+            Self::NoDate(_) => "no-date",
             Self::Deviates { .. } => "not-as-signed",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",
