@@ -50,6 +50,10 @@ pub const REMOTE_TEXT_CHARS: usize = 300;
 /// 10,000 containers are about 100 MB.
 pub const QUESTIONS_BYTES: u64 = 512 << 20;
 
+/// Bytes of a list of questions in YAML, which is read whole and takes some ten times its size in memory. Stops the same;
+/// the pods of a cluster with 1,000 containers are about 10 MB.
+pub const QUESTIONS_YAML_BYTES: u64 = 32 << 20;
+
 /// Values within values in JSON: documents, manifests, `containers.db`, claims. Stops a few megabytes of brackets from
 /// using up the stack. `serde_json` itself keeps it, as long as nobody turns that off; what is passed over, it passes
 /// over without recursion.

@@ -4,74 +4,70 @@ use std::fmt::Write as _;
 
 use super::super::output::Output;
 use super::super::wrap::wrap;
-use super::{Summary, certified, counting};
-use crate::base::text::{count, sanitize};
-use crate::certify::questions::Row;
-use crate::ops::check::{CheckReport, Comparison};
+use super::view::{State, View};
+use crate::base::text::{count, sanitize, sanitize_long};
+use crate::ops::check::Answered;
 
 /// Columns of the verdict.
-const INDENT: usize = 9;
+const INDENT: usize = 11;
 /// Digits of a digest that are shown in a reason; the question has them all.
 const SHORT_DIGEST: usize = 12;
 
 /// The whole table with its summary.
-pub fn text(report: &CheckReport, summary: &Summary, online: bool, out: &Output) -> String {
+pub fn text(view: &View<'_>, out: &Output) -> String {
     let width = out.width_table;
-    let mut text = format!("{}\n", out.bold(&format!("{:<INDENT$}QUESTION, REASON", "VERDICT")));
-    for (row, comparison) in &report.rows {
-        add_row(&mut text, row, comparison.as_ref(), online, out, width);
+    let mut text = String::new();
+    if let Some(claim) = view.claim {
+        let _ = writeln!(text, "{}\n", wrap(&claim.to_string(), width).join("\n"));
+    }
+    let _ = writeln!(text, "{}", out.bold(&format!("{:<INDENT$}QUESTION, REASON", "VERDICT")));
+    for answered in &view.report.rows {
+        add_row(&mut text, view, answered, out, width);
     }
     text.push('\n');
-    text.push_str(&wrap(&totals(report, summary, online), width).join("\n"));
+    text.push_str(&wrap(&totals(view), width).join("\n"));
+    if view.summary.not_certified > 1 {
+        let digits = view.summary.groups.iter().map(|group| count(group.rows as u64).len()).max().unwrap_or(0);
+        for group in &view.summary.groups {
+            let _ = write!(text, "\n  {:>digits$}  {}", count(group.rows as u64), group.reason);
+        }
+    }
     text
 }
 
-fn add_row(text: &mut String, row: &Row, comparison: Option<&Comparison>, online: bool, out: &Output, width: usize) {
-    let word = match certified(row, comparison, online) {
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "unclear",
-    };
-    let asked = match &row.question {
-        Ok(question) => format!("{} {question}", question.kind()),
-        Err(_) if row.label.is_empty() => "?".into(),
-        Err(_) => row.label.clone(),
-    };
+fn add_row(text: &mut String, view: &View<'_>, answered: &Answered, out: &Output, width: usize) {
+    let state = view.state(answered);
+    let word = state.word();
     let padding = " ".repeat(INDENT - word.len());
-    let word = if word == "yes" { word.to_owned() } else { out.bold(word) };
-    let mut lines = wrap(&sanitize(&asked), width - INDENT).into_iter();
+    let word = if matches!(state, State::NotCertified | State::Unclear) { out.bold(word) } else { word.to_owned() };
+    let mut lines = wrap(&sanitize(&view.asked(answered)), width - INDENT).into_iter();
     let _ = writeln!(text, "{word}{padding}{}", lines.next().unwrap_or_default());
-    let mut details = Vec::new();
-    let from = if row.question.is_ok() && !row.label.is_empty() { format!("{}: ", row.label) } else { String::new() };
-    match (&row.question, comparison) {
-        (Err(refused), _) => details.push(refused.to_string()),
-        (_, Some(both)) => {
-            details.push(format!("{from}{}", counting(both, online)));
-            if let Some(difference) = both.difference.filter(|_| online) {
-                let word = if both.reader.certified() { "certified" } else { "not certified" };
-                details.push(format!("offline: {word}, {}; {difference}", both.reader));
-            }
-        }
-        (_, None) => {}
+    let mut details = view.reasons(answered);
+    let row = &answered.row;
+    if let Some(first) = details.first_mut().filter(|_| row.question.is_ok() && !row.label.is_empty()) {
+        *first = format!("{}: {first}", row.label);
     }
-    if let Some(note) = row.note {
-        details.push(format!("note: {note}"));
-    }
-    let details = details.iter().flat_map(|detail| wrap(&short_digests(&sanitize(detail)), width - INDENT - 2));
+    let details = details.iter().flat_map(|detail| wrap(&short_digests(&sanitize_long(detail)), width - INDENT - 2));
     for line in lines.chain(details.map(|line| format!("  {line}"))) {
         let _ = writeln!(text, "{:INDENT$}{line}", "");
     }
 }
 
-fn totals(report: &CheckReport, summary: &Summary, online: bool) -> String {
+/// The summary in one sentence.
+pub fn totals(view: &View<'_>) -> String {
+    let summary = &view.summary;
     let number = |count_of: usize| count(count_of as u64);
-    let mut text = format!("{} of {} certified", number(summary.certified), number(report.rows.len()));
-    for (amount, what) in [(summary.not_certified, "not certified"), (summary.unclear, "unclear")] {
+    let mut text = format!("{} of {} certified", number(summary.certified), number(summary.questions()));
+    for (amount, what) in [
+        (summary.not_certified, "not certified"),
+        (summary.unclear, "unclear"),
+        (summary.not_asked, "not asked by certsuite"),
+    ] {
         if amount > 0 {
             let _ = write!(text, ", {} {what}", number(amount));
         }
     }
-    if online {
+    if view.online {
         let _ = write!(text, " by the online rules ({} differ offline)", number(summary.differing));
     }
     text
