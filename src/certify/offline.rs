@@ -138,10 +138,7 @@ pub(super) fn operator_verdict<'a>(
     let mut listed: Vec<String> = Vec::new();
     for bundle in matching {
         if asked.is_none_or(|ocp| ocp == bundle.ocp) {
-            return Verdict::Certified(Proof::Operator {
-                csv: bundle.csv.clone(),
-                ocp: asked.map(str::to_owned),
-            });
+            return Verdict::Certified(Proof::Operator { csv: bundle.csv.clone(), ocp: asked.map(str::to_owned) });
         }
         listed.push(bundle.ocp.clone());
     }

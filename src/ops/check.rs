@@ -16,7 +16,9 @@ use crate::base::progress::Progress;
 use crate::certify::lookup::Lookup;
 use crate::certify::offline::is_red_hat_registry;
 pub use crate::certify::online::{Comparison, compare};
-pub use crate::certify::questions::{Cluster, Question, Questions, ClaimOrigin, Refused, Row, Standing, parse, typed_ocp};
+pub use crate::certify::questions::{
+    ClaimOrigin, Cluster, Question, Questions, Refused, Row, Standing, parse, typed_ocp,
+};
 use crate::certify::reader::Reader;
 pub use crate::certify::reason::Verdict;
 pub use crate::certify::reference::ImageReference;

@@ -65,10 +65,11 @@ pub(super) fn rows(claim: &Claim, given: &Cluster) -> Result<(Vec<Row>, ClaimOri
 
 fn container_row(container: &TestContainer, tested: &Configurations) -> Row {
     let data = container.data.0.as_ref();
-    let of = |own: &'_ Text, inner: fn(&Container) -> &Text| own.get().or(data.and_then(|data| inner(data).get())).map(str::to_owned);
+    let of = |own: &'_ Text, inner: fn(&Container) -> &Text| {
+        own.get().or(data.and_then(|data| inner(data).get())).map(str::to_owned)
+    };
     let name = of(&container.name, |data| &data.name);
-    let image = of(&container.image, |data| &data.image)
-        .or_else(|| container.identifier.0.as_ref().and_then(named_by));
+    let image = of(&container.image, |data| &data.image).or_else(|| container.identifier.0.as_ref().and_then(named_by));
     let label = label(&[container.namespace.get(), container.pod.get(), name.as_deref()]);
     match status_of(container, name.as_deref(), tested) {
         Ok(digest) => pods::image_row(label, image.as_deref(), digest),
@@ -105,9 +106,17 @@ fn status_of<'a>(
 }
 
 /// The status of that name in the same pod: of another container's record, or of the pod's.
-fn by_name<'a>(container: &TestContainer, name: Option<&str>, tested: &'a Configurations) -> Option<&'a ContainerStatus> {
+fn by_name<'a>(
+    container: &TestContainer,
+    name: Option<&str>,
+    tested: &'a Configurations,
+) -> Option<&'a ContainerStatus> {
     let place = (container.namespace.get(), container.pod.get());
-    let beside = tested.test_containers.iter().filter_map(|it| it.0.as_ref()).filter(|it| (it.namespace.get(), it.pod.get()) == place);
+    let beside = tested
+        .test_containers
+        .iter()
+        .filter_map(|it| it.0.as_ref())
+        .filter(|it| (it.namespace.get(), it.pod.get()) == place);
     let mut beside = beside.filter_map(|it| it.status.0.as_ref());
     beside.find(|status| status.name.get() == name && name.is_some()).or_else(|| {
         let pod = tested.test_pods.iter().filter_map(|pod| pod.0.as_ref()).find(|pod| {
@@ -116,3 +125,6 @@ fn by_name<'a>(container: &TestContainer, name: Option<&str>, tested: &'a Config
         pods::status_of(&pod.status.0.as_ref()?.container_statuses, name)
     })
 }
+
+#[cfg(test)]
+mod tests;

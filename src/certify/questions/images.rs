@@ -9,7 +9,10 @@ use crate::certify::reference::ImageReference;
 
 /// Whether the record is of an image.
 pub(super) fn is_image(record: &Record) -> bool {
-    record.repo_tags.0.is_some() || record.repo_digests.0.is_some() || record.names.0.is_some() || record.repository.get().is_some()
+    record.repo_tags.0.is_some()
+        || record.repo_digests.0.is_some()
+        || record.names.0.is_some()
+        || record.repository.get().is_some()
 }
 
 /// The rows of an image.

@@ -24,7 +24,9 @@ pub enum InputError {
         hint: &'static str,
     },
     /// A table, whose columns only people can tell apart.
-    #[error("the input is a table for people, whose columns cannot be told apart safely; hint: make it with `{command}`")]
+    #[error(
+        "the input is a table for people, whose columns cannot be told apart safely; hint: make it with `{command}`"
+    )]
     Table {
         /// The command that gives a readable form.
         command: &'static str,
@@ -48,7 +50,7 @@ pub enum InputError {
     #[error("the claim has no `configurations`, so it does not tell what was tested")]
     ClaimWithoutTests,
     /// No line is a question.
-    #[error("none of the {lines} lines is a question; the first: {first}")]
+    #[error("none of the {lines} lines or items is a question; the first: {first}")]
     NoQuestion {
         /// How many lines there are, without empty ones and comments.
         lines: usize,
@@ -154,7 +156,9 @@ fn table(line: &str) -> Option<&'static str> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_heading = |word: &&str| {
         word.bytes().any(|b| b.is_ascii_uppercase())
-            && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'(' | b')'))
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'(' | b')'))
     };
     if words.len() < 2 || !words.iter().all(|word| is_heading(word)) {
         return None;

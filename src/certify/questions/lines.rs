@@ -40,8 +40,12 @@ pub enum Unclear {
 }
 
 /// The types of an operator's resource.
-const CSV_TYPES: [&str; 4] =
-    ["clusterserviceversion.operators.coreos.com", "clusterserviceversions.operators.coreos.com", "clusterserviceversion", "csv"];
+const CSV_TYPES: [&str; 4] = [
+    "clusterserviceversion.operators.coreos.com",
+    "clusterserviceversions.operators.coreos.com",
+    "clusterserviceversion",
+    "csv",
+];
 
 /// Whether a word is a kind of question, in any case, so that `image:` of a manifest is one, too.
 pub(super) fn is_kind(word: &str) -> bool {
@@ -67,11 +71,23 @@ pub(super) fn parse(text: &str, cluster: &Cluster) -> Result<Questions, InputErr
             Err(refused) => rows.push(Row::new(format!("line {number}"), Err(refused))),
         }
     }
-    match rows.first() {
-        Some(Row { question: Err(first), .. }) if rows.iter().all(|row| row.question.is_err()) => {
-            Err(InputError::NoQuestion { lines: lines.len(), first: Box::new(first.clone()) })
+    require_question(&rows)?;
+    Ok(Questions { rows, ..Questions::default() })
+}
+
+/// Refuses an input of lines none of which is a question: it is of something else.
+pub(super) fn require_question(rows: &[Row]) -> Result<(), InputError> {
+    let of_line = |row: &Row| match &row.question {
+        Err(refused @ (Refused::Unclear { .. } | Refused::Usage { .. } | Refused::Reference(_))) => {
+            Some(refused.clone())
         }
-        _ => Ok(Questions { rows, ..Questions::default() }),
+        _ => None,
+    };
+    match rows.first().and_then(of_line) {
+        Some(first) if rows.iter().all(|row| of_line(row).is_some()) => {
+            Err(InputError::NoQuestion { lines: rows.len(), first: Box::new(first) })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -107,7 +123,9 @@ pub(super) fn questions(line: &str, cluster: &Cluster) -> Result<Vec<Question>, 
         return unclear(Unclear::Anything);
     }
     let reference = ImageReference::parse(first)?;
-    if rest.is_empty() || (rest.iter().all(|word| !is_image(word)) && (reference.tag.is_some() || reference.digest.is_some())) {
+    if rest.is_empty()
+        || (rest.iter().all(|word| !is_image(word)) && (reference.tag.is_some() || reference.digest.is_some()))
+    {
         return one(Ok(Question::Image(reference)));
     }
     if words.iter().all(|word| is_image(word)) {
@@ -149,8 +167,10 @@ fn is_csv(word: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
         && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
     let mut numbers = version.splitn(3, '.');
-    let is_number = |part: Option<&str>| part.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()));
-    let begins_with_digit = |part: Option<&str>| part.is_some_and(|it| it.bytes().next().is_some_and(|b| b.is_ascii_digit()));
+    let is_number =
+        |part: Option<&str>| part.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()));
+    let begins_with_digit =
+        |part: Option<&str>| part.is_some_and(|it| it.bytes().next().is_some_and(|b| b.is_ascii_digit()));
     is_name
         && is_number(numbers.next())
         && is_number(numbers.next())
@@ -173,11 +193,14 @@ fn is_own(csv: &str, version: &str) -> bool {
 fn is_resource(word: &str) -> bool {
     let Some((resource, name)) = word.split_once('/') else { return false };
     let labels = resource.split('.').count();
-    let in_group = [".k8s.io", ".openshift.io", ".coreos.com", ".x-k8s.io"].iter().any(|group| resource.ends_with(group));
-    let core = ["pod", "pods", "service", "node", "deployment", "configmap", "secret", "job", "namespace", "imagestream"];
+    let in_group =
+        [".k8s.io", ".openshift.io", ".coreos.com", ".x-k8s.io"].iter().any(|group| resource.ends_with(group));
+    let core =
+        ["pod", "pods", "service", "node", "deployment", "configmap", "secret", "job", "namespace", "imagestream"];
     !name.contains(['/', '@', ':'])
         && (core.contains(&resource)
-            || (labels == 2 && [".apps", ".batch", ".autoscaling", ".policy"].iter().any(|group| resource.ends_with(group)))
+            || (labels == 2
+                && [".apps", ".batch", ".autoscaling", ".policy"].iter().any(|group| resource.ends_with(group)))
             || (labels >= 4 && in_group))
 }
 

@@ -39,6 +39,7 @@ pub(super) fn parse(nodes: Vec<Node>, cluster: &Cluster, all_containers: bool) -
     if nothing && questions.claim.is_none() {
         return Err(InputError::Other { kinds: others.into_keys().collect() });
     }
+    lines::require_question(&questions.rows)?;
     if !others.is_empty() {
         let listed: Vec<_> = others.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         questions.remarks.push(format!("passed over, as certsuite asks about none of them: {}", listed.join(", ")));

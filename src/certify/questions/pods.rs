@@ -70,7 +70,11 @@ pub(super) fn rows(pod: &Record, selection: Selection) -> Vec<Row> {
     let kinds = [
         (&spec.init_containers, status.map_or(&none, |it| &it.init_container_statuses), Some(NotAsked::Init)),
         (&spec.containers, status.map_or(&none, |it| &it.container_statuses), None),
-        (&spec.ephemeral_containers, status.map_or(&none, |it| &it.ephemeral_container_statuses), Some(NotAsked::Ephemeral)),
+        (
+            &spec.ephemeral_containers,
+            status.map_or(&none, |it| &it.ephemeral_container_statuses),
+            Some(NotAsked::Ephemeral),
+        ),
     ];
     let mut rows = Vec::new();
     for (containers, statuses, of_kind) in kinds {

@@ -51,8 +51,7 @@ pub(super) fn may_be_registry(first: &str) -> bool {
 /// Whether the text begins as a digest does and has nothing of a name in it.
 pub(super) fn is_digest_like(text: &str) -> bool {
     let algorithm = text.split_once(':').map_or("", |(algorithm, _)| algorithm);
-    ["sha256", "sha384", "sha512"].iter().any(|name| name.eq_ignore_ascii_case(algorithm))
-        && !text.contains(['/', '@'])
+    ["sha256", "sha384", "sha512"].iter().any(|name| name.eq_ignore_ascii_case(algorithm)) && !text.contains(['/', '@'])
 }
 
 pub(super) fn check_registry(registry: &str) -> Result<(), ReferenceCause> {

@@ -95,8 +95,7 @@ fn bad_parts_are_refused_by_name() {
     assert_eq!(cause(&"a".repeat(1025)), ReferenceCause::TooLong { len: 1025 });
     assert_eq!(cause("https://quay.io/a"), ReferenceCause::Scheme { scheme: "https".to_owned() });
     for registry in [
-        "quay..io", "-a.io", "a.io-", "a.io:", "a.io:80x", ":5000", "a_b.io", "[::1", "[::g]:1", "[::1]5", "a:1:2",
-        ".",
+        "quay..io", "-a.io", "a.io-", "a.io:", "a.io:80x", ":5000", "a_b.io", "[::1", "[::g]:1", "[::1]5", "a:1:2", ".",
     ] {
         assert_eq!(cause(&format!("{registry}/a")), ReferenceCause::Registry { registry: registry.to_owned() });
     }

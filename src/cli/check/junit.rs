@@ -75,6 +75,9 @@ mod tests {
 
     #[test]
     fn text_from_outside_is_only_text() {
-        assert_eq!(escape("</td>\"'&\u{1b}\u{202e}\u{ffff}\u{0}"), "&lt;/td&gt;&quot;&#39;&amp;\u{fffd}\u{fffd}\u{fffd}\u{fffd}");
+        assert_eq!(
+            escape("</td>\"'&\u{1b}\u{202e}\u{ffff}\u{0}"),
+            "&lt;/td&gt;&quot;&#39;&amp;\u{fffd}\u{fffd}\u{fffd}\u{fffd}"
+        );
     }
 }
