@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueHint};
 
 use super::context::Context;
+use super::flags::{DbFlag, KeyArgs};
 use super::{Answer, Outcome};
-use crate::base::{limits, text};
+use crate::base::limits;
 use crate::certify::questions::{ChartQuestion, OperatorQuestion};
-use crate::ops::Error;
-use crate::ops::check::{self, Cluster, ImageReference, Question, Questions, Row, typed_ocp};
+use crate::ops::check::{self, Cluster, ImageReference, Question, Questions, Refused, Row, typed_ocp};
+use crate::ops::{Error, UsageError};
 use view::View;
 
 /// Say whether images, operators and charts are certified, as certsuite would say offline
@@ -39,36 +40,34 @@ Examples:
   oct check --from claim.json --html evidence.html
 
 Exit codes: 0 all are certified, 1 something is not. With --online-rules the online verdicts count.")]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     what: Option<What>,
     /// Take the questions from a file: lines, a claim.json, or JSON or YAML of oc, helm, crictl or podman; - is stdin
-    #[arg(long, value_name = "FILE", env = "OCT_FROM", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "OCT_FROM", value_hint = ValueHint::FilePath)]
     from: Option<PathBuf>,
-    /// The folder of an installed catalog, or an archive
-    #[arg(long, global = true, value_name = "DIR|ARCHIVE", default_value = "offline-db", env = "OCT_DB", hide_env_values = true, value_hint = ValueHint::AnyPath)]
-    db: PathBuf,
+    #[command(flatten)]
+    db: DbFlag,
     /// OpenShift version of the cluster, for operators; any where none is given
-    #[arg(long, global = true, value_name = "VERSION", env = "OCT_OCP", hide_env_values = true, value_parser = ocp)]
+    #[arg(long, global = true, value_name = "VERSION", env = "OCT_OCP", value_parser = ocp)]
     ocp: Option<String>,
     /// Kubernetes version of the cluster, for charts
-    #[arg(long, global = true, value_name = "VERSION", env = "OCT_KUBE", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "VERSION", env = "OCT_KUBE")]
     kube: Option<String>,
     /// Give the verdicts of certsuite's online check on the same data, and say where and why they differ
-    #[arg(long, global = true, env = "OCT_ONLINE_RULES", hide_env_values = true)]
+    #[arg(long, global = true, env = "OCT_ONLINE_RULES")]
     online_rules: bool,
     /// Ask about every container of the pods, also those that certsuite does not ask about
-    #[arg(long, global = true, env = "OCT_ALL_CONTAINERS", hide_env_values = true)]
+    #[arg(long, global = true, env = "OCT_ALL_CONTAINERS")]
     all_containers: bool,
     /// Write the answers as one web page that needs no network
-    #[arg(long, global = true, value_name = "FILE", env = "OCT_HTML", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", env = "OCT_HTML", value_hint = ValueHint::FilePath)]
     html: Option<PathBuf>,
     /// Write the answers as a JUnit report, for CI
-    #[arg(long, global = true, value_name = "FILE", env = "OCT_JUNIT", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", env = "OCT_JUNIT", value_hint = ValueHint::FilePath)]
     junit: Option<PathBuf>,
-    /// Public key to trust besides those of this host
-    #[arg(long, global = true, value_name = "FILE", env = "OCT_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,14 +103,14 @@ fn ocp(text: &str) -> Result<String, String> {
 }
 
 /// Asks and answers.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let Questions { rows, claim, remarks } = questions(&args)?;
-    let keyring = context.trust(args.key).load()?;
-    let mut report = check::check(&args.db, rows, &keyring, context.now(), &*context.progress())?;
-    if let Some(refused) = report.rows.iter().find_map(|answered| answered.row.question.as_ref().err())
-        && args.from.is_none()
+    let keyring = context.keyring(&args.keys)?;
+    let mut report = check::check(&args.db.db, rows, &keyring, context.now(), &*context.progress())?;
+    if args.from.is_none()
+        && let Some(refused) = report.rows.iter().find_map(|answered| answered.row.question.as_ref().err())
     {
-        return Err(Error::Usage(refused.to_string()));
+        return Err(UsageError::Question(refused.clone()).into());
     }
     report.warnings.extend(remarks);
     for warning in &report.warnings {
@@ -124,32 +123,26 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     if let Some(file) = &args.junit {
         check::write_report(file, &junit::report(&view))?;
     }
-    context.out.answer(&document::document(&view), &table::text(&view, &context.out));
+    context.out.answer(&document::document(&view), &table::facts(&view));
     Ok(if view.all_certified() { Answer::Yes } else { Answer::No })
 }
 
 fn questions(args: &Args) -> Result<Questions, Error> {
     let of_rows = |rows| Questions { rows, ..Questions::default() };
-    let usage = |error: &dyn std::fmt::Display| Error::Usage(error.to_string());
     Ok(match (&args.what, &args.from) {
-        (Some(_), Some(_)) => {
-            return Err(Error::Usage(
-                "--from takes the questions from a file: leave out image, operator, chart".into(),
-            ));
-        }
-        (None, None) => {
-            return Err(Error::Usage("nothing is asked: name image, operator or chart, or give --from FILE".into()));
-        }
+        (Some(_), Some(_)) => return Err(UsageError::TwoSources.into()),
+        (None, None) => return Err(UsageError::NothingAsked.into()),
         (None, Some(file)) => {
             let cluster = Cluster { ocp: args.ocp.clone(), kube: args.kube.clone() };
             check::parse(&input(file)?, &cluster, args.all_containers)
-                .map_err(|error| Error::Usage(format!("`{}`: {}", file.display(), text::with_causes(&error))))?
+                .map_err(|cause| UsageError::Questions { path: file.clone(), cause })?
         }
         (Some(What::Image { references, digest }), None) => {
             let references = references.iter().map(|text| ImageReference::parse(text));
             let images = references.chain(digest.iter().map(|text| ImageReference::of_digest(text)));
             let rows = images.map(|image| image.map(|image| Row::asked(Question::Image(image))));
-            of_rows(rows.collect::<Result<_, _>>().map_err(|error| usage(&error))?)
+            let refused = |error| UsageError::Question(Refused::Reference(error));
+            of_rows(rows.collect::<Result<_, _>>().map_err(refused)?)
         }
         (Some(What::Operator { csvs }), None) => {
             let question = |csv: &String| OperatorQuestion { csv: csv.clone(), ocp: args.ocp.clone() };
@@ -172,8 +165,7 @@ fn input(path: &Path) -> Result<Vec<u8>, Error> {
         fs_err::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     }
     if bytes.len() as u64 > limit {
-        let limit = text::size(limit);
-        return Err(Error::Usage(format!("`{}` has more than {limit}, which is no list of questions", path.display())));
+        return Err(UsageError::TooLong { path: path.to_owned(), limit }.into());
     }
     Ok(bytes)
 }

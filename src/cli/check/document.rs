@@ -6,7 +6,7 @@ use super::view::View;
 use crate::base::text::sanitize_long;
 use crate::ops::check::{Answered, Standing, Verdict};
 
-pub fn document(view: &View<'_>) -> Value {
+pub(super) fn document(view: &View<'_>) -> Value {
     let (report, summary) = (view.report, &view.summary);
     let manifest = report.manifest.as_ref();
     let group = |group: &super::view::Group| json!({ "code": group.code, "reason": group.reason, "rows": group.rows });

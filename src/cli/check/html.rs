@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// The whole page.
-pub fn page(view: &View<'_>, now: Timestamp) -> String {
+pub(super) fn page(view: &View<'_>, now: Timestamp) -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
     let (style, script) = (hash(STYLE), hash(SCRIPT));
     let policy = format!(

@@ -6,7 +6,7 @@ use super::view::{State, View};
 use crate::base::text::sanitize_long;
 
 /// The whole report.
-pub fn report(view: &View<'_>) -> String {
+pub(super) fn report(view: &View<'_>) -> String {
     let summary = &view.summary;
     let counts = format!(
         r#"tests="{}" failures="{}" errors="{}" skipped="{}""#,
@@ -53,7 +53,7 @@ pub fn report(view: &View<'_>) -> String {
 
 /// Text from outside in an attribute of HTML or XML, or between tags: no sign has a meaning of its own, and none is one that
 /// XML forbids.
-pub fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in sanitize_long(text).chars() {
         match c {

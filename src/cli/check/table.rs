@@ -1,60 +1,49 @@
 //! The answers as a table for people: the verdict, what was asked, and below it where and why.
 
-use std::fmt::Write as _;
-
-use super::super::output::Output;
-use super::super::wrap::wrap;
+use super::super::facts::Facts;
 use super::view::{State, View};
 use crate::base::text::{count, sanitize, sanitize_long};
 use crate::ops::check::Answered;
 
-/// Columns of the verdict.
-const INDENT: usize = 11;
 /// Digits of a digest that are shown in a reason; the question has them all.
 const SHORT_DIGEST: usize = 12;
 
 /// The whole table with its summary.
-pub fn text(view: &View<'_>, out: &Output) -> String {
-    let width = out.width_table;
-    let mut text = String::new();
+pub(super) fn facts(view: &View<'_>) -> Facts {
+    let mut facts = Facts::table();
     if let Some(claim) = view.claim {
-        let _ = writeln!(text, "{}\n", wrap(&claim.to_string(), width).join("\n"));
+        facts.text(claim.to_string()).gap();
     }
-    let _ = writeln!(text, "{}", out.bold(&format!("{:<INDENT$}QUESTION, REASON", "VERDICT")));
+    facts.strong_row("VERDICT", "QUESTION, REASON");
     for answered in &view.report.rows {
-        add_row(&mut text, view, answered, out, width);
+        add_row(&mut facts, view, answered);
     }
-    text.push('\n');
-    text.push_str(&wrap(&totals(view), width).join("\n"));
+    facts.gap().text(totals(view));
     if view.summary.not_certified > 1 {
-        let digits = view.summary.groups.iter().map(|group| count(group.rows as u64).len()).max().unwrap_or(0);
         for group in &view.summary.groups {
-            let _ = write!(text, "\n  {:>digits$}  {}", count(group.rows as u64), group.reason);
+            facts.cells(vec![String::new(), count(group.rows as u64), group.reason.to_owned()]);
         }
     }
-    text
+    facts
 }
 
-fn add_row(text: &mut String, view: &View<'_>, answered: &Answered, out: &Output, width: usize) {
+fn add_row(facts: &mut Facts, view: &View<'_>, answered: &Answered) {
     let state = view.state(answered);
-    let word = state.word();
-    let padding = " ".repeat(INDENT - word.len());
-    let word = if matches!(state, State::NotCertified | State::Unclear) { out.bold(word) } else { word.to_owned() };
-    let mut lines = wrap(&sanitize(&view.asked(answered)), width - INDENT).into_iter();
-    let _ = writeln!(text, "{word}{padding}{}", lines.next().unwrap_or_default());
-    let mut details = view.reasons(answered);
+    let asked = sanitize(&view.asked(answered));
+    match state {
+        State::NotCertified | State::Unclear => facts.strong_row(state.word(), asked),
+        State::Certified | State::NotAsked => facts.row(state.word(), asked),
+    };
     let row = &answered.row;
-    if let Some(first) = details.first_mut().filter(|_| row.question.is_ok() && !row.label.is_empty()) {
-        *first = format!("{}: {first}", row.label);
-    }
-    let details = details.iter().flat_map(|detail| wrap(&short_digests(&sanitize_long(detail)), width - INDENT - 2));
-    for line in lines.chain(details.map(|line| format!("  {line}"))) {
-        let _ = writeln!(text, "{:INDENT$}{line}", "");
+    let from = if row.question.is_ok() && !row.label.is_empty() { format!("{}: ", row.label) } else { String::new() };
+    for (place, reason) in view.reasons(answered).iter().enumerate() {
+        let from = if place == 0 { from.as_str() } else { "" };
+        facts.below(short_digests(&sanitize_long(&format!("{from}{reason}"))));
     }
 }
 
 /// The summary in one sentence.
-pub fn totals(view: &View<'_>) -> String {
+pub(super) fn totals(view: &View<'_>) -> String {
     let summary = &view.summary;
     let number = |count_of: usize| count(count_of as u64);
     let mut text = format!("{} of {} certified", number(summary.certified), number(summary.questions()));
@@ -64,11 +53,11 @@ pub fn totals(view: &View<'_>) -> String {
         (summary.not_asked, "not asked by certsuite"),
     ] {
         if amount > 0 {
-            let _ = write!(text, ", {} {what}", number(amount));
+            text.push_str(&format!(", {} {what}", number(amount)));
         }
     }
     if view.online {
-        let _ = write!(text, " by the online rules ({} differ offline)", number(summary.differing));
+        text.push_str(&format!(" by the online rules ({} differ offline)", number(summary.differing)));
     }
     text
 }

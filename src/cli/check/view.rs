@@ -7,7 +7,7 @@ use crate::ops::check::{Answered, CheckReport, ClaimOrigin, Standing, Verdict};
 
 /// What a row comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     Certified,
     NotCertified,
     Unclear,
@@ -15,7 +15,7 @@ pub enum State {
 }
 
 impl State {
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Certified => "yes",
             Self::NotCertified => "NO",
@@ -27,42 +27,42 @@ impl State {
 
 /// Rows that are not certified for one reason.
 #[derive(Debug, Clone, Copy)]
-pub struct Group {
-    pub code: &'static str,
-    pub reason: &'static str,
-    pub rows: usize,
+pub(super) struct Group {
+    pub(super) code: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) rows: usize,
 }
 
 /// How many of each.
 #[derive(Debug, Default)]
-pub struct Summary {
-    pub certified: usize,
-    pub not_certified: usize,
-    pub unclear: usize,
-    pub not_asked: usize,
-    pub differing: usize,
+pub(super) struct Summary {
+    pub(super) certified: usize,
+    pub(super) not_certified: usize,
+    pub(super) unclear: usize,
+    pub(super) not_asked: usize,
+    pub(super) differing: usize,
     /// The reasons of the rows that are not certified, the most frequent first.
-    pub groups: Vec<Group>,
+    pub(super) groups: Vec<Group>,
 }
 
 impl Summary {
     /// The rows that count.
-    pub fn questions(&self) -> usize {
+    pub(super) fn questions(&self) -> usize {
         self.certified + self.not_certified + self.unclear
     }
 }
 
 /// The report with what it comes to by the rules that were asked for.
 #[derive(Debug)]
-pub struct View<'a> {
-    pub report: &'a CheckReport,
-    pub claim: Option<&'a ClaimOrigin>,
-    pub online: bool,
-    pub summary: Summary,
+pub(super) struct View<'a> {
+    pub(super) report: &'a CheckReport,
+    pub(super) claim: Option<&'a ClaimOrigin>,
+    pub(super) online: bool,
+    pub(super) summary: Summary,
 }
 
 impl<'a> View<'a> {
-    pub fn new(report: &'a CheckReport, claim: Option<&'a ClaimOrigin>, online: bool) -> Self {
+    pub(super) fn new(report: &'a CheckReport, claim: Option<&'a ClaimOrigin>, online: bool) -> Self {
         let mut view = View { report, claim, online, summary: Summary::default() };
         let mut summary = Summary::default();
         let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
@@ -88,11 +88,11 @@ impl<'a> View<'a> {
     }
 
     /// The verdict that counts.
-    pub fn verdict<'b>(&self, answered: &'b Answered) -> Option<&'b Verdict> {
+    pub(super) fn verdict<'b>(&self, answered: &'b Answered) -> Option<&'b Verdict> {
         answered.comparison.as_ref().map(|both| if self.online { &both.online } else { &both.offline })
     }
 
-    pub fn state(&self, answered: &Answered) -> State {
+    pub(super) fn state(&self, answered: &Answered) -> State {
         match (&answered.row.standing, self.verdict(answered)) {
             (Standing::NotAsked(_), _) => State::NotAsked,
             (_, None) => State::Unclear,
@@ -102,7 +102,7 @@ impl<'a> View<'a> {
     }
 
     /// What was asked, for people.
-    pub fn asked(&self, answered: &Answered) -> String {
+    pub(super) fn asked(&self, answered: &Answered) -> String {
         match &answered.row.question {
             Ok(question) => format!("{} {question}", question.kind()),
             Err(_) => answered.row.label.clone(),
@@ -110,7 +110,7 @@ impl<'a> View<'a> {
     }
 
     /// The reason of a row, and what else is to say of it, each a sentence.
-    pub fn reasons(&self, answered: &Answered) -> Vec<String> {
+    pub(super) fn reasons(&self, answered: &Answered) -> Vec<String> {
         let mut reasons = Vec::new();
         let row = &answered.row;
         if let Standing::NotAsked(reason) = &row.standing {
@@ -131,7 +131,7 @@ impl<'a> View<'a> {
         reasons
     }
 
-    pub fn all_certified(&self) -> bool {
+    pub(super) fn all_certified(&self) -> bool {
         self.summary.certified == self.summary.questions()
     }
 }
