@@ -9,8 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::offline::{DEFAULT_TAG, catalog_registry, given, is_red_hat_registry, operator_name};
 use super::questions::Question;
 use super::reference::ImageReference;
-use crate::catalog::ContainerEntry;
+use crate::base::limits;
 use crate::catalog::chart::ChartVersion;
+use crate::catalog::document::Operator;
+use crate::catalog::folder::Visitor;
+use crate::catalog::{ChartIndex, ContainerEntry, TnfError};
 
 /// Whether something stands in the catalog, and as what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +64,7 @@ pub struct Lookup {
     operators: HashMap<String, BTreeSet<Bundle>>,
     charts: HashMap<String, Vec<ChartEntry>>,
     has_red_hat_images: bool,
+    nulls: usize,
     null_entry: Option<String>,
 }
 
@@ -126,7 +130,7 @@ impl Lookup {
     pub fn add_image(&mut self, key: &str, entry: Option<&ContainerEntry>) {
         self.named.clear();
         let mut listing = entry.map(|entry| if entry.certified { Listing::Certified } else { Listing::Uncertified });
-        for place in entry.map_or(&[][..], |entry| &entry.repositories) {
+        for place in entry.map_or(&[][..], |entry| &*entry.repositories) {
             if is_red_hat_registry(&place.registry) {
                 listing = Some(Listing::Certified);
                 self.has_red_hat_images = true;
@@ -230,5 +234,26 @@ impl Lookup {
     #[must_use]
     pub fn charts(&self, name: &str) -> &[ChartEntry] {
         self.charts.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Visitor for Lookup {
+    fn container(&mut self, digest: &str, entry: Option<&ContainerEntry>) -> Result<(), TnfError> {
+        self.add_image(digest, entry);
+        if entry.is_none() {
+            self.nulls += 1;
+        }
+        if self.nulls > limits::NULL_ENTRIES {
+            return Err(TnfError::Limit(format!("more than {} entries that are null", limits::NULL_ENTRIES)));
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self, operator: &Operator) {
+        self.add_operator(&operator.csv_name, &operator.ocp_version);
+    }
+
+    fn charts(&mut self, index: ChartIndex) {
+        self.add_charts(index.into_versions());
     }
 }

@@ -8,7 +8,6 @@ pub mod lookup;
 pub mod offline;
 pub mod online;
 pub mod questions;
-pub mod reader;
 pub mod reason;
 pub mod reference;
 pub mod version;

@@ -33,6 +33,7 @@ mod objects;
 mod operators;
 mod pods;
 mod record;
+mod yaml;
 
 pub use helm::split_chart;
 pub use input::InputError;

@@ -14,7 +14,7 @@ use super::retry::Fault;
 use crate::base::digest::Sha256Digest;
 use crate::base::limits;
 use crate::base::text::sanitize;
-use crate::catalog::chart::parse_index;
+use crate::catalog::ChartIndex;
 
 /// What was served before, and under which `ETag`.
 #[derive(Serialize, Deserialize)]
@@ -42,16 +42,18 @@ pub async fn fetch(
         if is_html(&body) {
             return Err(Fault::Html);
         }
-        let versions = parse_index(&body).map_err(|error| Fault::Decode(sanitize(&error.to_string())))?;
-        Ok(Some((body, versions.len() as u64, answer.etag)))
+        let index = ChartIndex::parse(body).map_err(|error| Fault::Decode(sanitize(&error.to_string())))?;
+        let versions = index.versions().len() as u64;
+        Ok(Some((index.into_yaml(), versions, answer.etag)))
     };
     let mut answer = client.get(url, etag, limits::CHART_INDEX_BYTES, requests, decode).await?;
     if answer.is_none() {
         // 304: what was kept is what would be served.
         if let Some((_, body)) = kept
-            && let Ok(versions) = parse_index(&body)
+            && let Ok(index) = ChartIndex::parse(body)
         {
-            return Ok((body, versions.len() as u64));
+            let versions = index.versions().len() as u64;
+            return Ok((index.into_yaml(), versions));
         }
         answer = client.get(url, None, limits::CHART_INDEX_BYTES, requests, decode).await?;
     }

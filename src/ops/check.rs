@@ -5,21 +5,22 @@
 //! here, still answers, with a warning; a signature by a trusted key that does not fit is an error. The data
 //! are hashed while they are read, and compared with the manifest.
 
-use std::io::BufReader;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
-use crate::base::digest::HashingReader;
+use crate::base::digest::{HashingReader, Sha256Digest};
 use crate::base::progress::Progress;
+use crate::base::text;
+use crate::catalog::folder::{Reader, TnfFolder, open_regular};
+use crate::catalog::{TnfError, layout};
 use crate::certify::lookup::Lookup;
 use crate::certify::offline::is_red_hat_registry;
 pub use crate::certify::online::{Comparison, compare};
 pub use crate::certify::questions::{
     ClaimOrigin, Cluster, Question, Questions, Refused, Row, Standing, parse, typed_ocp,
 };
-use crate::certify::reader::Reader;
 pub use crate::certify::reason::Verdict;
 pub use crate::certify::reference::ImageReference;
 use crate::importer::{Folder, Holder, Store};
@@ -99,15 +100,17 @@ pub fn check(
         let manifest = archive.manifest.clone();
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
-        let mut reader = Reader::new(lookup(&rows));
+        let (mut catalog, mut reader) = (lookup(&rows), Reader::default());
         archive.unpack(
             path,
-            |member, content| reader.read(member.as_str(), content),
+            |member, content| reader.read(member.as_str(), content, &mut catalog),
             |_| Ok(std::io::sink()),
             |_| Ok(()),
         )?;
+        catalog.finish();
         progress.end("reading");
-        let rows = answer(&reader.finish(), rows, Some(&manifest));
+        warnings.extend(reader.warnings);
+        let rows = answer(&catalog, rows, Some(&manifest));
         let path = path.to_owned();
         return Ok(CheckReport { path, is_archive: true, manifest: Some(manifest), rows, warnings });
     }
@@ -209,34 +212,56 @@ fn note(catalog: &Lookup, row: &Row, both: &Comparison, manifest: Option<&Manife
     }
 }
 
-/// Reads the data of a folder as certsuite does. Files that are not what the manifest says are named in `warnings`.
+/// Reads the data of a folder as certsuite does. What certsuite passes over, and what is not as the manifest says, is named
+/// in `warnings`.
 ///
 /// # Errors
 /// Where certsuite could not read them either.
 fn read_folder(
     folder: &Folder,
-    lookup: Lookup,
+    mut catalog: Lookup,
     manifest: Option<&VerifiedManifest>,
     warnings: &mut Vec<String>,
 ) -> Result<Lookup, Error> {
-    let mut reader = Reader::new(lookup);
+    let tree = TnfFolder::open(folder.dir())?;
+    let mut reader = Reader::default();
+    let mut unread: BTreeMap<&str, &Sha256Digest> =
+        manifest.iter().flat_map(|manifest| &manifest.files).map(|file| (file.path.as_str(), &file.sha256)).collect();
+    unread.remove(layout::ARCHIVE_JSON);
     let mut altered = Vec::new();
-    for relative in folder.data_files()? {
-        let path = folder.dir().join(&relative);
-        let mut content = BufReader::with_capacity(128 << 10, HashingReader::new(fs::File::open(&path)?));
-        let read = reader.read(&relative.to_string_lossy(), &mut content);
-        read.and_then(|()| Ok(std::io::copy(&mut content, &mut std::io::sink())?))
-            .map_err(|cause| Error::Content { path, cause })?;
-        let (_, digest) = content.into_inner().finish();
-        if let Some(manifest) = manifest
-            && !manifest.files.iter().any(|file| relative.as_os_str() == file.path.as_str() && file.sha256 == digest)
-        {
-            altered.push(crate::base::text::sanitize(&relative.to_string_lossy()));
+    for relative in tree.files()? {
+        let path = tree.root().join(&relative);
+        let digest = match open_regular(&path) {
+            Ok(file) => read_file(file, &relative, &mut reader, &mut catalog),
+            Err(error) => reader.pass_over(&relative, error.into()).map(|()| None),
+        };
+        let digest = digest.map_err(|cause| Error::Content { path, cause })?;
+        if unread.remove(relative.as_str()) != digest.as_ref() && manifest.is_some() {
+            altered.push(text::sanitize(&relative));
         }
     }
-    if let Some(first) = altered.first() {
+    altered.extend(unread.into_keys().map(str::to_owned));
+    warnings.append(&mut reader.warnings);
+    if let Some(first) = altered.first().filter(|_| manifest.is_some()) {
         let more = if altered.len() > 1 { format!(", nor are {} more", altered.len() - 1) } else { String::new() };
         warnings.push(format!("`{first}` is not what was signed{more}: the answers are of the data as they lie there"));
     }
-    Ok(reader.finish())
+    catalog.finish();
+    Ok(catalog)
+}
+
+/// Reads a file to its end, and hashes it on the way.
+fn read_file(
+    file: std::fs::File,
+    relative: &str,
+    reader: &mut Reader,
+    catalog: &mut Lookup,
+) -> Result<Option<Sha256Digest>, TnfError> {
+    let mut content = HashingReader::new(file);
+    reader.read(relative, &mut content, catalog)?;
+    match std::io::copy(&mut content, &mut std::io::sink()) {
+        Ok(_) => Ok(Some(content.finish().1)),
+        // A folder opens, and cannot be read; that was said.
+        Err(error) => reader.pass_over(relative, error.into()).map(|()| None),
+    }
 }

@@ -9,9 +9,10 @@ use crate::base::failure::{Class, Classified};
 use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
+use crate::catalog::folder::FolderError;
 use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
-use crate::importer::{Deviation, ForeignError, StoreError};
+use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
@@ -67,7 +68,21 @@ pub enum Error {
     },
     /// A folder of other origin that certsuite could not read.
     #[error(transparent)]
-    Foreign(#[from] ForeignError),
+    Foreign(#[from] FolderError),
+    /// A folder that holds less than its own `archive.json` says.
+    #[error("`{}` {lack}", path.display())]
+    Lacks {
+        /// The folder.
+        path: PathBuf,
+        /// What there is less of.
+        lack: String,
+    },
+    /// A folder without a single image.
+    #[error("`{}` holds no images", .0.display())]
+    NoImages(PathBuf),
+    /// A folder whose images do not tell how old they are.
+    #[error("no image in `{}` has a creation date or an id that tells one", .0.display())]
+    NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
@@ -284,7 +299,7 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) => Class::Source,
+            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -304,6 +319,9 @@ impl Classified for Error {
             Self::Content { .. } => "unreadable-content",
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",
+            Self::Lacks { .. } => "folder-lacks",
+            Self::NoImages(_) => "no-images",
+            Self::NoDate(_) => "no-date",
             Self::Policy(error) => error.code(),
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",

@@ -34,6 +34,9 @@ impl Error {
                 "`oct import` an archive first, or name the catalog: by --db, OCT_DB or `db` in config.toml"
             }
             Self::Foreign(_) => "name a folder that has `data/containers/containers.db` and the rest of the TNF layout",
+            Self::Lacks { .. } => "dump it again; if it shall be bundled as it is, add --allow-partial",
+            Self::NoImages(_) => "certsuite would find no image in it; dump it again",
+            Self::NoDate(_) => "name its date by SOURCE_DATE_EPOCH, in seconds",
             Self::Interrupted => "run the same command again: it continues with what it has fetched",
             Self::Manifest { .. }
             | Self::Comment { .. }
@@ -151,6 +154,7 @@ fn usage(error: &UsageError) -> Option<String> {
         UsageError::EmptyPassword => "for a key without a password, add --no-password",
         UsageError::NothingAsked => "name image, operator or chart, or give --from FILE",
         UsageError::TwoSources => "leave out image, operator or chart",
+        UsageError::Questions { cause, .. } => cause.hint()?,
         _ => return None,
     };
     Some(hint.into())

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize as _;
 use thiserror::Error;
 
 use super::record::Node;
@@ -13,35 +12,30 @@ use crate::base::limits;
 #[derive(Debug, Error)]
 pub enum InputError {
     /// It holds nothing. A command that failed before the pipe leaves the same.
-    #[error("the input is empty; hint: see whether the command that makes it failed")]
+    #[error("the input is empty")]
     Empty,
     /// It is a file of another program.
-    #[error("the input is {what}; hint: {hint}")]
+    #[error("the input is {what}")]
     Foreign {
         /// What it is.
         what: &'static str,
-        /// What to give instead.
+        /// What to do with it.
         hint: &'static str,
     },
     /// A table, whose columns only people can tell apart.
-    #[error(
-        "the input is a table for people, whose columns cannot be told apart safely; hint: make it with `{command}`"
-    )]
+    #[error("the input is a table for people, whose columns cannot be told apart safely")]
     Table {
-        /// The command that gives a readable form.
-        command: &'static str,
+        /// What to do to get a readable form.
+        hint: &'static str,
     },
     /// It begins as JSON does and is none.
-    #[error("the input begins like JSON, but cannot be read as such")]
-    Json(#[source] serde_json::Error),
+    #[error("the input begins like JSON, but cannot be read as such: {0}")]
+    Json(serde_json::Error),
     /// It begins as YAML does and is none.
-    #[error("the input begins like YAML, but cannot be read as such: {0}; hint: make it with `-o json`")]
+    #[error("the input begins like YAML, but cannot be read as such: {0}")]
     Yaml(String),
     /// Readable, but of something else.
-    #[error(
-        "the input holds no pods, operators, Helm releases, images or claim{}; hint: make it with `oc get pods -A -o json`, `oc get csv -A -o json` or `helm ls -A -o json`, or give a claim.json",
-        shown_kinds(.kinds)
-    )]
+    #[error("the input holds no pods, operators, Helm releases, images or claim{}", shown_kinds(.kinds))]
     Other {
         /// The kinds of the objects that it holds, made harmless.
         kinds: BTreeSet<String>,
@@ -57,6 +51,23 @@ pub enum InputError {
         /// Why the first one is none.
         first: Box<Refused>,
     },
+}
+
+impl InputError {
+    /// What to do next, where the message does not tell.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Empty => "see whether the command that makes the input failed",
+            Self::Foreign { hint, .. } | Self::Table { hint } => hint,
+            Self::Yaml(_) => "make it with `-o json`",
+            Self::Other { .. } => {
+                "make it with `oc get pods -A -o json`, `oc get csv -A -o json` or `helm ls -A -o json`, or give a claim.json"
+            }
+            Self::ClaimWithoutTests => "give the claim.json that certsuite wrote, whole",
+            Self::Json(_) | Self::NoQuestion { .. } => return None,
+        })
+    }
 }
 
 fn shown_kinds(kinds: &BTreeSet<String>) -> String {
@@ -136,8 +147,8 @@ pub(super) fn form(text: &str) -> Result<Form<'_>, InputError> {
     }
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     let Some(first) = first else { return Err(InputError::Empty) };
-    if let Some(command) = table(first) {
-        return Err(InputError::Table { command });
+    if let Some(hint) = table(first) {
+        return Err(InputError::Table { hint });
     }
     Ok(if begins_yaml(first) { Form::Yaml } else { Form::Lines })
 }
@@ -151,7 +162,7 @@ fn assigned(text: &str) -> Option<&str> {
     (matches!(word, "var" | "let" | "const") && is_name && value.starts_with(['{', '['])).then_some(value)
 }
 
-/// The command that gives what a table shows, where the line is the heading of one: two or more words, all upper-case.
+/// How to get what a table shows, where the line is the heading of one: two or more words, all upper-case.
 fn table(line: &str) -> Option<&'static str> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_heading = |word: &&str| {
@@ -165,15 +176,15 @@ fn table(line: &str) -> Option<&'static str> {
     }
     let has = |heading: &str| words.contains(&heading);
     Some(if has("CHART") {
-        "helm ls -A -o json"
+        "make it with `helm ls -A -o json`"
     } else if has("DISPLAY") || has("REPLACES") || has("CSV") {
-        "oc get csv -A -o json"
+        "make it with `oc get csv -A -o json`"
     } else if has("REPOSITORY") {
-        "podman images --format json"
+        "make it with `podman images --format json`"
     } else if has("SIZE") {
-        "crictl images -o json"
+        "make it with `crictl images -o json`"
     } else {
-        "oc get pods -A -o json"
+        "make it with `oc get pods -A -o json`"
     })
 }
 
@@ -204,8 +215,5 @@ pub(super) fn yaml(text: &str) -> Result<Vec<Node>, InputError> {
         let limit = crate::base::text::size(limits::QUESTIONS_YAML_BYTES);
         return Err(InputError::Yaml(format!("it has more than {limit}")));
     }
-    yaml_serde::Deserializer::from_str(text)
-        .map(Node::deserialize)
-        .collect::<Result<_, _>>()
-        .map_err(|error| InputError::Yaml(crate::base::text::sanitize(&error.to_string())))
+    super::yaml::documents(text).map_err(|error| InputError::Yaml(error.to_string()))
 }

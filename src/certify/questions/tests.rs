@@ -33,7 +33,8 @@ fn rows(text: &str, given: &Cluster) -> Vec<String> {
 }
 
 fn refusal(input: &[u8]) -> String {
-    crate::base::text::with_causes(&parse(input, &Cluster::default(), false).expect_err("refused"))
+    let error = parse(input, &Cluster::default(), false).expect_err("refused");
+    format!("{error}; hint: {}", error.hint().unwrap_or_default())
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn lines_that_nobody_can_tell_keep_their_row_with_the_reason() {
     );
     assert_eq!(
         refusal(b"pod/web-0\n\npod/web-1"),
-        format!("none of the 2 lines or items is a question; the first: `pod/web-0` {object}")
+        format!("none of the 2 lines or items is a question; the first: `pod/web-0` {object}; hint: ")
     );
 }
 
