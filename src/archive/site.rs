@@ -29,6 +29,24 @@ fn text_of_signatures(folder: &Path) -> io::Result<Option<String>> {
     text(&folder.join(SIGNATURE_FILE), limits::KEY_FILE_BYTES)
 }
 
+/// The text of a small file, if it is there.
+///
+/// # Errors
+/// Where it cannot be read, or is no small text.
+pub fn small_text(path: &Path) -> io::Result<Option<String>> {
+    text(path, limits::CATALOGS_BYTES as u64)
+}
+
+/// Writes a small file, whole.
+///
+/// # Errors
+/// Those of the disk.
+pub fn write_small(path: &Path, content: &str) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    text_file(folder, content)?.persist(path).map(drop).map_err(|error| error.error)
+}
+
 fn text(path: &Path, limit: u64) -> io::Result<Option<String>> {
     let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is {what}", path.display()));
     let file = match open_at_once(path) {

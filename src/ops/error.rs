@@ -9,10 +9,10 @@ use crate::base::failure::{Class, Classified};
 use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
-use crate::certify::questions::InputError;
-use crate::certify::reference::ReferenceError;
+use crate::catalog::folder::FolderError;
+use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
-use crate::importer::{Deviation, ForeignError, StoreError};
+use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
 use crate::trust::catalogs::CatalogsError;
 use crate::trust::manifest::ManifestError;
@@ -93,7 +93,21 @@ pub enum Error {
     },
     /// A folder of other origin that certsuite could not read.
     #[error(transparent)]
-    Foreign(#[from] ForeignError),
+    Foreign(#[from] FolderError),
+    /// A folder that holds less than its own `archive.json` says.
+    #[error("`{}` {lack}", path.display())]
+    Lacks {
+        /// The folder.
+        path: PathBuf,
+        /// What there is less of.
+        lack: String,
+    },
+    /// A folder without a single image.
+    #[error("`{}` holds no images", .0.display())]
+    NoImages(PathBuf),
+    /// A folder whose images do not tell how old they are.
+    #[error("no image in `{}` has a creation date or an id that tells one", .0.display())]
+    NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
@@ -236,9 +250,9 @@ pub enum UsageError {
     /// `check` with questions from the command line and from a file.
     #[error("--from takes the questions from a file, and the command line has some as well")]
     TwoSources,
-    /// No image reference.
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
+    /// A question on the command line that cannot be asked.
+    #[error("{0}")]
+    Question(Refused),
     /// A list of questions that cannot be read.
     #[error("`{}`: {cause}", path.display())]
     Questions {
@@ -255,9 +269,6 @@ pub enum UsageError {
         /// Bytes that it may have.
         limit: u64,
     },
-    /// A list of questions that is no text.
-    #[error("`{}` is not UTF-8 text", .0.display())]
-    NotText(PathBuf),
 }
 
 impl PolicyError {
@@ -286,8 +297,8 @@ impl UsageError {
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
-            Self::Reference(_) => "bad-reference",
-            Self::Questions { .. } | Self::NotText(_) => "bad-questions",
+            Self::Question(_) => "bad-question",
+            Self::Questions { .. } => "bad-questions",
             Self::TooLong { .. } => "too-many-questions",
         }
     }
@@ -334,7 +345,9 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) | Self::NoSite { .. } => Class::Source,
+            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) | Self::NoSite { .. } => {
+                Class::Source
+            }
             Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
@@ -358,6 +371,9 @@ impl Classified for Error {
             Self::Charts(_) => "unreadable-charts",
             Self::NoSite { .. } => "no-site",
             Self::NotListed { .. } => "not-as-listed",
+            Self::Lacks { .. } => "folder-lacks",
+            Self::NoImages(_) => "no-images",
+            Self::NoDate(_) => "no-date",
             Self::Policy(error) => error.code(),
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",

@@ -42,11 +42,16 @@ impl Error {
                 "`oct import` an archive first, or name the catalog: by --db, OCT_DB or `db` in config.toml"
             }
             Self::Foreign(_) => "name a folder that has `data/containers/containers.db` and the rest of the TNF layout",
+            Self::Lacks { .. } => "dump the folder again; to bundle it as it is, add --allow-partial",
+            Self::NoImages(_) => "dump the folder again: certsuite would find no image in it",
+            Self::NoDate(_) => "state its date by SOURCE_DATE_EPOCH, in seconds since 1970",
+            Self::Charts(_) => {
+                "report it to the owner of the chart index; until it is mended, bundle an older or a mended one with --charts-file"
+            }
             Self::Interrupted => "run the same command again: it continues with what it has fetched",
             Self::Manifest { .. }
             | Self::Comment { .. }
             | Self::Content { .. }
-            | Self::Charts(_)
             | Self::NoArchive(_)
             | Self::Io(_)
             | Self::Stdout(_) => return None,
@@ -181,6 +186,7 @@ fn usage(error: &UsageError) -> Option<String> {
         UsageError::EmptyPassword => "for a key without a password, add --no-password",
         UsageError::NothingAsked => "name image, operator or chart, or give --from FILE",
         UsageError::TwoSources => "leave out image, operator or chart",
+        UsageError::Questions { cause, .. } => cause.hint()?,
         _ => return None,
     };
     Some(hint.into())
