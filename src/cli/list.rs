@@ -1,5 +1,6 @@
 //! `oct list`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,8 @@ use super::runtime::until_signal;
 use super::{Answer, Outcome, values};
 use crate::base::text::{age, count, size};
 use crate::ops::list::{self, Depth, ListReport, Place, Row, State};
-use crate::ops::pull;
+use crate::ops::keys::Keyring;
+use crate::ops::{Error, pull};
 
 /// Show the archives of a folder, a stick or a site, and which one an import would take
 ///
@@ -50,15 +52,29 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
             list::listed(site, &found, &keyring, now)
         }
     };
-    tell(context, &report, args.max_age, now);
+    warn(context, &report);
+    context.out.data(&document(&report, args.max_age, now), &facts(&report, now));
     Ok(if args.max_age.is_none_or(|max| report.is_fresh(max, now)) { Answer::Yes } else { Answer::No })
 }
 
-/// Shows the archives of a place, as every command does that meets some.
-pub(super) fn tell(context: &Context, report: &ListReport, max_age: Option<SignedDuration>, now: Timestamp) {
-    for warning in &report.warnings {
-        context.out.warn(warning);
+/// Shows the archives of a folder to a command that was given it instead of one archive.
+pub(super) fn of_folder(context: &Context, folder: &Path, keyring: &Keyring, depth: Depth) -> Result<bool, Error> {
+    let now = context.now();
+    let report = list::folder(folder, keyring, depth, now, &*context.progress())?;
+    warn(context, &report);
+    let (document, facts) = (document(&report, None, now), facts(&report, now));
+    match depth {
+        Depth::Header => context.out.data(&document, &facts),
+        Depth::Whole => context.out.answer(&document, &facts),
     }
+    Ok(report.is_good())
+}
+
+fn warn(context: &Context, report: &ListReport) {
+    report.warnings.iter().for_each(|warning| context.out.warn(warning));
+}
+
+fn facts(report: &ListReport, now: Timestamp) -> Facts {
     let mut facts = Facts::new(&report.place, "");
     for row in &report.rows {
         facts.row(&row.name, headline(row, now));
@@ -87,7 +103,7 @@ pub(super) fn tell(context: &Context, report: &ListReport, max_age: Option<Signe
     if let Some(next) = report.site.as_ref().and_then(|site| site.next) {
         facts.text(format!("The publisher promises the next list by {next}."));
     }
-    context.out.data(&document(report, max_age, now), &facts);
+    facts
 }
 
 fn headline(row: &Row, now: Timestamp) -> String {

@@ -121,6 +121,14 @@ pub enum CatalogsError {
     Rule(String),
 }
 
+impl CatalogsError {
+    /// Whether nothing is wrong with the list, as far as one knows: it cannot be proved on this host.
+    #[must_use]
+    pub fn is_unproved(&self) -> bool {
+        matches!(self, Self::Signature(TrustError::NoKeys | TrustError::Untrusted(_)))
+    }
+}
+
 impl Classified for CatalogsError {
     fn class(&self) -> Class {
         match self {

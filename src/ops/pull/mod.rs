@@ -15,11 +15,11 @@ use memory::{Known, Memories};
 
 use super::list::Site;
 use super::{Error, PolicyError, open};
-use crate::archive::{self, Archive, Retained, site};
+use crate::archive::{self, Archive, site};
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text::{self, sanitize};
-use crate::exporter::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, SourceError, Target, Validators};
+use crate::exporter::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 use crate::trust::name::ArchiveName;
 use crate::trust::{Keyring, Listed, TrustError, VerifiedCatalogs, VerifiedManifest};
@@ -362,11 +362,8 @@ impl Visit<'_> {
         });
         let (archive, manifest) = verified.await.map_err(|error| io::Error::other(error.to_string()))??;
         let size = wanted.size;
-        let retained = self.options.retain.map(|newest| archive::retain(&self.options.out, newest, self.keyring, &archive));
-        let Retained { removed, failure } = retained.unwrap_or_default();
-        if let Some(failure) = failure {
-            self.warn(format!("older archives stay: {failure}"));
-        }
+        let retained = self.options.retain.map(|newest| archive::retain(&self.options.out, newest));
+        let removed = retained.transpose()?.unwrap_or_default();
         let report = self.report(Outcome::Pulled { archive, size, resumed }, site, Some(manifest));
         Ok(PullReport { removed, ..report })
     }
