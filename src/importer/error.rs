@@ -32,6 +32,18 @@ pub enum StoreError {
         /// Where.
         path: PathBuf,
     },
+    /// It belongs to somebody who could have put anything in it.
+    #[error(
+        "`{path}` belongs to user {owner}, neither to user {user}, who runs oct, nor to root: what it says to move and to remove is not done"
+    )]
+    Owner {
+        /// The folder of `oct`'s own, or its journal.
+        path: PathBuf,
+        /// The user that it belongs to, by number.
+        owner: u32,
+        /// The user who runs this program.
+        user: u32,
+    },
     /// Another process works on the folder.
     #[error("`{dir}` is locked by {holder}")]
     Held {
@@ -190,6 +202,7 @@ impl Classified for StoreError {
             | Self::OtherValidation => Class::Verification,
             Self::Io { .. }
             | Self::NotAFolder { .. }
+            | Self::Owner { .. }
             | Self::Held { .. }
             | Self::Space { .. }
             | Self::Inodes { .. }
@@ -204,9 +217,12 @@ impl Classified for StoreError {
         let hint = match self {
             Self::Io { path, .. } => return self.errno().and_then(|errno| io_hint(errno, path)),
             Self::NotAFolder { path } => format!("name a folder, or move `{}` away", path.display()),
+            Self::Owner { path, owner, user } => {
+                format!("run oct as user {owner}; or, once `{0}` was looked at, `chown -R {user} {0}`", path.display())
+            }
             Self::Held { .. } => "wait until it has finished, then run the command again".into(),
             Self::Space { dir, .. } | Self::Inodes { dir, .. } => {
-                let previous = dir.join(super::folder::OCT).join(super::folder::PREVIOUS);
+                let previous = dir.join(super::paths::OCT).join(super::paths::PREVIOUS);
                 format!(
                     "free some space (earlier catalogs are in `{}`), or choose another folder with --to",
                     previous.display()

@@ -7,7 +7,7 @@ use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::folder::DATA;
+use super::paths::DATA;
 use crate::base::{limits, text};
 use crate::catalog::document::Operator;
 use crate::catalog::{ContainerEntry, LoosePage, TnfError, chart, layout, read_containers};
