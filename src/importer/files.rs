@@ -98,7 +98,9 @@ impl Dir {
     /// Opens what `path` names below the folder.
     fn beneath(&self, path: &Path, flags: OFlags, mode: u32) -> rustix::io::Result<OwnedFd> {
         plain(path)?;
-        let (flags, mode) = (flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::from_raw_mode(mode));
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // The newer call refuses a mode where nothing is created.
+        let mode = Mode::from_raw_mode(if flags.contains(OFlags::CREATE) { mode } else { 0 });
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         match rustix::fs::openat2(&self.handle, path, flags, mode, resolve) {
             // An older kernel, or a sandbox that refuses the call.
