@@ -77,8 +77,13 @@ impl Output {
     /// Warns of something that is no failure.
     pub(super) fn warn(&self, text: &str) {
         if !self.quiet {
-            self.stderr.say(Kind::Warning, &text::sanitize_long(text), json!({}));
+            self.insist(text);
         }
+    }
+
+    /// Warns with `--quiet` too.
+    pub(super) fn insist(&self, text: &str) {
+        self.stderr.say(Kind::Warning, &text::sanitize_long(text), json!({}));
     }
 
     /// Warns of what a crash had left and was settled, and of the rest.

@@ -97,6 +97,14 @@ pub enum Error {
         /// How many more there are.
         more: u64,
     },
+    /// A catalog that may be as it was signed, by somebody who is not trusted here.
+    #[error("`{}` cannot be proved here: {cause}", path.display())]
+    NotProvable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: TrustError,
+    },
     /// The catalog that `rollback` would restore is not what was signed.
     #[error("the previous catalog cannot be restored: {0}")]
     Previous(Box<Error>),
@@ -142,6 +150,12 @@ pub enum PolicyError {
         path: PathBuf,
         /// What the new one would lack.
         more: Lacking,
+    },
+    /// Something that is no catalog would be moved away.
+    #[error("what stands where the catalog has to stand is no catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    Unrelated {
+        /// Files and folders.
+        what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
@@ -225,6 +239,7 @@ impl PolicyError {
             Self::Older { .. } => "older-than-installed",
             Self::TooOld { .. } => "too-old",
             Self::HoldsMore { .. } => "holds-less",
+            Self::Unrelated { .. } => "unrelated",
             Self::Partial { .. } => "partial",
         }
     }
@@ -270,6 +285,11 @@ impl Error {
     }
 }
 
+/// Whether nothing is wrong but that nobody who is trusted here signed it.
+pub(super) fn is_unproved(cause: &TrustError) -> bool {
+    matches!(cause, TrustError::NoKeys | TrustError::Untrusted(_))
+}
+
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -287,6 +307,7 @@ impl Classified for Error {
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
             | Self::Foreign(_)
+            | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
@@ -314,6 +335,7 @@ impl Classified for Error {
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
             Self::Deviates { .. } => "not-as-signed",
+            Self::NotProvable { .. } => "not-provable",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",
             Self::Stdout(_) => "stdout",

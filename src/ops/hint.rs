@@ -27,6 +27,10 @@ impl Error {
                 "install the oct that made the archive, or a later one"
             }
             Self::Deviates { .. } => "import an archive again, or run `oct rollback`",
+            Self::NotProvable { cause, .. } => {
+                let trust = trust(cause)?;
+                return Some(format!("{trust}; the key of an `oct dump` is gone: import an archive instead"));
+            }
             Self::Previous(_) => "import the archive of the catalog that you want back",
             Self::Archives(_) => "name the archive in it that you mean",
             Self::Unsigned(_) => "`oct import` an archive: it replaces the folder and keeps the old one",
@@ -146,6 +150,9 @@ fn policy(error: &PolicyError) -> &'static str {
     match error {
         PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
         PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
+        PolicyError::Unrelated { .. } => {
+            "choose another folder with --to; or add --adopt, which keeps all of it in `.oct/previous`"
+        }
         PolicyError::TooOld { .. } => "fetch a newer archive, or raise --max-age",
     }
 }
