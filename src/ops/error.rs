@@ -117,9 +117,12 @@ pub enum Error {
     /// The answer could not be written.
     #[error("the answer cannot be written to standard output")]
     Stdout(#[source] std::io::Error),
-    /// Ended by a signal.
+    /// Ended by SIGINT.
     #[error("interrupted")]
     Interrupted,
+    /// Ended by SIGTERM.
+    #[error("terminated")]
+    Terminated,
 }
 
 /// A rule that an archive breaks.
@@ -314,6 +317,7 @@ impl Classified for Error {
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
+            Self::Terminated => Class::Terminated,
         }
     }
 
@@ -341,6 +345,7 @@ impl Classified for Error {
             Self::Stdout(_) => "stdout",
             Self::Usage(error) => error.code(),
             Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }

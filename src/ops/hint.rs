@@ -38,7 +38,7 @@ impl Error {
                 "`oct import` an archive first, or name the catalog: by --db, OCT_DB or `db` in config.toml"
             }
             Self::Foreign(_) => "name a folder that has `data/containers/containers.db` and the rest of the TNF layout",
-            Self::Interrupted => "run the same command again: it continues with what it has fetched",
+            Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
             Self::Manifest { .. }
             | Self::Comment { .. }
             | Self::Content { .. }
