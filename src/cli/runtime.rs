@@ -1,7 +1,7 @@
 //! What ends a run from outside: SIGINT and SIGTERM, the limit on the size of files; and what a run must not inherit.
 
 use std::future::Future;
-use std::io::{self, Read};
+use std::io;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -13,7 +13,6 @@ use rustix::process::umask;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
-use signal_hook::low_level::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{self, Output};
@@ -24,6 +23,8 @@ use crate::ops::Error;
 
 /// Threads that drive requests; what computes has threads of its own.
 const WORKERS: usize = 2;
+/// How often a signal is looked for.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long the last words may take: the pipe that they go to may have no reader.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -41,23 +42,22 @@ pub(super) fn open_umask() {
 pub(super) fn watch(context: &Context, hint: Option<&'static str>) -> Result<(), Error> {
     let out = context.out;
     let terminal = tcgetattr(io::stderr()).ok();
-    let (mut signals, wake) = io::pipe()?;
     let came = Arc::new(AtomicUsize::new(0));
     for number in [SIGINT, SIGTERM] {
         flag::register_usize(number, Arc::clone(&came), number.unsigned_abs() as usize)?;
-        pipe::register(number, wake.try_clone()?)?;
     }
     // With a handler, whatever it does, a write gives an error instead.
     flag::register(SIGXFSZ, Arc::default())?;
     thread::Builder::new().spawn(move || {
-        loop {
-            // It never ends: the handlers hold the other side.
-            let _ = signals.read_exact(&mut [0]);
-            if !IN_HAND.load(Ordering::Relaxed) {
-                break;
+        let number = loop {
+            thread::sleep(LOOK);
+            match came.swap(0, Ordering::Relaxed) {
+                0 => {}
+                _ if IN_HAND.load(Ordering::Relaxed) => {}
+                number => break number,
             }
-        }
-        let is_interrupt = came.load(Ordering::Relaxed) == SIGINT.unsigned_abs() as usize;
+        };
+        let is_interrupt = number == SIGINT.unsigned_abs() as usize;
         let error = if is_interrupt { Error::Interrupted } else { Error::Terminated };
         // A password may just have been asked for.
         if let Some(terminal) = terminal {

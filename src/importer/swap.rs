@@ -269,7 +269,9 @@ impl<'f> Swap<'f> {
         history::append(folder, &self.journal.entry)?;
         let mut discarded = Discarded::default();
         if let Some(keep) = self.journal.keep {
-            discarded.error = install::discard(folder, keep, &mut discarded.removed).err();
+            let mut discard = || install::discard(folder, keep, &mut discarded.removed);
+            // Nobody would do it later, and what failed may have been of an instant.
+            discarded.error = discard().or_else(|_| discard()).err();
         }
         oct.remove_if_empty(&self.incoming)?;
         Journal::remove(folder)?;
