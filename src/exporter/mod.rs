@@ -118,8 +118,9 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let keeper = Arc::new(Keeper::new(&collections, state, work, units, Arc::clone(progress), Arc::clone(&client)));
     let chart_requests = AtomicU64::new(0);
     let documents = async {
-        for Walked { collection, .. } in &collections {
+        for (Walked { collection, .. }, listing) in collections.iter().zip(&keeper.listings) {
             progress.begin(collection.name(), None);
+            progress.resume(collection.name(), lock(listing).len());
         }
         let mut counting = JoinSet::new();
         for walked in &collections {
