@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -21,12 +21,17 @@ const TICK: Duration = Duration::from_millis(200);
 /// Before that, a rate says little.
 const RATE_AFTER: Duration = Duration::from_secs(2);
 
-/// The bar, where one is shown: what else is written to the terminal goes above it.
-static BAR: OnceLock<ProgressBar> = OnceLock::new();
+/// The bar, while one is shown: what else is written to the terminal goes above it.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// The bar, where one is shown.
-pub(super) fn bar() -> Option<&'static ProgressBar> {
-    BAR.get().filter(|bar| !bar.is_finished())
+/// The bar, while one is shown.
+pub(super) fn bar() -> Option<ProgressBar> {
+    lock(&BAR).clone()
+}
+
+/// Takes the bar away: what a command has to tell comes after it.
+pub(super) fn clear() {
+    lock(&BAR).take().inspect(ProgressBar::finish_and_clear);
 }
 
 /// The listener for this terminal.
@@ -93,9 +98,9 @@ impl Work {
         let total = total.sum::<Option<u64>>().filter(|total| *total > 0);
         let elapsed = now.saturating_duration_since(began);
         let own = done - resumed;
-        let left = total.filter(|_| elapsed >= RATE_AFTER && own > 0).map(|total| {
-            Duration::from_secs_f64(elapsed.as_secs_f64() * (total - done) as f64 / own as f64)
-        });
+        let left = total
+            .filter(|_| elapsed >= RATE_AFTER && own > 0)
+            .map(|total| Duration::from_secs_f64(elapsed.as_secs_f64() * (total - done) as f64 / own as f64));
         Some(Sum { name, is_bytes: all().any(|it| it.is_bytes), done, total, elapsed, left })
     }
 }
@@ -150,30 +155,24 @@ impl Listener {
         if !self.has_bar {
             return;
         }
-        let bar = BAR.get_or_init(|| {
-            let bar = ProgressBar::no_length();
-            bar.enable_steady_tick(TICK);
-            bar
-        });
         // Not locked while the bar is drawn, for which it is locked again.
         let sum = lock(&self.work).sum(Instant::now());
-        match sum {
-            Some(sum) => {
-                if bar.is_finished() {
-                    bar.reset();
-                }
-                if bar.length() != sum.total || bar.prefix() != sum.name {
-                    bar.set_prefix(sum.name);
-                    match sum.total {
-                        Some(total) => bar.set_length(total),
-                        None => bar.unset_length(),
-                    }
-                    bar.set_style(style(sum.total.is_some(), &self.work));
-                }
-                bar.set_position(sum.done);
+        let mut shown = lock(&BAR);
+        let Some(sum) = sum else {
+            shown.take().inspect(ProgressBar::finish_and_clear);
+            return;
+        };
+        let bar = shown.get_or_insert_with(ProgressBar::no_length);
+        if bar.length() != sum.total || bar.prefix() != sum.name {
+            bar.set_style(style(sum.total.is_some(), &self.work));
+            match sum.total {
+                Some(total) => bar.set_length(total),
+                None => bar.unset_length(),
             }
-            None => bar.finish_and_clear(),
+            bar.set_prefix(sum.name);
+            bar.enable_steady_tick(TICK);
         }
+        bar.set_position(sum.done);
     }
 
     /// A line, where one is due.
@@ -266,9 +265,9 @@ mod tests {
     }
 
     fn work(sources: &[(&str, Option<u64>, u64, u64)], began: Instant) -> Work {
-        let sources = sources.iter().map(|(name, total, done, resumed)| {
-            ((*name).to_owned(), source(*total, *done, *resumed, began))
-        });
+        let sources = sources
+            .iter()
+            .map(|(name, total, done, resumed)| ((*name).to_owned(), source(*total, *done, *resumed, began)));
         Work { sources: sources.collect(), began: Some(began), told: None }
     }
 
@@ -276,7 +275,8 @@ mod tests {
     fn one_total_whose_time_left_is_right_after_a_resume() {
         let began = Instant::now();
         let now = began + Duration::from_secs(100);
-        let mut two = work(&[("containers", Some(60_000), 41_000, 40_000), ("operators", Some(5_000), 1_000, 0)], began);
+        let mut two =
+            work(&[("containers", Some(60_000), 41_000, 40_000), ("operators", Some(5_000), 1_000, 0)], began);
         let sum = two.sum(now).unwrap();
         // 2,000 documents in 100 s by this run; 23,000 are left.
         assert_eq!((sum.done, sum.total, sum.left), (42_000, Some(65_000), Some(Duration::from_secs(1_150))));
@@ -291,9 +291,8 @@ mod tests {
     #[test]
     fn nothing_is_said_of_a_total_that_is_not_known() {
         let began = Instant::now();
-        let numbers = |sources: &[_], seconds| {
-            work(sources, began).sum(began + Duration::from_secs(seconds)).unwrap().numbers()
-        };
+        let numbers =
+            |sources: &[_], seconds| work(sources, began).sum(began + Duration::from_secs(seconds)).unwrap().numbers();
         assert_eq!(numbers(&[("containers", None, 0, 0), ("operators", Some(5_000), 0, 0)], 1), "1 s");
         assert_eq!(numbers(&[("containers", None, 500, 0), ("operators", Some(5_000), 0, 0)], 9), "500 documents");
         assert_eq!(numbers(&[("verifying", None, 0, 0)], 3), "3 s");

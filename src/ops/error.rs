@@ -184,6 +184,9 @@ pub enum UsageError {
     /// `SOURCE_DATE_EPOCH` is no instant.
     #[error("the variable SOURCE_DATE_EPOCH is not a number of seconds")]
     SourceDateEpoch,
+    /// A configuration file is wrong; the message names file and key.
+    #[error("{0}")]
+    Config(String),
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -238,6 +241,7 @@ impl UsageError {
             Self::EmptyPassword => "empty-password",
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
+            Self::Config(_) => "bad-config",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
