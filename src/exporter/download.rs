@@ -171,8 +171,8 @@ impl Mirror {
     /// Where the server is not reached, refuses, or brings nothing for longer than the patience; those of the disk.
     pub async fn download(&self, file: &str, into: &mut Target, size: u64) -> Result<Downloaded, SourceError> {
         let url = self.url(file);
-        self.progress.begin(DOWNLOADING, Some(size));
-        self.progress.advance(DOWNLOADING, into.have);
+        self.progress.begin_bytes(DOWNLOADING, size);
+        self.progress.resumed(DOWNLOADING, into.have);
         let done = loop {
             let step = {
                 let attempt = async |tries| self.part(&url, into, size, tries).await;

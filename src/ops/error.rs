@@ -136,6 +136,14 @@ pub enum Error {
         /// How many more there are.
         more: u64,
     },
+    /// A catalog that may be as it was signed, by somebody who is not trusted here.
+    #[error("`{}` cannot be proved here: {cause}", path.display())]
+    NotProvable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: TrustError,
+    },
     /// The catalog that `rollback` would restore is not what was signed.
     #[error("the previous catalog cannot be restored: {0}")]
     Previous(Box<Error>),
@@ -148,9 +156,12 @@ pub enum Error {
     /// The answer could not be written.
     #[error("the answer cannot be written to standard output")]
     Stdout(#[source] std::io::Error),
-    /// Ended by a signal.
+    /// Ended by SIGINT.
     #[error("interrupted")]
     Interrupted,
+    /// Ended by SIGTERM.
+    #[error("terminated")]
+    Terminated,
 }
 
 /// A rule that an archive breaks.
@@ -191,6 +202,12 @@ pub enum PolicyError {
         written: Timestamp,
         /// When the newest one was written that was seen.
         seen: Timestamp,
+    },
+    /// Something that is no catalog would be moved away.
+    #[error("what stands where the catalog has to stand is no catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    Unrelated {
+        /// Files and folders.
+        what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
@@ -241,6 +258,9 @@ pub enum UsageError {
         /// What is wrong.
         cause: String,
     },
+    /// A configuration file is wrong; the message names file and key.
+    #[error("{0}")]
+    Config(String),
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -280,6 +300,7 @@ impl PolicyError {
             Self::TooOld { .. } => "too-old",
             Self::HoldsMore { .. } => "holds-less",
             Self::OldList { .. } => "old-list",
+            Self::Unrelated { .. } => "unrelated",
             Self::Partial { .. } => "partial",
         }
     }
@@ -294,6 +315,7 @@ impl UsageError {
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
             Self::Header { .. } => "bad-header",
+            Self::Config(_) => "bad-config",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
@@ -326,6 +348,11 @@ impl Error {
     }
 }
 
+/// Whether nothing is wrong but that nobody who is trusted here signed it.
+pub(super) fn is_unproved(cause: &TrustError) -> bool {
+    matches!(cause, TrustError::NoKeys | TrustError::Untrusted(_))
+}
+
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -344,6 +371,7 @@ impl Classified for Error {
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
             | Self::Foreign(_)
+            | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) | Self::NoSite { .. } => {
                 Class::Source
@@ -353,6 +381,7 @@ impl Classified for Error {
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
+            Self::Terminated => Class::Terminated,
         }
     }
 
@@ -380,11 +409,13 @@ impl Classified for Error {
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
             Self::Deviates { .. } => "not-as-signed",
+            Self::NotProvable { .. } => "not-provable",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",
             Self::Stdout(_) => "stdout",
             Self::Usage(error) => error.code(),
             Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }
