@@ -22,7 +22,8 @@ pub fn is_lost() -> bool {
 /// Prints the document of a command line that was not understood, before anything else is known of it.
 pub fn usage_document(message: &str) {
     let message = text::sanitize_long(message.trim_start_matches("error: "));
-    let _ = writeln!(io::stdout().lock(), "{:#}", error_document(Class::Usage, &message, None));
+    let document = format!("{:#}", error_document(Class::Usage, &message, None));
+    let _ = writeln!(io::stdout().lock(), "{}", text::json(&document));
 }
 
 fn error_document(class: Class, message: &str, hint: Option<&str>) -> serde_json::Value {
@@ -32,12 +33,12 @@ fn error_document(class: Class, message: &str, hint: Option<&str>) -> serde_json
     })
 }
 
-/// `text` with nothing that could steer a terminal but line ends and the two codes of [`Output::bold`].
-fn harmless(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    for (position, c) in text.char_indices() {
-        let bold = || ["\u{1b}[1m", "\u{1b}[0m"].iter().any(|code| text[position..].starts_with(code));
-        kept.push(if c.is_control() && c != '\n' && !(c == '\u{1b}' && bold()) { '\u{fffd}' } else { c });
+/// `answer` with nothing that could steer a terminal but line ends and the two codes of [`Output::bold`].
+fn harmless(answer: &str) -> String {
+    let mut kept = String::with_capacity(answer.len());
+    for (position, c) in answer.char_indices() {
+        let bold = || ["\u{1b}[1m", "\u{1b}[0m"].iter().any(|code| answer[position..].starts_with(code));
+        kept.push(if text::is_unsafe(c) && c != '\n' && !(c == '\u{1b}' && bold()) { '\u{fffd}' } else { c });
     }
     kept
 }
@@ -67,7 +68,7 @@ impl Output {
         if self.json {
             // Documents are made of strings, numbers and lists.
             let document = serde_json::to_string_pretty(document).unwrap_or_default();
-            self.stdout(&document);
+            self.stdout(&text::json(&document));
         } else {
             self.stdout(&fit(&harmless(text), self.width_out));
         }
@@ -126,7 +127,7 @@ impl Output {
         let hint = error.hint();
         if self.json {
             let document = error_document(error.class(), &message, hint.as_deref());
-            self.stdout(&format!("{document:#}"));
+            self.stdout(&text::json(&format!("{document:#}")));
         }
         self.stderr("error", 31, &message);
         if let Some(hint) = hint {
