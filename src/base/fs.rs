@@ -80,23 +80,32 @@ pub fn open_itself(path: &Path) -> Result<fs::File, FileError> {
 }
 
 fn open_with(path: &Path, flags: OFlags) -> Result<fs::File, FileError> {
-    let kind = |what| FileError::Kind { path: path.to_owned(), what };
-    let opened = fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-    let file = opened.map_err(|error| match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        // A socket, or a device that is not there.
-        Some(rustix::io::Errno::NXIO) => kind("a socket or a device"),
-        Some(rustix::io::Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => kind("a link"),
-        _ => error.into(),
-    })?;
-    let found = file.metadata()?.file_type();
-    if found.is_file() {
-        return Ok(file);
+    let refuse = |found: std::fs::FileType| match kind(found) {
+        None => Ok(()),
+        Some(what) => Err(FileError::Kind { path: path.to_owned(), what }),
+    };
+    match fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+        Ok(file) => refuse(file.metadata()?.file_type()).map(|()| file),
+        // A socket, or a link that is not followed: the system's own words for that are no help.
+        Err(error) => {
+            let follow = !flags.contains(OFlags::NOFOLLOW);
+            let found = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+            found.map_or(Ok(()), |found| refuse(found.file_type()))?;
+            Err(error.into())
+        }
     }
-    Err(kind(match () {
-        () if found.is_dir() => "a folder",
-        () if found.is_fifo() => "a pipe",
-        () => "a device",
-    }))
+}
+
+/// What stands in the place of a regular file, with its article.
+fn kind(found: std::fs::FileType) -> Option<&'static str> {
+    match () {
+        () if found.is_file() => None,
+        () if found.is_dir() => Some("a folder"),
+        () if found.is_symlink() => Some("a link"),
+        () if found.is_fifo() => Some("a pipe"),
+        () if found.is_socket() => Some("a socket"),
+        () => Some("a device"),
+    }
 }
 
 /// The bytes of a regular file that has at most `limit` of them.

@@ -86,24 +86,12 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 fn sanitize_to(text: &str, limit: usize) -> String {
-    let mut clean = String::new();
-    let mut shown = 0;
-    for word in text.split_whitespace() {
-        if shown >= limit {
-            break;
-        }
-        if !clean.is_empty() {
-            clean.push(' ');
-        }
-        for c in word.chars() {
-            if shown == limit {
-                clean.push('…');
-                shown += 1;
-                break;
-            }
-            clean.push(if is_unsafe(c) { REPLACEMENT } else { c });
-            shown += 1;
-        }
+    let words = text.split_whitespace().enumerate();
+    let folded = words.flat_map(|(index, word)| (index > 0).then_some(' ').into_iter().chain(word.chars()));
+    let mut clean: String = folded.take(limit + 1).map(|c| if is_unsafe(c) { REPLACEMENT } else { c }).collect();
+    if let Some((end, _)) = clean.char_indices().nth(limit) {
+        clean.truncate(end);
+        clean.push('…');
     }
     clean
 }

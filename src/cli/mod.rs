@@ -19,6 +19,7 @@ mod progress;
 mod rollback;
 mod status;
 mod trust;
+mod usage;
 mod values;
 mod verify;
 mod wrap;
@@ -30,6 +31,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::failure::{Class, Classified as _};
+use crate::base::text;
 use crate::ops::Error;
 use args::Globals;
 use context::Context;
@@ -97,6 +99,7 @@ pub fn command() -> clap::Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = parse().unwrap_or_else(|error| {
+        let error = usage::harmless(error);
         // Whoever asks for documents gets one for this as well; help and version are what was asked for.
         if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
             output::usage_document(&error.to_string());
@@ -138,7 +141,7 @@ fn parse() -> Result<Cli, clap::Error> {
         // Help is needed most where the configuration is broken.
         Err(message) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
-            _ => return Err(command().error(ErrorKind::InvalidValue, message)),
+            _ => return Err(command().error(ErrorKind::InvalidValue, text::lines(&message))),
         },
     };
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
