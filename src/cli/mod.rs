@@ -41,7 +41,7 @@ use context::Context;
 /// On a connected host, `oct bundle` fetches the catalog into one signed file. Somebody carries it. On the bastion,
 /// `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
 #[derive(Debug, Parser)]
-#[command(name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "oct", bin_name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,

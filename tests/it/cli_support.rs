@@ -66,7 +66,7 @@ impl Desk {
 
     /// The program, in this folder, with an environment that holds nothing else.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        let mut command = Command::new(crate::OCT);
         command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
         command
     }

@@ -32,7 +32,7 @@ impl Scene {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        let mut command = Command::new(crate::OCT);
         command.args(arguments).current_dir(self.parent.path()).env_clear();
         command.env("OCT_KEY", "oct.pub").env("OCT_TO", "db").env("HOME", self.parent.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
