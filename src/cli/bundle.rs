@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::fetch::{FetchArgs, until_signal};
-use super::{Answer, Outcome, keygen, values};
+use super::keygen::{self, ENVIRONMENT};
+use super::{Answer, Outcome, values};
 use crate::base::text::{count, sanitize, sanitize_long, size};
 use crate::ops::bundle::{self, BundleOptions, BundleReport, Outcome as Written};
 use crate::ops::{Error, from_db};
@@ -23,12 +24,14 @@ use crate::ops::{Error, from_db};
 /// to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run is continued by
 /// the next one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   oct keygen                        make a key once
   oct bundle --out /srv/catalogs    then bundle, daily
   oct bundle --since 2026-01-01     a partial bundle, marked as such
-  oct bundle --from-db offline-db   sign a folder that exists, such as an old container's dump")]
+  oct bundle --from-db offline-db   sign a folder that exists, such as an old container's dump
+
+{ENVIRONMENT}"))]
 pub struct Args {
     /// Folder for the archive
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", hide_env_values = true, value_hint = ValueHint::DirPath)]
@@ -148,8 +151,10 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         Some(published) => {
             let _ = writeln!(text, "\nCarry this file to the bastion, and there run `oct import` on it:");
             let _ = writeln!(text, "  {}", published.archive.display());
-            let _ = writeln!(text, "Without oct on the bastion, carry these two as well:");
-            let _ = writeln!(text, "  {}\n  {}", published.checksum.display(), published.signature.display());
+            let _ = writeln!(text, "Without oct on the bastion, carry these as well:");
+            for sidecar in std::iter::once(&published.checksum).chain(&published.signatures) {
+                let _ = writeln!(text, "  {}", sidecar.display());
+            }
         }
         None => {
             let _ = writeln!(text, "\nThe newest archive has this very content; nothing was written.");
@@ -160,7 +165,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         "outcome": if written.is_some() { "written" } else { "unchanged" },
         "archive": archive.display().to_string(),
         "checksum": written.map(|published| published.checksum.display().to_string()),
-        "signature": written.map(|published| published.signature.display().to_string()),
+        "signature": written.and_then(|published| Some(published.signatures.first()?.display().to_string())),
         "size": written.map(|published| published.size),
         "sha256": written.map(|published| published.sha256),
         "created": manifest.created,

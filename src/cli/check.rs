@@ -2,7 +2,6 @@
 
 mod table;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
@@ -10,6 +9,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome};
+use crate::base::fs::{self, FileError};
 use crate::base::{limits, text};
 use crate::certify::questions::{ChartQuestion, OperatorQuestion};
 use crate::ops::Error;
@@ -134,18 +134,14 @@ fn questions(args: &Args) -> Result<Vec<Row>, Error> {
 
 /// The text of `--from`.
 fn input(path: &Path) -> Result<String, Error> {
-    let mut bytes = Vec::new();
     let limit = limits::QUESTIONS_BYTES;
-    if path == Path::new("-") {
-        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
-    } else {
-        fs_err::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    }
-    if bytes.len() as u64 > limit {
-        let limit = text::size(limit);
-        return Err(Error::Usage(format!("`{}` has more than {limit}, which is no list of questions", path.display())));
-    }
-    String::from_utf8(bytes).map_err(|_| Error::Usage(format!("`{}` is not UTF-8 text", path.display())))
+    let is_stdin = path == Path::new("-");
+    let read = if is_stdin { fs::bounded(&mut std::io::stdin().lock(), path, limit) } else { fs::read(path, limit) };
+    read.and_then(|bytes| fs::text_of(bytes, path)).map_err(|error| match error {
+        FileError::Io(error) => error.into(),
+        FileError::Kind { what: "a pipe", .. } => Error::Usage(format!("{error}; pipe the questions to `--from -`")),
+        other => Error::Usage(other.to_string()),
+    })
 }
 
 /// The verdict that counts.

@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
 use super::xdg;
+use crate::base::{fs, limits};
 
 /// The administrator's file.
 const SYSTEM: &str = "/etc/oct/config.toml";
@@ -25,11 +26,8 @@ pub fn files() -> Vec<PathBuf> {
 /// Names the file and the key that is wrong.
 pub fn apply(mut command: Command, files: &[PathBuf]) -> Result<Command, String> {
     for file in files {
-        let text = match fs_err::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error.to_string()),
-        };
+        let read = fs::if_there(fs::read_text(file, limits::CONFIG_FILE_BYTES));
+        let Some(text) = read.map_err(|error| error.to_string())? else { continue };
         let table: Table = text.parse().map_err(|error| format!("`{}` is not TOML: {error}", file.display()))?;
         for (key, value) in table {
             match value {

@@ -11,10 +11,13 @@ use super::args::{Color, Globals, LogFormat};
 use super::output::Output;
 use super::{progress, wrap, xdg};
 use crate::base::progress::Progress;
-use crate::ops::keys::TrustPlaces;
+use crate::ops::keys::{Trust, TrustPlaces};
 
 /// Folder of the keys that the administrator trusts.
 const SYSTEM_TRUST: &str = "/etc/oct/trusted.d";
+
+/// The administrator's policy. No flag and no variable names another: it binds.
+const POLICY: &str = "/etc/oct/policy.toml";
 
 /// Columns of tables where neither a terminal nor `COLUMNS` tells.
 const TABLE_WIDTH: usize = 100;
@@ -68,10 +71,11 @@ impl Context {
         progress::listener(self.globals.quiet, self.globals.no_progress)
     }
 
-    /// Where trusted keys are looked for.
-    pub fn trust(&self, files: Vec<PathBuf>) -> TrustPlaces {
-        let folders = [Some(PathBuf::from(SYSTEM_TRUST)), self.trusted_folder()].into_iter().flatten().collect();
-        TrustPlaces { files, folders }
+    /// Whom this host trusts, and by which policy.
+    pub fn trust(&self, files: Vec<PathBuf>) -> Trust {
+        let places =
+            TrustPlaces { files, system: Some(SYSTEM_TRUST.into()), own: self.trusted_folder(), sudo: xdg::sudo() };
+        Trust { places, policy: POLICY.into() }
     }
 
     /// The user's own folder of trusted keys.

@@ -53,12 +53,13 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         // Only certsuite reads it.
         now: context.now(),
     };
+    let policy = context.trust(vec![]).policy()?;
     let dumped = if args.dump_only {
-        dump::baked(&args.bundle, &options, &*context.progress())?
+        dump::baked(&args.bundle, policy, &options, &*context.progress())?
     } else {
         let (plan, fetch) = args.fetch.resolve(context)?;
         let progress = context.progress();
-        let (report, dumped) = until_signal(dump::fetched(&plan, &fetch, &options, &progress))?;
+        let (report, dumped) = until_signal(dump::fetched(&plan, &fetch, policy, &options, &progress))?;
         super::bundle::warn_of(context, &report);
         dumped
     };

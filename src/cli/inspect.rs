@@ -51,7 +51,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let _ = writeln!(text, "  signed by   {}", found.key_ids.join(", "));
     let _ = match &found.trust {
         Trust::Verified { key_id, origin } => writeln!(text, "  trust       {key_id} is trusted ({origin})"),
-        Trust::Untrusted => writeln!(text, "  trust       none of these keys is trusted here: nothing below is proved"),
+        Trust::Unproved { cause } => writeln!(text, "  trust       nothing below is proved: {cause}"),
     };
     if let Some(partial) = &manifest.partial {
         let _ = writeln!(text, "  partial     only containers since {}", partial.since);
@@ -82,7 +82,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     let trust = match &found.trust {
         Trust::Verified { key_id, origin } => json!({ "verified": true, "key_id": key_id, "key_origin": origin }),
-        Trust::Untrusted => json!({ "verified": false, "key_id": null, "key_origin": null }),
+        Trust::Unproved { .. } => json!({ "verified": false, "key_id": null, "key_origin": null }),
     };
     let mut shown = serde_json::to_value(manifest).unwrap_or_default();
     if !args.files

@@ -11,15 +11,23 @@ use super::{Answer, Outcome};
 use crate::ops::Error;
 use crate::ops::keys::{KeyPair, Password, SigningKey, TrustError};
 
+/// What the commands that open a secret key say in their help.
+pub const ENVIRONMENT: &str = "\
+Environment:
+  OCT_KEY_PASSWORD_FILE   file with the password of the secret key in its first line (mode 0600); without it, and \
+without a systemd credential `oct.password`, a terminal is asked";
+
 /// Make a pair of keys to sign bundles with
 ///
 /// Writes `oct.key`, the secret key, readable by you alone, and `oct.pub`, which every bastion needs. Read the
 /// fingerprint to the bastion's keeper by phone: it is what they compare.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   oct keygen                            asks for a password
-  oct keygen --no-password --out keys   for a service that signs by itself")]
+  oct keygen --no-password --out keys   for a service that signs by itself
+
+{ENVIRONMENT}"))]
 pub struct Args {
     /// Folder for the two files
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", hide_env_values = true, value_hint = ValueHint::DirPath)]
@@ -85,9 +93,11 @@ fn credential(name: &str) -> Option<PathBuf> {
 
 /// The password of a secret key: from a file, a credential, or a prompt. Never from an argument.
 fn password_of(key: &Path) -> Result<Option<Password>, TrustError> {
-    let file = std::env::var_os("OCT_KEY_PASSWORD_FILE").map(PathBuf::from).or_else(|| credential("oct.password"));
-    if let Some(file) = file {
-        return Ok(Some(read_password(&file)?));
+    if let Some(password) = password_file()? {
+        return Ok(Some(password));
+    }
+    if let Some(file) = credential("oct.password") {
+        return Ok(Some(Password::read_credential(&file)?));
     }
     if !std::io::stdin().is_terminal() {
         return Ok(None);
@@ -96,15 +106,15 @@ fn password_of(key: &Path) -> Result<Option<Password>, TrustError> {
     Ok(Some(Password(password)))
 }
 
-fn read_password(file: &Path) -> Result<Password, TrustError> {
-    let text = fs_err::read_to_string(file)?;
-    Ok(Password(text.lines().next().unwrap_or_default().to_owned()))
+/// The password in the file that `OCT_KEY_PASSWORD_FILE` names.
+fn password_file() -> Result<Option<Password>, TrustError> {
+    std::env::var_os("OCT_KEY_PASSWORD_FILE").map(|file| Password::read(Path::new(&file))).transpose()
 }
 
 /// A password for a new key, from a file or asked twice.
 fn new_password() -> Result<Password, Error> {
-    let password = match std::env::var_os("OCT_KEY_PASSWORD_FILE") {
-        Some(file) => read_password(Path::new(&file))?,
+    let password = match password_file()? {
+        Some(password) => password,
         None => ask_twice()?,
     };
     if password.0.is_empty() {
@@ -115,7 +125,7 @@ fn new_password() -> Result<Password, Error> {
 
 fn ask_twice() -> Result<Password, Error> {
     if !std::io::stdin().is_terminal() {
-        return Err(TrustError::PasswordNeeded { origin: "oct.key".into() }.into());
+        return Err(TrustError::NoTerminal.into());
     }
     let first = rpassword::prompt_password("Password for the new key: ")?;
     let second = rpassword::prompt_password("The same once more: ")?;

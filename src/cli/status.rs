@@ -45,17 +45,18 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     context.out.warn_all(&found.recovered, &found.warnings);
     let (word, answer) = match &found.state {
         State::Nothing => ("nothing", Answer::No),
-        State::Intact { stale: false, .. } => ("intact", Answer::Yes),
         State::Intact { stale: true, .. } => ("stale", Answer::No),
+        State::Intact { forbidden: Some(_), .. } => ("intact", Answer::No),
+        State::Intact { .. } => ("intact", Answer::Yes),
         State::Unsigned(_) => ("unsigned", Answer::NotAsSigned),
         State::NotAsSigned { .. } => ("not-as-signed", Answer::NotAsSigned),
     };
-    let text = text(context, &found, args.max_age);
-    context.out.answer(&document(&found, word, args.max_age), &text);
+    let text = text(context, &found);
+    context.out.answer(&document(&found, word), &text);
     Ok(answer)
 }
 
-fn text(context: &Context, found: &Status, max_age: Option<SignedDuration>) -> String {
+fn text(context: &Context, found: &Status) -> String {
     let dir = found.dir.display();
     let bold = |heading: &str| context.out.bold(heading);
     let mut text = String::new();
@@ -65,11 +66,11 @@ fn text(context: &Context, found: &Status, max_age: Option<SignedDuration>) -> S
             let _ = writeln!(text, "  hint        `oct import` a bundle");
             None
         }
-        State::Intact { manifest, age: seconds, stale } => {
+        State::Intact { manifest, age: seconds, stale, forbidden } => {
             let counts = manifest.counts;
             let _ = writeln!(text, "{} {dir}", bold(if *stale { "Stale:" } else { "Intact:" }));
             let _ = write!(text, "  created     {} ({} ago", manifest.created, age(*seconds));
-            let _ = match max_age {
+            let _ = match found.max_age {
                 Some(max) if *stale => writeln!(text, ", more than {} allow)", age(max.as_secs())),
                 _ => writeln!(text, ")"),
             };
@@ -80,6 +81,9 @@ fn text(context: &Context, found: &Status, max_age: Option<SignedDuration>) -> S
             let _ = writeln!(text, "  charts      {} versions", count(counts.charts));
             if let Some(partial) = &manifest.partial {
                 let _ = writeln!(text, "  partial     only containers since {}", partial.since);
+            }
+            if let Some(forbidden) = forbidden {
+                let _ = writeln!(text, "  forbidden   {forbidden}");
             }
             None
         }
@@ -107,6 +111,9 @@ fn text(context: &Context, found: &Status, max_age: Option<SignedDuration>) -> S
             let _ = writeln!(text, "  hint        {hint}");
         }
     }
+    for rule in &found.policy {
+        let _ = writeln!(text, "  policy      {rule}");
+    }
     for version in &found.previous {
         let created = version.created.map_or_else(|| "of unknown origin".into(), |created| format!("of {created}"));
         let _ = writeln!(text, "  previous    {} {created}", sanitize(&version.name));
@@ -124,14 +131,16 @@ fn text(context: &Context, found: &Status, max_age: Option<SignedDuration>) -> S
     text
 }
 
-fn document(found: &Status, word: &str, max_age: Option<SignedDuration>) -> serde_json::Value {
+fn document(found: &Status, word: &str) -> serde_json::Value {
     let mut document = json!({
         "schema": "oct.status.v1",
         "dir": found.dir.display().to_string(),
         "state": word,
         "created": null,
         "age_seconds": null,
-        "max_age_seconds": max_age.map(|max| max.as_secs()),
+        "max_age_seconds": found.max_age.map(|max| max.as_secs()),
+        "policy": found.policy,
+        "forbidden": null,
         "key_id": null,
         "key_origin": null,
         "partial": null,
@@ -149,7 +158,8 @@ fn document(found: &Status, word: &str, max_age: Option<SignedDuration>) -> serd
     });
     match &found.state {
         State::Nothing => {}
-        State::Intact { manifest, age, .. } => {
+        State::Intact { manifest, age, forbidden, .. } => {
+            document["forbidden"] = json!(forbidden);
             document["created"] = json!(manifest.created);
             document["age_seconds"] = json!(age);
             document["key_id"] = json!(manifest.signer().key_id);

@@ -1,24 +1,27 @@
 //! `oct trust`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
 use super::context::Context;
 use super::{Answer, Outcome};
+use crate::base::text::one_line;
 use crate::ops::Error;
-use crate::ops::keys::{self, TrustedKey};
+use crate::ops::keys::{Keyring, Trust, TrustedKey};
 
 /// Say whose bundles this host accepts
 ///
-/// Keys that you add are kept in `$XDG_CONFIG_HOME/oct/trusted.d`. Those in `/etc/oct/trusted.d`, and those built into
-/// this binary, count as well.
+/// Keys that you add are kept in `$XDG_CONFIG_HOME/oct/trusted.d`, or with --system in `/etc/oct/trusted.d`, for
+/// everybody on this host. Those built into this binary count as well. Where root has set a policy, in
+/// `/etc/oct/policy.toml`, it says which of them count; `oct trust list` shows it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   oct trust add oct.pub
+  oct trust add --system oct.pub        as root, for everybody on this host
   oct trust list
   oct trust remove 0123456789ABCDEF     a revoked key")]
 pub struct Args {
@@ -33,63 +36,93 @@ enum Action {
         /// The signer's `oct.pub`
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// Keep it in /etc/oct/trusted.d, for everybody on this host
+        #[arg(long)]
+        system: bool,
     },
-    /// Show the trusted keys and where they come from
+    /// Show the trusted keys, where they come from, and the policy of this host
     List,
     /// No longer trust a key
     Remove {
-        /// Its id, as `oct trust list` shows it
+        /// Its id, as `oct trust list` shows it, or its fingerprint
         #[arg(value_name = "ID")]
         id: String,
+        /// Remove it from /etc/oct/trusted.d
+        #[arg(long)]
+        system: bool,
     },
 }
 
 /// Adds, lists or removes.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let folder =
-        || context.trusted_folder().ok_or_else(|| Error::Usage("neither HOME nor XDG_CONFIG_HOME is set".into()));
+    let trust = context.trust(vec![]);
     match args.action {
-        Action::Add { file } => {
-            let (key, path) = keys::trust_add(&file, &folder()?)?;
-            let text = format!(
-                "{} {}\n  fingerprint {}\n  kept in     {}\n\nCompare the fingerprint with the signer by phone; where it \
-                 differs, `oct trust remove {}`.",
-                context.out.bold("Trusted"),
-                key.id,
-                key.fingerprint,
-                path.display(),
-                key.id,
-            );
-            let document = json!({
-                "schema": "oct.trust.v1", "added": describe(&key), "path": path.display().to_string(),
-            });
-            context.out.answer(&document, &text);
-        }
-        Action::List => {
-            let keyring = context.trust(vec![]).load()?;
-            let mut text = String::new();
-            for key in keyring.keys() {
-                let _ = writeln!(text, "{}  {}  {}  {}", key.id, key.fingerprint, key.origin, key.comment);
-            }
-            if keyring.keys().is_empty() {
-                text.push_str("No key is trusted. `oct trust add oct.pub` adds one.");
-            }
-            let keys: Vec<_> = keyring.keys().iter().map(describe).collect();
-            context.out.answer(&json!({ "schema": "oct.trust.v1", "keys": keys }), &text);
-        }
-        Action::Remove { id } => {
-            let removed = folder().and_then(|folder| keys::trust_remove(&id, &folder));
-            // Only the administrator removes the others, so that is said, whatever was found here.
-            let still = context.trust(vec![]).load()?;
-            for key in still.keys().iter().filter(|key| key.id.to_string().eq_ignore_ascii_case(&id)) {
-                context.out.warn(&format!("the key is still trusted by {}", key.origin));
-            }
-            let paths: Vec<_> = removed?.iter().map(|path| path.display().to_string()).collect();
-            let text = format!("{} {}", context.out.bold("Removed"), paths.join(", "));
-            context.out.answer(&json!({ "schema": "oct.trust.v1", "removed": paths }), &text);
-        }
+        Action::Add { file, system } => add(context, &trust, &file, system)?,
+        Action::List => list(context, &trust.load()?),
+        Action::Remove { id, system } => remove(context, &trust, &id, system)?,
     }
     Ok(Answer::Yes)
+}
+
+fn add(context: &Context, trust: &Trust, file: &Path, system: bool) -> Result<(), Error> {
+    let (key, path) = trust.add(file, system)?;
+    if !system && trust.policy()?.is_trusted_keys_only() {
+        context.out.warn(
+            "the policy of this host lets only the administrator's keys count: root adds this one with `oct trust add \
+             --system`",
+        );
+    }
+    let text = format!(
+        "{} {}\n  fingerprint {}\n  kept in     {}\n\nCompare the fingerprint with the signer by phone; where it \
+         differs, `oct trust remove {}{}`.",
+        context.out.bold("Trusted"),
+        key.id,
+        key.fingerprint,
+        path.display(),
+        if system { "--system " } else { "" },
+        key.id,
+    );
+    let document = json!({
+        "schema": "oct.trust.v1", "added": describe(&key), "path": path.display().to_string(),
+    });
+    context.out.answer(&document, &text);
+    Ok(())
+}
+
+fn list(context: &Context, keyring: &Keyring) {
+    let policy = keyring.policy();
+    let mut text = String::new();
+    for key in keyring.keys() {
+        let _ = writeln!(text, "{}  {}  {}  {}", key.id, key.fingerprint, one_line(&key.origin), key.comment);
+    }
+    if keyring.keys().is_empty() {
+        text.push_str("No key is trusted. `oct trust add oct.pub` adds one.\n");
+    }
+    if let Some(file) = policy.file() {
+        let _ = writeln!(text, "\nThe policy of this host, {}:", file.display());
+        for rule in policy.rules() {
+            let _ = writeln!(text, "  {rule}");
+        }
+    }
+    let keys: Vec<_> = keyring.keys().iter().map(describe).collect();
+    context.out.answer(&json!({ "schema": "oct.trust.v1", "keys": keys, "policy": policy.rules() }), &text);
+}
+
+fn remove(context: &Context, trust: &Trust, id: &str, system: bool) -> Result<(), Error> {
+    let removed = trust.remove(id, system);
+    // The others are removed one by one, so that is said, whatever was found here.
+    match trust.all_keys() {
+        Ok(still) => {
+            for key in still.keys().iter().filter(|key| key.is_called(id)) {
+                context.out.warn(&format!("the key is still trusted by {}", key.origin));
+            }
+        }
+        Err(error) => context.out.warn(&format!("whether the key is trusted elsewhere is not known: {error}")),
+    }
+    let paths: Vec<_> = removed?.iter().map(|path| path.display().to_string()).collect();
+    let text = format!("{} {}", context.out.bold("Removed"), one_line(&paths.join(", ")));
+    context.out.answer(&json!({ "schema": "oct.trust.v1", "removed": paths }), &text);
+    Ok(())
 }
 
 fn describe(key: &TrustedKey) -> serde_json::Value {

@@ -9,10 +9,10 @@ use std::convert::Infallible;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
 use crate::base::digest::HashingReader;
+use crate::base::fs;
 use crate::base::progress::Progress;
 use crate::certify::lookup::Catalog;
 pub use crate::certify::questions::{Cluster, Note, Question, Questions, Row, minor_ocp, parse};
@@ -56,6 +56,7 @@ pub fn check(
     if path.is_file() {
         let archive = open::archive(path, keyring)?;
         let manifest = archive.manifest.clone();
+        keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
         let mut catalog = Catalog::default();
@@ -75,7 +76,7 @@ pub fn check(
     if folder.is_unfinished() {
         warnings.push("an interrupted import is not completed yet; run `oct import` again".into());
     }
-    let manifest = manifest(path, &folder, keyring, &mut warnings)?;
+    let manifest = manifest(path, &folder, keyring, now, &mut warnings)?;
     let mut report =
         CheckReport { path: path.to_owned(), is_archive: false, manifest: manifest.clone(), rows: vec![], warnings };
     progress.begin("reading", None);
@@ -90,22 +91,26 @@ fn manifest(
     path: &Path,
     folder: &Folder,
     keyring: &Keyring,
+    now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<Option<VerifiedManifest>, Error> {
+    let policy = keyring.policy();
     let installed = folder.installed()?;
     let Some(installed) = installed.filter(|installed| installed.data) else {
         return Err(Error::NoCatalog(path.to_owned()));
     };
     let Some(signed) = installed.manifest else {
+        policy.unproved(path).map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
         warnings.push(format!("`{}` is unsigned: nothing proves where its data come from", path.display()));
         return Ok(None);
     };
     match signed.verify(keyring).map_err(|error| Error::of_manifest(path, error)) {
         Ok(manifest) => {
+            policy.check(&manifest, now).map_err(TrustError::from)?;
             warn_of_partial(&manifest, warnings);
             Ok(Some(manifest))
         }
-        Err(Error::Signature { cause: cause @ (TrustError::NoKeys | TrustError::Untrusted(_)), .. }) => {
+        Err(Error::Signature { cause, .. }) if cause.is_unproved() && policy.file().is_none() => {
             warnings.push(format!("`{}` is not proved: {cause}; name the signer's key with --key", path.display()));
             Ok(None)
         }
@@ -150,7 +155,8 @@ pub fn read_folder(
     let mut altered = Vec::new();
     for relative in folder.data_files()? {
         let path = folder.dir().join(&relative);
-        let mut content = BufReader::with_capacity(128 << 10, HashingReader::new(fs::File::open(&path)?));
+        let mut content =
+            BufReader::with_capacity(128 << 10, HashingReader::new(fs::open(&path).map_err(std::io::Error::from)?));
         let read = catalog.read(&relative.to_string_lossy(), &mut content);
         read.and_then(|()| Ok(std::io::copy(&mut content, &mut std::io::sink())?))
             .map_err(|cause| Error::Content { path, cause })?;

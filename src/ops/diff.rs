@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
 use super::Error;
 use super::open::{self, VerifiedArchive};
 use crate::archive::ArchiveError;
+use crate::base::fs;
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
@@ -186,7 +186,7 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
 
 fn read_folder(folder: &Foreign, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     if is_ours {
-        send_lines(&mut fs::File::open(folder.containers_path())?, lines)?;
+        send_lines(&mut fs::open(&folder.containers_path()).map_err(std::io::Error::from)?, lines)?;
     } else {
         let mut chunk = Vec::with_capacity(CHUNK);
         for (key, entry) in folder.containers()? {

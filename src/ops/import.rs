@@ -9,9 +9,9 @@ use crate::archive;
 use crate::base::progress::Progress;
 use crate::base::text;
 use crate::importer::{Holder, InstallOptions, Locked, Recovered, Report, Store};
-use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
+use crate::trust::{Keyring, TrustError};
 
 use super::open::{self, VerifiedArchive};
 use super::{Error, LOCK_WAIT, PolicyError};
@@ -77,9 +77,11 @@ pub fn import(
 ) -> Result<ImportReport, Error> {
     let mut warnings = Vec::new();
     let (path, archive) = if source.is_dir() {
-        newest_valid(source, keyring, &mut warnings)?
+        newest_valid(source, keyring, options.now, &mut warnings)?
     } else {
-        (source.to_owned(), open::archive(source, keyring)?)
+        let archive = open::archive(source, keyring)?;
+        keyring.policy().check(&archive.manifest, options.now).map_err(TrustError::from)?;
+        (source.to_owned(), archive)
     };
     let manifest = archive.manifest.clone();
     let size = archive.size;
@@ -100,8 +102,13 @@ pub fn import(
     if options.dry_run {
         let folder = store.read(&holder, LOCK_WAIT, progress)?;
         let recovered = folder.recovered().to_vec();
-        let same =
-            check_installed(&folder.installed()?.and_then(|found| found.manifest), &manifest, options, &mut warnings)?;
+        let same = check_installed(
+            &folder.installed()?.and_then(|found| found.manifest),
+            &manifest,
+            options,
+            keyring,
+            &mut warnings,
+        )?;
         if same && folder.verify_files(&manifest).is_intact() {
             return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
         }
@@ -114,7 +121,8 @@ pub fn import(
     let mut locked = store.lock(&holder, LOCK_WAIT, progress)?;
     let recovered = locked.recovered().to_vec();
     let installed = locked.installed()?;
-    let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options, &mut warnings)?;
+    let same =
+        check_installed(&installed.and_then(|found| found.manifest), &manifest, options, keyring, &mut warnings)?;
     if same && locked.verify_files(&manifest).is_intact() {
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
@@ -158,6 +166,7 @@ fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
 fn newest_valid(
     folder: &Path,
     keyring: &Keyring,
+    now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<(PathBuf, VerifiedArchive), Error> {
     let mut first_error = None;
@@ -169,7 +178,10 @@ fn newest_valid(
     let mut found = Vec::new();
     for path in archive::archives(folder)? {
         match open::manifest(&path, keyring) {
-            Ok(manifest) => found.push((manifest.created, path)),
+            Ok(manifest) => match keyring.policy().check(&manifest, now) {
+                Ok(()) => found.push((manifest.created, path)),
+                Err(forbidden) => pass_over(TrustError::from(forbidden).into()),
+            },
             Err(error) => pass_over(error),
         }
     }
@@ -214,6 +226,7 @@ fn check_installed(
     installed: &Option<crate::trust::signed::SignedManifest>,
     manifest: &VerifiedManifest,
     options: &ImportOptions,
+    keyring: &Keyring,
     warnings: &mut Vec<String>,
 ) -> Result<bool, Error> {
     let Some(signed) = installed else { return Ok(false) };
@@ -224,7 +237,11 @@ fn check_installed(
             return Ok(false);
         }
     };
-    if !options.allow_downgrade {
+    // What the caller allows, the policy may still forbid.
+    if options.allow_downgrade {
+        let forbidden = keyring.policy().downgrade(&manifest, &installed);
+        forbidden.map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
+    } else {
         if manifest.created < installed.created {
             let (created, installed) = (manifest.created, installed.created);
             return Err(PolicyError::Older { created, installed }.into());

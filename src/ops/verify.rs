@@ -3,14 +3,14 @@
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
+use crate::base::fs;
 use crate::base::progress::Progress;
 use crate::catalog::Validator;
 use crate::importer::{Deviation, Difference, Findings, Holder, Store};
-use crate::trust::Keyring;
 use crate::trust::signed::VerifiedManifest;
+use crate::trust::{Keyring, TrustError};
 
 use super::open;
 use super::{Error, LOCK_WAIT};
@@ -37,6 +37,7 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
     }
     let archive = open::archive(path, keyring)?;
     let manifest = archive.manifest.clone();
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     progress.begin("verifying", None);
     archive.validate(path, |_| Ok(std::io::sink()), |_| Ok(()))?;
     progress.end("verifying");
@@ -51,10 +52,12 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
         return Err(Error::unsigned(path, what));
     };
     let manifest = signed.verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     require_intact(path, &folder.verify_files(&manifest))?;
     let mut validator = Validator::new(manifest.counts);
     for file in &manifest.files {
-        let content = BufReader::with_capacity(64 << 10, fs::File::open(file.path.below(folder.dir()))?);
+        let content =
+            BufReader::with_capacity(64 << 10, fs::open(&file.path.below(folder.dir())).map_err(std::io::Error::from)?);
         validator.read(&file.path, content).map_err(|cause| open::content_error(path, &file.path, cause))?;
     }
     validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;

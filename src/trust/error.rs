@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::policy::{PolicyFileError, Violation};
 use crate::base::failure::{Class, Classified};
+use crate::base::owner::Exposed;
 
 /// Why a key or a signature is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -20,16 +22,25 @@ pub enum TrustError {
         /// What is wrong.
         cause: String,
     },
-    /// Others than the owner can read or change a key file.
-    #[error("`{}` has mode {mode:04o}: {cause}", path.display())]
+    /// Others than root and the caller can change a trusted key.
+    #[error("a key that is trusted has to be safe from others: {0}")]
+    Exposed(Exposed),
+    /// Others than the owner can read a secret.
+    #[error("`{}` has mode {mode:04o}: others than its owner could read the {kind}", path.display())]
     Mode {
-        /// The key file.
+        /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// Who could do what.
-        cause: &'static str,
+        /// `secret key` or `password`.
+        kind: &'static str,
     },
+    /// The policy of this host cannot be obeyed.
+    #[error(transparent)]
+    PolicyFile(#[from] PolicyFileError),
+    /// The policy of this host forbids it.
+    #[error(transparent)]
+    Policy(#[from] Violation),
     /// No secret key was named, and none lies in its usual place.
     #[error(
         "no secret key to sign with: no --secret-key was named, and no `oct.key` lies here or in the configuration"
@@ -47,15 +58,15 @@ pub enum TrustError {
         /// File of the key.
         origin: String,
     },
+    /// A new key gets a password, and nobody can be asked for it.
+    #[error("the new key gets a password, and there is no terminal to ask for it")]
+    NoTerminal,
     /// Nobody is trusted.
-    #[error("no key is trusted on this host")]
-    NoKeys,
+    #[error("no key is trusted on this host: there is none in {}", .0.searched.join(", "))]
+    NoKeys(Box<Unknown>),
     /// Signed, but by nobody who is trusted.
-    #[error("signed by {}, which {} not trusted here", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
-    Untrusted(
-        /// Ids of the keys that signed.
-        Vec<String>,
-    ),
+    #[error("signed by {}, which {} not trusted here", .0.signers.join(" and "), if .0.signers.len() == 1 { "is" } else { "are" })]
+    Untrusted(Box<Unknown>),
     /// A signature by a trusted key does not fit the data.
     #[error(
         "the signature by the trusted key {key_id} does not fit: the data were altered, or the signature is of another file"
@@ -87,12 +98,20 @@ pub enum TrustError {
         found: String,
     },
     /// `trust add` of a key whose id another trusted one has.
-    #[error("`{}` is another key with the same id, {key_id}", path.display())]
+    #[error("`{origin}` is another key with the same id, {key_id}")]
     OtherKey {
         /// The id of both.
         key_id: String,
-        /// The trusted one.
-        path: PathBuf,
+        /// Where the trusted one was found.
+        origin: String,
+    },
+    /// `trust remove` of an id that several keys have.
+    #[error("several keys have the id {key_id}: {}", keys.join(", "))]
+    Ambiguous {
+        /// The id asked for.
+        key_id: String,
+        /// Fingerprint and path of each.
+        keys: Vec<String>,
     },
     /// `trust remove` of a key that is not there.
     #[error("no key with the id {key_id} lies in `{}`", folder.display())]
@@ -104,29 +123,66 @@ pub enum TrustError {
     },
 }
 
+/// Signers of whom none is trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unknown {
+    /// Ids of the keys that signed.
+    pub signers: Vec<String>,
+    /// Each place where trusted keys were looked for.
+    pub searched: Vec<String>,
+    /// The key of one of the signers that another user trusts: the one who called `sudo`.
+    pub elsewhere: Option<String>,
+}
+
+impl TrustError {
+    /// Whether nothing is wrong with the data, as far as one knows: they cannot be proved on this host.
+    #[must_use]
+    pub fn is_unproved(&self) -> bool {
+        matches!(self, Self::NoKeys(_) | Self::Untrusted(_) | Self::Policy(Violation::Signatures { .. }))
+    }
+}
+
 impl Classified for TrustError {
     fn class(&self) -> Class {
         match self {
             Self::Io(_)
             | Self::Key { .. }
+            | Self::Exposed(_)
             | Self::Mode { .. }
+            | Self::NoTerminal
+            | Self::Ambiguous { .. }
             | Self::NoSecretKey
             | Self::PasswordNeeded { .. }
             | Self::WrongPassword { .. }
             | Self::NoSuchKey { .. } => Class::Host,
+            Self::PolicyFile(error) => error.class(),
+            Self::Policy(error) => error.class(),
             _ => Class::Verification,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoKeys => Some(
+            Self::NoKeys(unknown) | Self::Untrusted(unknown) if unknown.elsewhere.is_some() => {
+                let key = unknown.elsewhere.as_deref().unwrap_or_default();
+                Some(format!("the user who called sudo trusts it: keep it for everybody with `oct trust add --system {key}`"))
+            }
+            Self::NoKeys(_) => Some(
                 "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`".into(),
             ),
             Self::Untrusted(_) => {
                 Some("compare its fingerprint with the signer by phone, then `oct trust add` its public key".into())
             }
+            Self::Exposed(exposed) => Some(exposed.hint()),
             Self::Mode { path, .. } => Some(format!("chmod go-rwx {}", path.display())),
+            Self::PolicyFile(error) => error.hint(),
+            Self::Policy(error) => error.hint(),
+            Self::NoTerminal => {
+                Some("name a file that has it with OCT_KEY_PASSWORD_FILE, or make a key without one: --no-password".into())
+            }
+            Self::Ambiguous { .. } => {
+                Some("one of them is passed off as the other: ask the signer by phone, and name the fingerprint of the one to remove".into())
+            }
             Self::NoSecretKey => Some("make one with `oct keygen`".into()),
             Self::PasswordNeeded { .. } => Some("run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE".into()),
             Self::Sidecar { .. } => Some("carry the `.minisig` of this very archive, or none".into()),
