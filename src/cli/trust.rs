@@ -37,7 +37,7 @@ enum Action {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// Keep it in /etc/oct/trusted.d, for everybody on this host
-        #[arg(long)]
+        #[arg(long, env = "OCT_SYSTEM", hide_env_values = true)]
         system: bool,
     },
     /// Show the trusted keys, where they come from, and the policy of this host
@@ -48,7 +48,7 @@ enum Action {
         #[arg(value_name = "ID")]
         id: String,
         /// Remove it from /etc/oct/trusted.d
-        #[arg(long)]
+        #[arg(long, env = "OCT_SYSTEM", hide_env_values = true)]
         system: bool,
     },
 }
