@@ -66,20 +66,6 @@ impl fmt::Display for Exposed {
     }
 }
 
-impl Exposed {
-    /// The command that mends it.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        let path = self.path.display();
-        match self.cause {
-            Exposure::Owner(_) => {
-                format!("chown it to root or to yourself, or copy it into a folder of your own: {path}")
-            }
-            Exposure::Mode(_) => format!("chmod go-w {path}"),
-        }
-    }
-}
-
 /// The first of `path` and all folders above it that others than `owners` can change; `None` where nobody else can.
 ///
 /// Where links are on the way, the folders that they stand in count, and those that they lead to.

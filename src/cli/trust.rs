@@ -1,14 +1,14 @@
 //! `oct trust`.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome};
-use crate::base::text::one_line;
+use super::facts::Facts;
+use super::flags::KeyArgs;
+use super::{Answer, Outcome, documents};
 use crate::ops::Error;
 use crate::ops::keys::{Keyring, Trust, TrustedKey};
 
@@ -24,7 +24,7 @@ Examples:
   oct trust add --system oct.pub        as root, for everybody on this host
   oct trust list
   oct trust remove 0123456789ABCDEF     a revoked key")]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -37,7 +37,7 @@ enum Action {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
         /// Keep it in /etc/oct/trusted.d, for everybody on this host
-        #[arg(long, env = "OCT_SYSTEM", hide_env_values = true)]
+        #[arg(long, env = "OCT_SYSTEM")]
         system: bool,
     },
     /// Show the trusted keys, where they come from, and the policy of this host
@@ -48,14 +48,14 @@ enum Action {
         #[arg(value_name = "ID")]
         id: String,
         /// Remove it from /etc/oct/trusted.d
-        #[arg(long, env = "OCT_SYSTEM", hide_env_values = true)]
+        #[arg(long, env = "OCT_SYSTEM")]
         system: bool,
     },
 }
 
 /// Adds, lists or removes.
-pub fn run(context: &Context, args: Args) -> Outcome {
-    let trust = context.trust(vec![]);
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
+    let trust = context.trust(&KeyArgs::default());
     match args.action {
         Action::Add { file, system } => add(context, &trust, &file, system)?,
         Action::List => list(context, &trust.load()?),
@@ -72,56 +72,52 @@ fn add(context: &Context, trust: &Trust, file: &Path, system: bool) -> Result<()
              --system`",
         );
     }
-    let text = format!(
-        "{} {}\n  fingerprint {}\n  kept in     {}\n\nCompare the fingerprint with the signer by phone; where it \
-         differs, `oct trust remove {}{}`.",
-        context.out.bold("Trusted"),
-        key.id,
-        key.fingerprint,
-        path.display(),
+    let mut facts = Facts::new("Trusted", key.id.to_string());
+    facts.row("fingerprint", &key.fingerprint).row("kept in", documents::path(&path)).gap();
+    facts.text(format!(
+        "Compare the fingerprint with the signer by phone; where it differs, `oct trust remove {}{}`.",
         if system { "--system " } else { "" },
-        key.id,
-    );
-    let document = json!({
-        "schema": "oct.trust.v1", "added": describe(&key), "path": path.display().to_string(),
-    });
-    context.out.answer(&document, &text);
+        key.id
+    ));
+    let document = json!({ "schema": "oct.trust.v1", "added": describe(&key), "path": documents::path(&path) });
+    context.out.answer(&document, &facts);
     Ok(())
 }
 
 fn list(context: &Context, keyring: &Keyring) {
     let policy = keyring.policy();
-    let mut text = String::new();
+    let mut facts = Facts::bare();
     for key in keyring.keys() {
-        let _ = writeln!(text, "{}  {}  {}  {}", key.id, key.fingerprint, one_line(&key.origin), key.comment);
+        facts.heading(key.id.to_string(), &key.comment);
+        facts.row("fingerprint", &key.fingerprint).row("origin", &key.origin);
     }
     if keyring.keys().is_empty() {
-        text.push_str("No key is trusted. `oct trust add oct.pub` adds one.\n");
+        facts.text("No key is trusted. `oct trust add oct.pub` adds one.");
     }
     if let Some(file) = policy.file() {
-        let _ = writeln!(text, "\nThe policy of this host, {}:", file.display());
+        facts.gap().heading("Policy", documents::path(file));
         for rule in policy.rules() {
-            let _ = writeln!(text, "  {rule}");
+            facts.item(2, rule);
         }
     }
     let keys: Vec<_> = keyring.keys().iter().map(describe).collect();
-    context.out.answer(&json!({ "schema": "oct.trust.v1", "keys": keys, "policy": policy.rules() }), &text);
+    context.out.data(&json!({ "schema": "oct.trust.v1", "keys": keys, "policy": policy.rules() }), &facts);
 }
 
 fn remove(context: &Context, trust: &Trust, id: &str, system: bool) -> Result<(), Error> {
     let removed = trust.remove(id, system);
-    // The others are removed one by one, so that is said, whatever was found here.
+    // The key may be trusted in another place as well, whatever was found in this one.
     match trust.all_keys() {
         Ok(still) => {
             for key in still.keys().iter().filter(|key| key.is_called(id)) {
                 context.out.warn(&format!("the key is still trusted by {}", key.origin));
             }
         }
-        Err(error) => context.out.warn(&format!("whether the key is trusted elsewhere is not known: {error}")),
+        Err(error) => context.out.warn(&format!("it is not known whether the key is trusted elsewhere: {error}")),
     }
-    let paths: Vec<_> = removed?.iter().map(|path| path.display().to_string()).collect();
-    let text = format!("{} {}", context.out.bold("Removed"), one_line(&paths.join(", ")));
-    context.out.answer(&json!({ "schema": "oct.trust.v1", "removed": paths }), &text);
+    let paths: Vec<_> = removed?.iter().map(|path| documents::path(path)).collect();
+    let document = json!({ "schema": "oct.trust.v1", "removed": paths });
+    context.out.answer(&document, &Facts::new("Removed", paths.join(", ")));
     Ok(())
 }
 

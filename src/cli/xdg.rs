@@ -13,17 +13,17 @@ use crate::ops::keys::Caller;
 const USERS: &str = "/etc/passwd";
 
 /// `$XDG_CONFIG_HOME/oct`.
-pub fn config() -> Option<PathBuf> {
+pub(super) fn config() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_CONFIG_HOME"), std::env::var_os("HOME"), ".config")
 }
 
 /// `$XDG_CACHE_HOME/oct`.
-pub fn cache() -> Option<PathBuf> {
+pub(super) fn cache() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"), ".cache")
 }
 
 /// The user who called `sudo`, if one did, and another than the present one.
-pub fn sudo() -> Option<Caller> {
+pub(super) fn sudo() -> Option<Caller> {
     let uid: u32 = std::env::var("SUDO_UID").ok()?.parse().ok()?;
     if uid == rustix::process::geteuid().as_raw() {
         return None;

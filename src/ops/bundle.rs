@@ -13,17 +13,17 @@ use crate::archive::{self, Archive, Published};
 use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
-use crate::catalog::chart;
+use crate::catalog::ChartIndex;
 use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, Snapshot};
 use crate::certify::constraint::Constraint;
-use crate::exporter;
+use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
 use crate::trust::{Keyring, SigningKey};
 
-use super::{Error, PolicyError, from_db};
+use super::{Error, Lacking, PolicyError, from_db};
 
 /// How a bundle is written.
 #[derive(Debug, Clone)]
@@ -99,16 +99,35 @@ pub async fn bundle(
 ) -> Result<BundleReport, Error> {
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
-    let mut fetched = exporter::fetch(plan, fetch, progress).await?;
+    let fetched = exporter::fetch(plan, fetch, progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let mut report = pack(&fetched.snapshot, &options, &keys, &*progress)?;
+        let mut report = pack(&snapshot(&fetched)?, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
+        report.warnings.extend(fetched.notes.iter().cloned());
         fetched.forget_work()?;
         Ok(report)
     });
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
+}
+
+/// The snapshot that was fetched.
+fn snapshot(fetched: &Fetched) -> Result<Snapshot, Error> {
+    let mut images = Vec::with_capacity(usize::try_from(fetched.images()).unwrap_or_default());
+    fetched.each_image(|image| {
+        images.push(image);
+        Ok(())
+    })?;
+    Ok(Snapshot {
+        created: fetched.created,
+        partial: fetched.partial.clone(),
+        images,
+        taken_over: None,
+        operators: fetched.operators.clone(),
+        chart_index: fetched.chart_index.yaml().to_vec(),
+        sources: fetched.sources.clone(),
+    })
 }
 
 /// Lays out, packs, signs and publishes a snapshot.
@@ -150,7 +169,7 @@ pub(super) fn pack(
     })
 }
 
-/// Removes what is too old. The new archive is there already: what fails now is worth a warning.
+/// Removes the archives that are too many. The new one is in its place: a failure is only worth a warning.
 fn retain(
     outcome: &Outcome,
     folder: &Path,
@@ -164,7 +183,7 @@ fn retain(
     retained.removed
 }
 
-/// The keys that sign, as those that are trusted.
+/// The keys that sign, as trusted keys.
 fn own(keys: &[SigningKey]) -> Keyring {
     Keyring::new(keys.iter().map(|key| key.public().clone()).collect())
 }
@@ -228,9 +247,9 @@ fn refuse_less(standing: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     let is_lacking = |source: &&Source| snapshot.sources.iter().all(|new| new.name != source.name);
     let lacking = old.sources.iter().find(is_lacking).filter(|_| !is_folder);
     let more = match (&old.partial, &snapshot.partial, lacking) {
-        (None, Some(_), _) => "it is not partial".to_owned(),
-        (Some(old), Some(new), _) if old.since < new.since => format!("containers since {}", old.since),
-        (_, _, Some(source)) => format!("`{}` too", sanitize(&source.name)),
+        (None, Some(_), _) => Lacking::Everything,
+        (Some(old), Some(new), _) if old.since < new.since => Lacking::Since(old.since),
+        (_, _, Some(source)) => Lacking::Source(source.name.clone()),
         _ => return Ok(()),
     };
     Err(PolicyError::HoldsMore { path: standing.to_owned(), more }.into())
@@ -269,7 +288,8 @@ fn unchanged(
 
 /// Charts whose `kubeVersion` does not parse.
 fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
-    let versions = chart::parse_index(index)?.into_iter().filter(|version| !version.kube_version.is_empty());
+    let versions =
+        ChartIndex::parse(index)?.into_versions().into_iter().filter(|version| !version.kube_version.is_empty());
     Ok(versions
         .filter_map(|chart| {
             let cause = Constraint::parse(&chart.kube_version).err()?.to_string();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::owner::Owners;
 pub use crate::trust::{Caller, KeyPair, Keyring, Password, Policy, SigningKey, TrustError, TrustPlaces, TrustedKey};
 
-use super::Error;
+use super::{Error, UsageError};
 
 /// What is trusted on this host, and by which policy.
 #[derive(Debug, Clone)]
@@ -60,6 +60,6 @@ impl Trust {
 
     fn folder(&self, system: bool) -> Result<&Path, Error> {
         let folder = if system { &self.places.system } else { &self.places.own };
-        folder.as_deref().ok_or_else(|| Error::Usage("neither HOME nor XDG_CONFIG_HOME is set".into()))
+        folder.as_deref().ok_or_else(|| UsageError::NoHome.into())
     }
 }

@@ -23,10 +23,10 @@ pub enum TrustError {
         cause: String,
     },
     /// Others than root and the caller can change a trusted key.
-    #[error("a key that is trusted has to be safe from others: {0}")]
+    #[error("others can change a trusted key: {0}")]
     Exposed(Exposed),
     /// Others than the owner can read a secret.
-    #[error("`{}` has mode {mode:04o}: others than its owner could read the {kind}", path.display())]
+    #[error("`{}` has mode {mode:04o}: others than its owner can read the {kind}", path.display())]
     Mode {
         /// The file.
         path: PathBuf,
@@ -59,12 +59,12 @@ pub enum TrustError {
         origin: String,
     },
     /// A new key gets a password, and nobody can be asked for it.
-    #[error("the new key gets a password, and there is no terminal to ask for it")]
+    #[error("the new key needs a password, and there is no terminal to ask for it")]
     NoTerminal,
-    /// Nobody is trusted.
+    /// No key is trusted.
     #[error("no key is trusted on this host: there is none in {}", .0.searched.join(", "))]
     NoKeys(Box<Unknown>),
-    /// Signed, but by nobody who is trusted.
+    /// Signed, but by no trusted key.
     #[error("signed by {}, which {} not trusted here", .0.signers.join(" and "), if .0.signers.len() == 1 { "is" } else { "are" })]
     Untrusted(Box<Unknown>),
     /// A signature by a trusted key does not fit the data.
@@ -130,12 +130,12 @@ pub struct Unknown {
     pub signers: Vec<String>,
     /// Each place where trusted keys were looked for.
     pub searched: Vec<String>,
-    /// The key of one of the signers that another user trusts: the one who called `sudo`.
+    /// The file of one of the keys that signed, where another user trusts it: the one who called `sudo`.
     pub elsewhere: Option<String>,
 }
 
 impl TrustError {
-    /// Whether nothing is wrong with the data, as far as one knows: they cannot be proved on this host.
+    /// Whether nothing is known to be wrong with the data: this host just cannot prove them.
     #[must_use]
     pub fn is_unproved(&self) -> bool {
         matches!(self, Self::NoKeys(_) | Self::Untrusted(_) | Self::Policy(Violation::Signatures { .. }))
@@ -161,37 +161,28 @@ impl Classified for TrustError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    fn code(&self) -> &'static str {
         match self {
-            Self::NoKeys(unknown) | Self::Untrusted(unknown) if unknown.elsewhere.is_some() => {
-                let key = unknown.elsewhere.as_deref().unwrap_or_default();
-                Some(format!("the user who called sudo trusts it: keep it for everybody with `oct trust add --system {key}`"))
-            }
-            Self::NoKeys(_) => Some(
-                "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`".into(),
-            ),
-            Self::Untrusted(_) => {
-                Some("compare its fingerprint with the signer by phone, then `oct trust add` its public key".into())
-            }
-            Self::Exposed(exposed) => Some(exposed.hint()),
-            Self::Mode { path, .. } => Some(format!("chmod go-rwx {}", path.display())),
-            Self::PolicyFile(error) => error.hint(),
-            Self::Policy(error) => error.hint(),
-            Self::NoTerminal => {
-                Some("name a file that has it with OCT_KEY_PASSWORD_FILE, or make a key without one: --no-password".into())
-            }
-            Self::Ambiguous { .. } => {
-                Some("one of them is passed off as the other: ask the signer by phone, and name the fingerprint of the one to remove".into())
-            }
-            Self::NoSecretKey => Some("make one with `oct keygen`".into()),
-            Self::PasswordNeeded { .. } => Some("run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE".into()),
-            Self::Sidecar { .. } => Some("carry the `.minisig` of this very archive, or none".into()),
-            Self::OtherKey { .. } => Some(
-                "ids are not unique by accident: somebody passes a key off as the signer's; ask the signer by phone"
-                    .into(),
-            ),
-            Self::NoSuchKey { .. } => Some("`oct trust list` shows the keys and where they come from".into()),
-            _ => None,
+            Self::Io(_) => "io",
+            Self::Key { .. } => "bad-key",
+            Self::Mode { .. } => "key-mode",
+            Self::NoSecretKey => "no-secret-key",
+            Self::PasswordNeeded { .. } => "password-needed",
+            Self::WrongPassword { .. } => "wrong-password",
+            Self::Exposed(_) => "key-exposed",
+            Self::PolicyFile(error) => error.code(),
+            Self::Policy(error) => error.code(),
+            Self::NoTerminal => "no-terminal",
+            Self::Ambiguous { .. } => "key-id-ambiguous",
+            Self::NoKeys(_) => "no-trusted-key",
+            Self::Untrusted(_) => "untrusted-signer",
+            Self::BadSignature { .. } => "bad-signature",
+            Self::Malformed(_) => "malformed-signature",
+            Self::Legacy => "legacy-signature",
+            Self::Sidecar { .. } => "sidecar-differs",
+            Self::Comment { .. } => "signature-comment",
+            Self::OtherKey { .. } => "key-id-taken",
+            Self::NoSuchKey { .. } => "no-such-key",
         }
     }
 }

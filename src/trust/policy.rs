@@ -280,13 +280,12 @@ impl Classified for PolicyFileError {
         Class::Host
     }
 
-    fn hint(&self) -> Option<String> {
-        let mend = match self {
-            Self::Exposed(exposed) => exposed.hint(),
-            Self::File(_) => "root mends the file, or makes it readable for everybody: chmod a+r".into(),
-            Self::Rule { .. } => "root mends the file; GUIDE.md lists the rules".into(),
-        };
-        Some(format!("nothing is imported or verified until then: {mend}"))
+    fn code(&self) -> &'static str {
+        match self {
+            Self::File(_) => "policy-unreadable",
+            Self::Exposed(_) => "policy-exposed",
+            Self::Rule { .. } => "bad-policy",
+        }
     }
 }
 
@@ -295,18 +294,16 @@ impl Classified for Violation {
         Class::Policy
     }
 
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Key { .. } => "root keeps the key for this host: `oct trust add --system oct.pub`".into(),
-            Self::Signatures { .. } => {
-                "sign the bundle with more keys, `--secret-key` twice, and trust each here".into()
-            }
-            Self::TooOld { .. } => "fetch a newer bundle".into(),
-            Self::Downgrade { .. } => "import a bundle that is newer than the installed one".into(),
-            Self::Partial { .. } => "bundle without --since".into(),
-            Self::RedHatImages { .. } => "bundle with --redhat-images".into(),
-            Self::Unproved { .. } => "import a signed bundle, by a key that is trusted here".into(),
-        })
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => "policy-key",
+            Self::Signatures { .. } => "policy-signatures",
+            Self::TooOld { .. } => "policy-too-old",
+            Self::Downgrade { .. } => "policy-downgrade",
+            Self::Partial { .. } => "policy-partial",
+            Self::RedHatImages { .. } => "policy-redhat-images",
+            Self::Unproved { .. } => "policy-unproved",
+        }
     }
 }
 

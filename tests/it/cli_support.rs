@@ -94,6 +94,21 @@ impl Desk {
     }
 }
 
+/// Each line as a JSON object in the form of the log.
+#[track_caller]
+pub fn json_lines(text: &str) -> Vec<Value> {
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for line in &lines {
+        let (time, level) = (line["timestamp"].as_str().unwrap(), line["level"].as_str().unwrap());
+        assert!(
+            time.parse::<jiff::Timestamp>().is_ok() && ["ERROR", "WARN", "INFO", "DEBUG"].contains(&level),
+            "{line}"
+        );
+        assert!(line["fields"]["message"].is_string(), "{line}");
+    }
+    lines
+}
+
 /// A small catalog on a server.
 pub fn server(images: usize, seed: u64) -> Standin {
     let made_up = MadeUp { images, bundles: 620, charts: 12, seed, longest_tie: Some(20), ..MadeUp::default() };
