@@ -16,7 +16,8 @@ const SHOWN: usize = 10;
 /// Show what is installed, proved again, and how old it is
 ///
 /// Every file is hashed again and compared with the signed manifest. Exit code 0: intact, and not older than --max-age;
-/// 1: stale, or nothing installed; 4: not what was signed, or not signed at all.
+/// 1: stale, or nothing installed; 4: not what was signed, not signed at all, or not provable here, as nobody trusted
+/// signed it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -45,6 +46,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         State::Intact { forbidden: Some(_), .. } => ("intact", Answer::No),
         State::Intact { .. } => ("intact", Answer::Yes),
         State::Unsigned(_) => ("unsigned", Answer::NotAsSigned),
+        State::NotProvable { .. } => ("not-provable", Answer::NotAsSigned),
         State::NotAsSigned { .. } => ("not-as-signed", Answer::NotAsSigned),
     };
     let facts = facts(&found, now);
@@ -72,8 +74,9 @@ fn facts(found: &Status, now: Timestamp) -> Facts {
             }
             facts
         }
-        State::Unsigned(cause) => {
-            let mut facts = Facts::new("Unsigned:", dir);
+        State::Unsigned(cause) | State::NotProvable { cause } => {
+            let unsigned = matches!(found.state, State::Unsigned(_));
+            let mut facts = Facts::new(if unsigned { "Unsigned:" } else { "Not provable here:" }, dir);
             facts.row("cause", sanitize_long(&cause.to_string()));
             facts
         }
@@ -92,7 +95,7 @@ fn facts(found: &Status, now: Timestamp) -> Facts {
             facts
         }
     };
-    if let State::Unsigned(cause) | State::NotAsSigned { cause, .. } = &found.state
+    if let State::Unsigned(cause) | State::NotProvable { cause } | State::NotAsSigned { cause, .. } = &found.state
         && let Some(hint) = cause.hint()
     {
         facts.row("hint", hint);
@@ -159,7 +162,9 @@ fn document(found: &Status, word: &str) -> serde_json::Value {
             document["counts"] = json!(manifest.counts);
             document["content"] = json!(manifest.content);
         }
-        State::Unsigned(cause) => document["cause"] = json!(sanitize_long(&cause.to_string())),
+        State::Unsigned(cause) | State::NotProvable { cause } => {
+            document["cause"] = json!(sanitize_long(&cause.to_string()))
+        }
         State::NotAsSigned { cause, deviations, more } => {
             document["cause"] = json!(sanitize_long(&cause.to_string()));
             document["deviations"] = json!(deviations);

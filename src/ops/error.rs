@@ -10,8 +10,7 @@ use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
 use crate::catalog::folder::FolderError;
-use crate::certify::questions::InputError;
-use crate::certify::reference::ReferenceError;
+use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
 use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
@@ -112,6 +111,14 @@ pub enum Error {
         /// How many more there are.
         more: u64,
     },
+    /// A catalog that may be as it was signed, by somebody who is not trusted here.
+    #[error("`{}` cannot be proved here: {cause}", path.display())]
+    NotProvable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: TrustError,
+    },
     /// The catalog that `rollback` would restore is not what was signed.
     #[error("the previous catalog cannot be restored: {0}")]
     Previous(Box<Error>),
@@ -124,9 +131,12 @@ pub enum Error {
     /// The answer could not be written.
     #[error("the answer cannot be written to standard output")]
     Stdout(#[source] std::io::Error),
-    /// Ended by a signal.
+    /// Ended by SIGINT.
     #[error("interrupted")]
     Interrupted,
+    /// Ended by SIGTERM.
+    #[error("terminated")]
+    Terminated,
 }
 
 /// A rule that an archive breaks.
@@ -157,6 +167,12 @@ pub enum PolicyError {
         path: PathBuf,
         /// What the new one would lack.
         more: Lacking,
+    },
+    /// Something that is no catalog would be moved away.
+    #[error("what stands where the catalog has to stand is no catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    Unrelated {
+        /// Files and folders.
+        what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
@@ -216,9 +232,9 @@ pub enum UsageError {
     /// `check` with questions from the command line and from a file.
     #[error("--from takes the questions from a file, and the command line has some as well")]
     TwoSources,
-    /// No image reference.
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
+    /// A question on the command line that cannot be asked.
+    #[error("{0}")]
+    Question(Refused),
     /// A list of questions that cannot be read.
     #[error("`{}`: {cause}", path.display())]
     Questions {
@@ -226,14 +242,6 @@ pub enum UsageError {
         path: PathBuf,
         /// Why.
         cause: InputError,
-    },
-    /// A list of questions that is too long.
-    #[error("`{}` has more than {}: this is no list of questions", path.display(), text::size(*limit))]
-    TooLong {
-        /// The list.
-        path: PathBuf,
-        /// Bytes that it may have.
-        limit: u64,
     },
     /// A pipe, a folder or the like in the place of a list of questions.
     #[error("`{}` is {what}, not a regular file", path.display())]
@@ -243,9 +251,14 @@ pub enum UsageError {
         /// What it is, with its article.
         what: &'static str,
     },
-    /// A list of questions that is no text.
-    #[error("`{}` is not UTF-8 text", .0.display())]
-    NotText(PathBuf),
+    /// A list of questions that is too long.
+    #[error("`{}` has more than {}: this is no list of questions", path.display(), text::size(*limit))]
+    TooLong {
+        /// The list.
+        path: PathBuf,
+        /// Bytes that it may have.
+        limit: u64,
+    },
 }
 
 impl PolicyError {
@@ -256,6 +269,7 @@ impl PolicyError {
             Self::Older { .. } => "older-than-installed",
             Self::TooOld { .. } => "too-old",
             Self::HoldsMore { .. } => "holds-less",
+            Self::Unrelated { .. } => "unrelated",
             Self::Partial { .. } => "partial",
         }
     }
@@ -273,8 +287,8 @@ impl UsageError {
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
-            Self::Reference(_) => "bad-reference",
-            Self::Questions { .. } | Self::NotText(_) | Self::NoFile { .. } => "bad-questions",
+            Self::Question(_) => "bad-question",
+            Self::Questions { .. } | Self::NoFile { .. } => "bad-questions",
             Self::TooLong { .. } => "too-many-questions",
         }
     }
@@ -309,7 +323,7 @@ impl Classified for Error {
             Self::Archive(error) => error.class(),
             Self::Trust(error) => error.class(),
             Self::Store(error) => error.class(),
-            Self::Signature { cause, .. } => cause.class(),
+            Self::Signature { cause, .. } | Self::NotProvable { cause, .. } => cause.class(),
             Self::Previous(cause) => cause.class(),
             Self::Manifest { .. }
             | Self::Comment { .. }
@@ -325,6 +339,7 @@ impl Classified for Error {
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
+            Self::Terminated => Class::Terminated,
         }
     }
 
@@ -340,20 +355,22 @@ impl Classified for Error {
             Self::Content { .. } => "unreadable-content",
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",
+            Self::Lacks { .. } => "folder-lacks",
+            Self::NoImages(_) => "no-images",
+            Self::NoDate(_) => "no-date",
             Self::Policy(error) => error.code(),
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
-            Self::Lacks { .. } => "folder-incomplete",
-            Self::NoImages(_) => "no-images",
-            Self::NoDate(_) => "no-date",
             Self::Deviates { .. } => "not-as-signed",
+            Self::NotProvable { .. } => "not-provable",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",
             Self::Stdout(_) => "stdout",
             Self::Usage(error) => error.code(),
             Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }

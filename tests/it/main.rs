@@ -18,6 +18,9 @@ mod fuzz;
 #[path = "../fuzz/targets.rs"]
 mod fuzz_targets;
 mod hostile;
+mod hostile_owner;
+mod import_care;
+mod import_faults;
 mod install_behaviour;
 mod install_crash;
 mod install_lock;
@@ -29,6 +32,7 @@ mod odd_files;
 mod policy;
 mod resume;
 mod retain;
+mod signals;
 mod status;
 mod trip;
 mod trust;
