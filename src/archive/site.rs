@@ -3,80 +3,56 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
-use super::folder::text_file;
+use super::folder::{Lock, sidecars, text_file};
 use super::name::ArchiveName;
-use super::read::open_at_once;
 use crate::base::digest::{HashingReader, Sha256Digest};
+use crate::base::fs::{self, FileError};
 use crate::base::limits;
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 
 /// Begins the names of downloads that are not complete.
 const DOWNLOAD_PREFIX: &str = ".oct-pull-";
 
+/// The right to change the list of a folder: of two runs at once, the second one lists what the first one published.
+#[derive(Debug)]
+pub struct ListLock {
+    folder: PathBuf,
+    _lock: Lock,
+}
+
+/// Takes the right to change the list of `folder`.
+///
+/// # Errors
+/// Where another run keeps it for too long, or the folder cannot be opened.
+pub fn lock(folder: &Path) -> io::Result<ListLock> {
+    Ok(ListLock { folder: folder.to_owned(), _lock: Lock::take(folder)? })
+}
+
 /// The list in `folder` with its signatures, unverified; `None` where one of the two is missing.
 ///
 /// # Errors
 /// Where one cannot be read, or is no list by its size or its bytes.
-pub fn list(folder: &Path) -> io::Result<Option<SignedCatalogs>> {
-    let text = text(&folder.join(CATALOGS_FILE), limits::CATALOGS_BYTES as u64)?;
-    let signatures = text_of_signatures(folder)?;
-    Ok(text.zip(signatures).map(|(text, signatures)| SignedCatalogs::new(text, &signatures)))
+pub fn list(folder: &Path) -> Result<Option<SignedCatalogs>, FileError> {
+    let text = |name: &str, limit: u64| fs::if_there(fs::read_text(&folder.join(name), limit));
+    let (list, signatures) =
+        (text(CATALOGS_FILE, limits::CATALOGS_BYTES as u64)?, text(SIGNATURE_FILE, limits::KEY_FILE_BYTES)?);
+    Ok(list.zip(signatures).map(|(list, signatures)| SignedCatalogs::new(list, &signatures)))
 }
 
-fn text_of_signatures(folder: &Path) -> io::Result<Option<String>> {
-    text(&folder.join(SIGNATURE_FILE), limits::KEY_FILE_BYTES)
-}
-
-/// The text of a small file, if it is there.
-///
-/// # Errors
-/// Where it cannot be read, or is no small text.
-pub fn small_text(path: &Path) -> io::Result<Option<String>> {
-    text(path, limits::CATALOGS_BYTES as u64)
-}
-
-/// Writes a small file, whole.
-///
-/// # Errors
-/// Those of the disk.
-pub fn write_small(path: &Path, content: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    text_file(folder, content)?.persist(path).map(drop).map_err(|error| error.error)
-}
-
-fn text(path: &Path, limit: u64) -> io::Result<Option<String>> {
-    let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is {what}", path.display()));
-    let file = match open_at_once(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    if !file.metadata()?.is_file() {
-        return Err(odd("no regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(odd("too large"));
-    }
-    String::from_utf8(bytes).map(Some).map_err(|_| odd("not text"))
-}
-
-/// Puts the list into `folder`, each of the two files whole. Who reads one of the old and one of the new files finds a
+/// Puts the list into its folder, each of the two files whole. Who reads one of the old and one of the new files finds a
 /// signature that does not fit, and reads both again.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn write_list(folder: &Path, list: &SignedCatalogs) -> io::Result<(PathBuf, PathBuf)> {
+pub fn write_list(lock: &ListLock, list: &SignedCatalogs) -> io::Result<(PathBuf, PathBuf)> {
+    let folder = &lock.folder;
     let (path, signature_path) = (folder.join(CATALOGS_FILE), folder.join(SIGNATURE_FILE));
     let text = text_file(folder, list.text())?;
     let signatures = text_file(folder, &list.signature_text())?;
     // Nothing but two renames lies between the old pair and the new one.
     text.persist(&path).map_err(|error| error.error)?;
     signatures.persist(&signature_path).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()?;
+    fs_err::File::open(folder)?.sync_all()?;
     Ok((path, signature_path))
 }
 
@@ -91,17 +67,13 @@ pub fn download_path(folder: &Path, sha256: Sha256Digest) -> PathBuf {
 /// # Errors
 /// Where the folder cannot be listed.
 pub fn downloads(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if let Some(digest) = entry.file_name().to_str().and_then(|name| name.strip_prefix(DOWNLOAD_PREFIX))
-            && digest.parse::<Sha256Digest>().is_ok()
-            && entry.file_type()?.is_file()
-        {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
+    let is_download = |entry: &fs_err::DirEntry| {
+        let name = entry.file_name();
+        let digest = name.to_str().and_then(|name| name.strip_prefix(DOWNLOAD_PREFIX));
+        digest.is_some_and(|digest| digest.parse::<Sha256Digest>().is_ok())
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+    };
+    Ok(fs::list(folder)?.into_iter().filter(is_download).map(|entry| entry.path()).collect())
 }
 
 /// SHA-256 of the whole file at `path`.
@@ -109,7 +81,7 @@ pub fn downloads(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// Those of reading.
 pub fn digest(path: &Path) -> io::Result<Sha256Digest> {
-    let mut reader = HashingReader::new(fs::File::open(path)?);
+    let mut reader = HashingReader::new(fs::open(path).map_err(io::Error::from)?);
     let mut buffer = vec![0; 1 << 18];
     while reader.read(&mut buffer)? > 0 {}
     Ok(reader.finish().1)
@@ -127,21 +99,19 @@ pub fn adopt(
     sha256: Sha256Digest,
     signatures: &[(String, String)],
 ) -> io::Result<PathBuf> {
+    let _lock = Lock::take(folder)?;
     let checksum = text_file(folder, &format!("{sha256}  {name}\n"))?;
     let files = signatures.iter().map(|(file, text)| Ok((folder.join(file), text_file(folder, text)?)));
     let files: Vec<_> = files.collect::<io::Result<_>>()?;
-    for old in [name.checksum(), name.signature()] {
-        match fs::remove_file(folder.join(old)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    for old in sidecars(folder, name)? {
+        fs::remove_if_there(&old)?;
     }
     let path = folder.join(name.as_str());
-    fs::rename(from, &path)?;
+    fs_err::rename(from, &path)?;
     checksum.persist(folder.join(name.checksum())).map_err(|error| error.error)?;
     for (path, file) in files {
         file.persist(path).map_err(|error| error.error)?;
     }
-    fs::File::open(folder)?.sync_all()?;
+    fs_err::File::open(folder)?.sync_all()?;
     Ok(path)
 }

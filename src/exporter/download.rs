@@ -172,7 +172,7 @@ impl Mirror {
     pub async fn download(&self, file: &str, into: &mut Target, size: u64) -> Result<Downloaded, SourceError> {
         let url = self.url(file);
         self.progress.begin_bytes(DOWNLOADING, size);
-        self.progress.resumed(DOWNLOADING, into.have);
+        self.progress.resume(DOWNLOADING, into.have);
         let done = loop {
             let step = {
                 let attempt = async |tries| self.part(&url, into, size, tries).await;

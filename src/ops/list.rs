@@ -12,7 +12,7 @@ use crate::base::failure::{Class, Classified as _};
 use crate::base::progress::Progress;
 use crate::base::text;
 use crate::catalog::provenance::{Counts, Partial};
-use crate::trust::{Keyring, Manifest, TrustError, VerifiedCatalogs};
+use crate::trust::{KeyId, Keyring, Manifest, VerifiedCatalogs};
 
 /// What an archive is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl State {
 
     fn of(error: &Error) -> Self {
         match error {
-            Error::Signature { cause: TrustError::NoKeys | TrustError::Untrusted(_), .. } => Self::NotTrusted,
+            Error::Signature { cause, .. } if cause.is_unproved() => Self::NotTrusted,
             Error::Archive(ArchiveError::Truncated { .. }) => Self::Cut,
             other if other.class() == Class::Host => Self::Unreadable,
             _ => Self::Altered,
@@ -188,18 +188,17 @@ pub fn folder(
 #[must_use]
 pub fn listed(place: String, list: &VerifiedCatalogs, keyring: &Keyring, now: Timestamp) -> ListReport {
     let rows = list.archives.iter().map(|listed| {
-        let is_trusted = keyring.keys().iter().any(|key| listed.signers.contains(&key.id.to_string()));
-        let unknown = || TrustError::Untrusted(listed.signers.clone()).to_string();
+        let unknown = keyring.refuse(&listed.signers).map(|error| error.to_string());
         Row {
             name: listed.name.to_string(),
             size: listed.size,
-            state: if is_trusted { State::Good } else { State::NotTrusted },
-            cause: (!is_trusted).then(unknown),
+            state: if unknown.is_none() { State::Good } else { State::NotTrusted },
+            cause: unknown,
             said: Some(Said {
                 created: listed.created,
                 counts: listed.counts,
                 partial: listed.partial.clone(),
-                signers: listed.signers.clone(),
+                signers: listed.signers.iter().map(ToString::to_string).collect(),
             }),
         }
     });
@@ -277,15 +276,14 @@ fn header(path: &Path, keyring: &Keyring) -> Result<(Manifest, Vec<String>), Err
     let archive = Archive::open(path)?;
     let manifest = open::verified(&archive, keyring)?;
     archive.check_length(&manifest)?;
-    let signers = Keyring::signers(manifest.signed().signatures())?;
-    Ok((Manifest::clone(&manifest), signers))
+    Ok((Manifest::clone(&manifest), texts(manifest.key_ids())))
 }
 
 /// The manifest of an archive that is whole, sidecars included, and that certsuite can read.
 fn whole(path: &Path, keyring: &Keyring) -> Result<(Manifest, Vec<String>), Error> {
     let archive = open::archive(path, keyring)?;
     let manifest = Manifest::clone(&archive.manifest);
-    let signers = Keyring::signers(archive.manifest.signed().signatures())?;
+    let signers = texts(archive.manifest.key_ids());
     archive.validate(path, |_| Ok(io::sink()), |_| Ok(()))?;
     Ok((manifest, signers))
 }
@@ -294,8 +292,11 @@ fn whole(path: &Path, keyring: &Keyring) -> Result<(Manifest, Vec<String>), Erro
 fn said(path: &Path) -> Option<Said> {
     let archive = Archive::open(path).ok()?;
     let manifest = Manifest::parse(archive.signed().unverified_text()).ok()?;
-    let signers = Keyring::signers(archive.signed().signatures()).ok()?;
-    Some(Said::of(&manifest, signers))
+    Some(Said::of(&manifest, texts(&archive.signed().unverified_key_ids().ok()?)))
+}
+
+fn texts(keys: &[KeyId]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
 }
 
 impl Said {

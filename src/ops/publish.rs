@@ -71,6 +71,7 @@ pub(super) fn refresh(
     promise: Promise,
     reading: Reading,
 ) -> Result<PublishReport, Error> {
+    let lock = site::lock(folder)?;
     let own = Keyring::new(keys.iter().map(|key| key.public().clone()).collect());
     // A list that is damaged, or another's, is replaced.
     let signed = site::list(folder).unwrap_or_default();
@@ -101,7 +102,7 @@ pub(super) fn refresh(
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("the list of the archives in `{}`: {error}", folder.display()))
     };
-    let (list, signature) = site::write_list(folder, &signed).map_err(named)?;
+    let (list, signature) = site::write_list(&lock, &signed).map_err(named)?;
     let key_ids = keys.iter().map(|key| key.id().to_string()).collect();
     Ok(PublishReport { list, signature, catalogs, left_out, key_ids })
 }
@@ -114,9 +115,8 @@ fn is_signed_by_all(list: &VerifiedCatalogs, keys: &[SigningKey]) -> bool {
 fn known(old: &VerifiedCatalogs, path: &Path, own: &Keyring) -> Option<Listed> {
     let listed = old.archives.iter().find(|listed| path.ends_with(listed.name.as_str()))?;
     let archive = Archive::open(path).ok().filter(|archive| archive.length() == listed.size)?;
-    let signers = Keyring::signers(archive.signed().signatures()).ok()?;
     let manifest = archive.signed().clone().verify(own).ok()?;
-    (listed.is_of(&manifest) && listed.signers == signers).then(|| listed.clone())
+    (listed.is_of(&manifest) && listed.signers == manifest.key_ids()).then(|| listed.clone())
 }
 
 /// Verifies an archive whole, sidecars included.
@@ -126,7 +126,7 @@ fn measure(path: &Path, own: &Keyring) -> Result<Listed, Error> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{}` is a link", path.display())).into());
     }
     let archive = open::archive(path, own)?;
-    let signers = Keyring::signers(archive.manifest.signed().signatures())?;
+    let signers = archive.manifest.key_ids().to_vec();
     let listed = Listed::new(&archive.manifest, signers, archive.size, site::digest(path)?);
     if path.ends_with(listed.name.as_str()) {
         return Ok(listed);

@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use crate::base::progress::Progress;
 use crate::catalog::Validator;
 use crate::importer::{Deviation, Difference, Findings, Holder, Store};
-use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::{VerifiedManifest, VerifyError};
+use crate::trust::{Keyring, TrustError};
 
-use super::error::is_unproved;
 use super::open;
 use super::{Error, LOCK_WAIT};
 
@@ -38,6 +37,7 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
     }
     let archive = open::archive(path, keyring)?;
     let manifest = archive.manifest.clone();
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     progress.begin("verifying", None);
     archive.validate(path, |_| Ok(std::io::sink()), |_| Ok(()))?;
     progress.end("verifying");
@@ -55,7 +55,7 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
     }
     let manifest = match signed.clone().verify(keyring) {
         Ok(manifest) => manifest,
-        Err(VerifyError::Signature(cause)) if is_unproved(&cause) => {
+        Err(VerifyError::Signature(cause)) if cause.is_unproved() => {
             // What deviates from it is altered, whoever signed it.
             if let Ok(manifest) = Manifest::parse(signed.unverified_text()) {
                 require_intact(path, &folder.compare(&manifest))?;
@@ -64,6 +64,7 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
         }
         Err(error) => return Err(Error::of_manifest(path, error)),
     };
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     require_intact(path, &folder.verify_files(&manifest))?;
     let mut validator = Validator::new(manifest.counts);
     for file in &manifest.files {

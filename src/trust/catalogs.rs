@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::TrustError;
+use super::key::KeyId;
 use super::keyring::Keyring;
 use super::manifest::Manifest;
+use super::minisig;
 use super::name::ArchiveName;
 use super::secret::SigningKey;
 use crate::base::digest::Sha256Digest;
@@ -61,7 +63,7 @@ pub struct Listed {
     /// How much it holds.
     pub counts: Counts,
     /// Ids of the keys that signed it.
-    pub signers: Vec<String>,
+    pub signers: Vec<KeyId>,
     /// What limits it, where it does not hold the whole catalog.
     pub partial: Option<Partial>,
     /// Names of its sources, such as `containers` or `redhat-images`.
@@ -71,7 +73,7 @@ pub struct Listed {
 impl Listed {
     /// What the list says of an archive with this manifest, whose file has this size and digest.
     #[must_use]
-    pub fn new(manifest: &Manifest, signers: Vec<String>, size: u64, sha256: Sha256Digest) -> Self {
+    pub fn new(manifest: &Manifest, signers: Vec<KeyId>, size: u64, sha256: Sha256Digest) -> Self {
         Self {
             name: ArchiveName::new(manifest.created),
             size,
@@ -125,7 +127,7 @@ impl CatalogsError {
     /// Whether nothing is wrong with the list, as far as one knows: it cannot be proved on this host.
     #[must_use]
     pub fn is_unproved(&self) -> bool {
-        matches!(self, Self::Signature(TrustError::NoKeys | TrustError::Untrusted(_)))
+        matches!(self, Self::Signature(error) if error.is_unproved())
     }
 }
 
@@ -262,13 +264,15 @@ impl SignedCatalogs {
         if self.signatures.len() > limits::SIGNATURES {
             return Err(TrustError::Malformed("the list has more signatures than any rotation needs").into());
         }
-        let signer = keyring.check(self.text.as_bytes(), &self.signatures)?;
+        let signatures: Vec<_> = self.signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
+        let signers = keyring.check(self.text.as_bytes(), &signatures)?;
         let list = Catalogs::parse(&self.text)?;
         let expected = list.trusted_comment();
-        if signer.comment != expected {
+        if let Some(signer) = signers.all().find(|signer| signer.comment != expected) {
             return Err(CatalogsError::Comment { expected, found: text::sanitize(&signer.comment) });
         }
-        Ok(VerifiedCatalogs { list, publishers: vec![signer.key_id], origin: signer.origin })
+        let publishers = signers.all().map(|signer| signer.key_id.clone()).collect();
+        Ok(VerifiedCatalogs { list, publishers, origin: signers.first.origin })
     }
 }
 
@@ -318,7 +322,7 @@ mod tests {
         let archives = hours.iter().map(|hour| {
             let mut manifest = sample(3);
             manifest.created = format!("2026-03-04T{hour}:05:06Z").parse().unwrap();
-            Listed::new(&manifest, vec!["00".into()], 9, manifest.content)
+            Listed::new(&manifest, vec![key().id()], 9, manifest.content)
         });
         Catalogs::new("2026-03-05T00:00:00Z".parse().unwrap(), None, archives.collect())
     }

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::TrustError;
+use super::key::KeyId;
 use super::keyring::Keyring;
 use super::manifest::{MANIFEST_FILE, Manifest, ManifestError};
+use super::minisig;
 use crate::base::{limits, text};
 
 /// A manifest with its signatures, **unverified**. [`SignedManifest::verify`] is the only way on.
@@ -98,15 +100,26 @@ impl SignedManifest {
     /// Has the signatures checked, then reads the manifest.
     ///
     /// # Errors
-    /// Where no trusted key vouches for these bytes, or they are no manifest of this format.
+    /// Where no trusted key vouches for these bytes, fewer do than the policy requires, or they are no manifest of this
+    /// format.
     pub fn verify(self, keyring: &Keyring) -> Result<VerifiedManifest, VerifyError> {
-        let signer = keyring.check(self.manifest.as_bytes(), &self.signatures)?;
+        let signatures: Vec<_> = self.signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
+        let signers = keyring.check(self.manifest.as_bytes(), &signatures)?;
         let manifest = Manifest::parse(&self.manifest)?;
         let expected = manifest.trusted_comment(MANIFEST_FILE);
-        if signer.comment != expected {
+        if let Some(signer) = signers.all().find(|signer| signer.comment != expected) {
             return Err(VerifyError::Comment { expected, found: text::sanitize(&signer.comment) });
         }
-        Ok(VerifiedManifest { manifest, signed: self, signer })
+        let key_ids = signatures.iter().map(|signature| signature.key_id).collect();
+        Ok(VerifiedManifest { manifest, signed: self, signers, key_ids })
+    }
+
+    /// Ids of the keys that signed, by the signatures' own account.
+    ///
+    /// # Errors
+    /// Where a signature is malformed.
+    pub fn unverified_key_ids(&self) -> Result<Vec<KeyId>, TrustError> {
+        self.signatures.iter().map(|text| Ok(minisig::parse(text)?.key_id)).collect()
     }
 }
 
@@ -121,13 +134,27 @@ pub struct Signer {
     pub comment: String,
 }
 
+/// Every trusted key that vouches, each once: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signers {
+    pub(super) first: Signer,
+    pub(super) others: Vec<Signer>,
+}
+
+impl Signers {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Signer> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
 /// A manifest for which a trusted key vouches. Only [`SignedManifest::verify`] makes one: its fields are
 /// private to this file. Unpacking takes nothing else.
 #[derive(Debug, Clone)]
 pub struct VerifiedManifest {
     manifest: Manifest,
     signed: SignedManifest,
-    signer: Signer,
+    signers: Signers,
+    key_ids: Vec<KeyId>,
 }
 
 impl VerifiedManifest {
@@ -137,10 +164,21 @@ impl VerifiedManifest {
         &self.signed
     }
 
-    /// The key that vouches for it.
+    /// The first trusted key that vouches for it.
     #[must_use]
     pub fn signer(&self) -> &Signer {
-        &self.signer
+        &self.signers.first
+    }
+
+    /// Every trusted key that vouches for it, each once.
+    pub fn signers(&self) -> impl Iterator<Item = &Signer> {
+        self.signers.all()
+    }
+
+    /// Ids of all keys that signed it, trusted or not, in their order.
+    #[must_use]
+    pub fn key_ids(&self) -> &[KeyId] {
+        &self.key_ids
     }
 }
 

@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::name::ArchiveName;
-use crate::archive::site;
+use crate::base::{fs, limits};
 use crate::exporter::Validators;
+use crate::trust::name::ArchiveName;
 
 /// The memory in the folder of the archives.
 const IN_FOLDER: &str = ".oct-pull.json";
 /// The memory of the user.
 const OF_USER: &str = "pull.json";
+
+/// Mode of both files.
+const MODE: u32 = 0o644;
 
 /// What is remembered, in one file.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -51,10 +54,9 @@ impl Memories {
     /// said in `warnings`.
     pub fn read(out: &Path, state: Option<&Path>, warnings: &mut Vec<String>) -> Self {
         let mut read = |path: PathBuf| {
-            let memory = site::small_text(&path).and_then(|text| {
-                let parse = |text: String| serde_json::from_str(&text).map_err(std::io::Error::other);
-                text.map(parse).transpose()
-            });
+            let text = fs::if_there(fs::read_text(&path, limits::CONFIG_FILE_BYTES)).map_err(std::io::Error::from);
+            let parse = |text: String| serde_json::from_str(&text).map_err(std::io::Error::other);
+            let memory = text.and_then(|text| text.map(parse).transpose());
             let memory = memory.unwrap_or_else(|error| {
                 warnings.push(format!("what was seen of lists before is not known any more: `{}`: {error}", path.display()));
                 None
@@ -102,7 +104,8 @@ impl Memories {
         for (path, memory) in [folder, self.user.as_ref()].into_iter().flatten() {
             // Maps of strings always serialize.
             let text = serde_json::to_string_pretty(memory).unwrap_or_default();
-            site::write_small(path, &format!("{text}\n"))?;
+            path.parent().map(fs::make_folders).transpose()?;
+            fs::write(path, format!("{text}\n").as_bytes(), MODE)?;
         }
         Ok(())
     }

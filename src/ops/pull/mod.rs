@@ -15,14 +15,14 @@ use memory::{Known, Memories};
 
 use super::list::Site;
 use super::{Error, PolicyError, open};
-use crate::archive::{self, Archive, site};
+use crate::archive::{self, Archive, Retained, site};
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text::{self, sanitize};
 use crate::exporter::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 use crate::trust::name::ArchiveName;
-use crate::trust::{Keyring, Listed, TrustError, VerifiedCatalogs, VerifiedManifest};
+use crate::trust::{Keyring, Listed, Sidecar, TrustError, VerifiedCatalogs, VerifiedManifest};
 
 /// How far a list may lie in the future of this host's clock before that is worth a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -260,6 +260,7 @@ impl Visit<'_> {
 
     /// The server says that the list is the one that was seen.
     fn same(&mut self, known: Known, manifest: VerifiedManifest) -> Result<PullReport, Error> {
+        self.keyring.policy().check(&manifest, self.options.now).map_err(TrustError::from)?;
         let site = Site {
             written: known.written,
             next: known.next,
@@ -323,11 +324,10 @@ impl Visit<'_> {
     }
 
     fn allowed(&self, listed: &Listed) -> Result<(), Error> {
-        let is_trusted = self.keyring.keys().iter().any(|key| listed.signers.contains(&key.id.to_string()));
-        if !is_trusted {
-            return Err(TrustError::Untrusted(listed.signers.clone()).into());
+        match self.keyring.refuse(&listed.signers) {
+            Some(error) => Err(error.into()),
+            None => Ok(self.keyring.policy().check_listed(listed, self.options.now).map_err(TrustError::from)?),
         }
-        Ok(())
     }
 
     /// The newest archive in the folder whose signature and size are right.
@@ -362,8 +362,12 @@ impl Visit<'_> {
         });
         let (archive, manifest) = verified.await.map_err(|error| io::Error::other(error.to_string()))??;
         let size = wanted.size;
-        let retained = self.options.retain.map(|newest| archive::retain(&self.options.out, newest));
-        let removed = retained.transpose()?.unwrap_or_default();
+        let out = &self.options.out;
+        let retained = self.options.retain.map(|newest| archive::retain(out, newest, self.keyring, &archive));
+        let Retained { removed, failure } = retained.unwrap_or_default();
+        if let Some(failure) = failure {
+            self.warn(format!("older archives stay: {failure}"));
+        }
         let report = self.report(Outcome::Pulled { archive, size, resumed }, site, Some(manifest));
         Ok(PullReport { removed, ..report })
     }
@@ -399,7 +403,8 @@ impl Visit<'_> {
     /// The publisher's signature files of the archive, as far as there are any, by their names.
     async fn signatures(&self, wanted: &Listed) -> Result<Vec<(String, String)>, Error> {
         let mut found = Vec::new();
-        for name in [wanted.name.signature()] {
+        let of_others = wanted.signers.iter().skip(1).map(|key| wanted.name.signature_by(*key));
+        for name in std::iter::once(wanted.name.signature()).chain(of_others) {
             if let Small::Found(text, _) = self.mirror.small(&name, None, true, limits::KEY_FILE_BYTES as usize).await? {
                 found.push((name, String::from_utf8_lossy(&text).into_owned()));
             }
@@ -426,11 +431,11 @@ fn verify(
             let cause = format!("it was made {}, and holds {}", manifest.created, manifest.content);
             return Err(Error::NotListed { place: at.to_owned(), cause });
         }
-        let signers = Keyring::signers(manifest.signed().signatures())?;
-        let comment = manifest.trusted_comment(listed.name.as_str());
         for (name, text) in signatures {
-            let mut content = io::BufReader::with_capacity(1 << 18, fs::File::open(path)?);
-            keyring.check_sidecar(Path::new(name), text, &comment, &signers, &mut content)?;
+            let sidecar = Sidecar::parse(Path::new(name), text)?;
+            let mut check = sidecar.check(keyring, &manifest, listed.name.as_str())?;
+            io::copy(&mut fs::File::open(path)?, &mut check)?;
+            check.finish()?;
         }
         archive.validate(path, |_| Ok(io::sink()), |_| Ok(()))?;
         Ok(manifest)
