@@ -51,11 +51,9 @@ fn a_claim_names_the_release_that_wrote_it() {
     let claim = fixture("claim.json").display().to_string();
     let output = host.run(&["check", "--db", &rules(), "--from", &claim]);
     let table = String::from_utf8(output.stdout).unwrap();
-    let line = table.lines().next().unwrap();
-    assert_eq!(
-        line,
-        "the claim does not say which release of certsuite wrote it, format v0.4.0, OpenShift 4.12.30, Kubernetes v1.25.11"
-    );
+    let said = table.split("\n\n").next().unwrap().replace('\n', " ");
+    let versions = "format v0.4.0, OpenShift 4.12.30, Kubernetes v1.25.11";
+    assert_eq!(said, format!("the claim does not say which release of certsuite wrote it, {versions}"));
 }
 
 #[test]
