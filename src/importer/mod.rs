@@ -76,6 +76,7 @@ mod history;
 mod install;
 mod journal;
 mod lock;
+mod paths;
 mod recovery;
 mod staging;
 mod store;
