@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::catalog::chart::ChartVersion;
-use crate::catalog::{ContainerEntry, TnfError, chart, layout, read_containers};
+use crate::catalog::{ChartIndex, ContainerEntry, OperatorPages, TnfError, layout, read_containers};
 use crate::certify::verdict::{Bundle, ChartEntry, Listing, Lookup, is_red_hat_registry, operator_name};
 
 /// Bytes of a fingerprint.
@@ -44,7 +44,7 @@ pub struct Catalog {
     images: Images,
     pub(super) operators: BTreeMap<String, BTreeSet<BundleRow>>,
     pub(super) charts: BTreeMap<String, Vec<ChartRow>>,
-    page: Page,
+    pages: OperatorPages,
 }
 
 /// Fingerprints, in parts, each sorted up to some length.
@@ -123,13 +123,6 @@ fn print(kind: u8, parts: &[&str]) -> Fingerprint {
     fingerprint
 }
 
-/// An operator page as Go decodes it: see [`Catalog::read_operator_page`].
-#[derive(Debug, Default)]
-struct Page {
-    /// The slice with all that it ever held; a later page begins with what an earlier one left.
-    slots: Vec<[String; 2]>,
-}
-
 impl Catalog {
     /// Adds an entry of `containers.db`.
     pub fn add_image(&mut self, key: &str, entry: &ContainerEntry) {
@@ -160,7 +153,7 @@ impl Catalog {
         }
     }
 
-    /// Adds the entries of a chart index, in the order in which [`chart::parse_index`] gives them.
+    /// Adds the entries of a chart index, in the order in which [`ChartIndex::versions`] gives them.
     pub fn add_charts(&mut self, charts: Vec<ChartVersion>) {
         for ChartVersion { list, name, version, kube_version: kube } in charts {
             self.charts.entry(name).or_default().push(ChartRow { list, version, kube });
@@ -186,7 +179,7 @@ impl Catalog {
     /// Where certsuite could not read it either.
     pub fn read_containers(&mut self, file: impl BufRead) -> Result<(), TnfError> {
         read_containers(file, |key, entry| {
-            self.add_image(key, &entry);
+            self.add_image(key, entry.unwrap_or(&ContainerEntry::default()));
             Ok(())
         })?;
         Ok(())
@@ -196,61 +189,26 @@ impl Catalog {
     ///
     /// # Errors
     /// Where it is none.
-    pub fn read_charts(&mut self, mut file: impl Read) -> Result<(), TnfError> {
-        self.add_charts(chart::read_index(&mut file)?);
+    pub fn read_charts(&mut self, file: impl Read) -> Result<(), TnfError> {
+        self.add_charts(ChartIndex::read(file)?.into_versions());
         Ok(())
     }
 
-    /// Reads an operator page of any tool, as certsuite does. The pages have to come in the order of their names.
-    ///
-    /// certsuite decodes every page into one and the same slice, and Go's decoder leaves a field alone that is absent
-    /// or `null`: such a field keeps what an earlier page had in the same row. A page without `data` leaves the rows of
-    /// the page before; one with `null` or an empty list begins anew.
+    /// Reads an operator page as certsuite does: see [`OperatorPages`].
     ///
     /// # Errors
     /// Where certsuite could not read it either.
-    pub fn read_operator_page(&mut self, file: impl BufRead) -> Result<(), TnfError> {
-        #[derive(Deserialize)]
-        struct Raw {
-            #[serde(default, deserialize_with = "present")]
-            data: Option<Option<Vec<Option<RawRow>>>>,
-        }
-        #[derive(Deserialize)]
-        struct RawRow {
-            csv_name: Option<String>,
-            ocp_version: Option<String>,
-        }
-        /// Tells `null` from nothing at all.
-        fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
-            T::deserialize(from).map(Some)
-        }
-        let raw: Raw = serde_json::from_reader(file)?;
-        let Some(rows) = raw.data else { return Ok(()) };
-        // For an empty list Go makes a new slice, as it does for `null`.
-        let rows = rows.unwrap_or_default();
-        if rows.is_empty() {
-            self.page.slots.clear();
-        }
-        for (position, row) in rows.into_iter().enumerate() {
-            if position == self.page.slots.len() {
-                self.page.slots.push(Default::default());
-            }
-            let Some(slot) = self.page.slots.get_mut(position) else { continue };
-            if let Some(RawRow { csv_name, ocp_version }) = row {
-                let [csv, ocp] = slot;
-                *csv = csv_name.unwrap_or_else(|| std::mem::take(csv));
-                *ocp = ocp_version.unwrap_or_else(|| std::mem::take(ocp));
-            }
-            let [csv, ocp] = slot.clone();
-            self.add_operator(&csv, &ocp);
-        }
-        Ok(())
+    pub fn read_operator_page(&mut self, file: impl Read) -> Result<(), TnfError> {
+        let mut pages = std::mem::take(&mut self.pages);
+        let read = pages.read(file, |operator| self.add_operator(&operator.csv_name, &operator.ocp_version));
+        self.pages = pages;
+        read.map(drop)
     }
 
     /// Sorts what was added. Look-ups are right without it, but slow.
     pub fn finish(&mut self) {
         self.images.0.iter_mut().for_each(Part::sort);
-        self.page = Page::default();
+        self.pages = OperatorPages::default();
     }
 
     fn find(&self, fingerprint: Fingerprint) -> Listing {
@@ -298,34 +256,6 @@ impl Lookup for Catalog {
 mod tests {
     use super::*;
 
-    fn csvs(catalog: &Catalog, name: &str) -> Vec<String> {
-        catalog.operators(name).unwrap().iter().map(|bundle| format!("{} {}", bundle.csv, bundle.ocp)).collect()
-    }
-
-    #[test]
-    fn a_field_that_is_not_there_keeps_what_an_earlier_page_had() {
-        let mut catalog = Catalog::default();
-        for page in [
-            r#"{"data":[{"csv_name":"a.v1","ocp_version":"4.1"},{"csv_name":"b.v1","ocp_version":"4.2"}]}"#,
-            r#"{"data":[{"csv_name":"c.v1","ocp_version":null}]}"#,
-            r#"{"data":[null,{"ocp_version":"4.9"}]}"#,
-            r#"{}"#,
-            r#"{"data":null}"#,
-            r#"{"data":[{"csv_name":"d.v1"}]}"#,
-            r#"{"data":[{"csv_name":"e.v1","ocp_version":"4.3"}]}"#,
-            r#"{"data":[]}"#,
-            r#"{"data":[{"csv_name":"f.v1"}]}"#,
-        ] {
-            catalog.read_operator_page(page.as_bytes()).unwrap();
-        }
-        assert_eq!(csvs(&catalog, "a"), ["a.v1 4.1"]);
-        assert_eq!(csvs(&catalog, "b"), ["b.v1 4.2", "b.v1 4.9"]);
-        assert_eq!(csvs(&catalog, "c"), ["c.v1 4.1"]);
-        assert_eq!(csvs(&catalog, "d"), ["d.v1 "]);
-        assert_eq!(csvs(&catalog, "f"), ["f.v1 "]);
-        assert!(catalog.read_operator_page(&b"<html>"[..]).is_err());
-    }
-
     #[test]
     fn the_best_listing_counts_sorted_or_not() {
         let mut catalog = Catalog::default();
@@ -334,7 +264,7 @@ mod tests {
                 r#"{{"certified":{certified},"repositories":[{{"registry":"r","repository":"a","tags":[{{"name":"t{}"}}]}}]}}"#,
                 number % 7
             );
-            catalog.add_image(&format!("d{number}"), &serde_json::from_str(&text).unwrap());
+            catalog.add_image(&format!("d{number}"), &ContainerEntry::parse(text.as_bytes()).unwrap());
         };
         (0..5_000).for_each(|number| add(&mut catalog, number, number % 7 == 3));
         for _ in 0..2 {

@@ -9,10 +9,11 @@ use crate::base::failure::{Class, Classified};
 use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
+use crate::catalog::folder::FolderError;
 use crate::certify::questions::InputError;
 use crate::certify::reference::ReferenceError;
 use crate::exporter::SourceError;
-use crate::importer::{Deviation, ForeignError, StoreError};
+use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
@@ -68,7 +69,21 @@ pub enum Error {
     },
     /// A folder of other origin that certsuite could not read.
     #[error(transparent)]
-    Foreign(#[from] ForeignError),
+    Foreign(#[from] FolderError),
+    /// A folder that holds less than its own `archive.json` says.
+    #[error("`{}` {lack}", path.display())]
+    Lacks {
+        /// The folder.
+        path: PathBuf,
+        /// What there is less of.
+        lack: String,
+    },
+    /// A folder without a single image.
+    #[error("`{}` holds no images", .0.display())]
+    NoImages(PathBuf),
+    /// A folder whose images do not tell how old they are.
+    #[error("no image in `{}` has a creation date or an id that tells one", .0.display())]
+    NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
@@ -201,6 +216,14 @@ pub enum UsageError {
     /// `SOURCE_DATE_EPOCH` is no instant.
     #[error("the variable SOURCE_DATE_EPOCH is not a number of seconds")]
     SourceDateEpoch,
+    /// What shall stand in a request and cannot; without its value, which may be a secret.
+    #[error("{flag}: {cause}")]
+    Header {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -256,6 +279,7 @@ impl UsageError {
             Self::EmptyPassword => "empty-password",
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
+            Self::Header { .. } => "bad-header",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
@@ -312,7 +336,7 @@ impl Classified for Error {
             | Self::Foreign(_)
             | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) => Class::Source,
+            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -338,6 +362,9 @@ impl Classified for Error {
             Self::Archives(_) => "folder-of-archives",
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
+            Self::Lacks { .. } => "folder-incomplete",
+            Self::NoImages(_) => "no-images",
+            Self::NoDate(_) => "no-date",
             Self::Deviates { .. } => "not-as-signed",
             Self::NotProvable { .. } => "not-provable",
             Self::Previous(_) => "previous-not-usable",
