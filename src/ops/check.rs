@@ -79,8 +79,10 @@ pub fn check(
     let mut report =
         CheckReport { path: path.to_owned(), is_archive: false, manifest: manifest.clone(), rows: vec![], warnings };
     progress.begin("reading", None);
-    let catalog = read_folder(&folder, manifest.as_ref(), &mut report.warnings)?;
+    let catalog = read_folder(&folder, manifest.as_ref(), &mut report.warnings);
     progress.end("reading");
+    folder.require_unchanged()?;
+    let catalog = catalog?;
     report.rows = infallible(answer(&catalog, rows));
     Ok(report)
 }
