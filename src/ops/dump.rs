@@ -1,7 +1,7 @@
 //! `oct dump`: the old container's contract, on top of `bundle` and `import`.
 
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,9 @@ pub async fn fetched(
 ) -> Result<(BundleReport, Dumped), Error> {
     fs::create_dir_all(&options.to)?;
     sweep(&options.to, options.now.as_second())?;
-    let work = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(&options.to).map_err(|error| {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(WORK_PREFIX).permissions(std::fs::Permissions::from_mode(0o700));
+    let work = builder.tempdir_in(&options.to).map_err(|error| {
         std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", options.to.display()))
     })?;
     let pair = KeyPair::generate(None, "made for one dump and thrown away")?;
