@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::base::progress::Progress;
 use crate::catalog::Validator;
-use crate::importer::{Deviation, Difference, Findings, Holder, Store};
+use crate::importer::{Deviation, Difference, Findings, Folder, Holder, Store};
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::{VerifiedManifest, VerifyError};
 use crate::trust::{Keyring, TrustError};
@@ -46,6 +46,12 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
 
 fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifiedManifest, Error> {
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
+    let verified = installed(path, &folder, keyring);
+    folder.require_unchanged()?;
+    verified
+}
+
+fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
         return Err(Error::unsigned(path, installed.is_some()));
