@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -14,6 +13,10 @@ use crate::base::progress::Silent;
 
 /// Microseconds since 1970 of the first and the last day.
 const DAYS: (f64, f64) = (1.4936e15, 1.7828e15);
+
+thread_local! {
+    static BEGAN: std::cell::RefCell<Option<Instant>> = const { std::cell::RefCell::new(None) };
+}
 
 /// A catalog in memory: dates of its documents, by endpoint and fixed condition.
 struct Paper {
@@ -40,6 +43,12 @@ fn dates(count: usize, tie: usize, seed: u64) -> Vec<i64> {
 
 impl Web for Paper {
     fn get<'a>(&'a self, url: &'a Url, _: Option<&'a str>, _: usize) -> BoxFuture<'a, Result<Answer, Fault>> {
+        if std::env::var_os("OCT_TEST_TRACE").is_some() {
+            let began = BEGAN.with(|began| *began.borrow_mut().get_or_insert_with(Instant::now));
+            let what: String =
+                url.query_pairs().filter(|(k, _)| k == "filter" || k == "page").map(|(_, v)| format!("{v} ")).collect();
+            eprintln!("{:>6} {what}", began.elapsed().as_millis());
+        }
         self.asked.lock().unwrap().push(url.to_string());
         Box::pin(async move {
             tokio::time::sleep(self.latency).await;
@@ -130,7 +139,7 @@ async fn fetch_all(images: usize, bundles: usize, jobs: u32, latency: u64, seed:
         all.into_iter().zip(sinks).map(|(c, sink)| Walk::new(&client, c, sink, &crew, 500, now)).collect();
     let began = Instant::now();
     let walking = async {
-        let check = async |walk| Evidence { walk, progress: &Silent }.run().await;
+        let check = async |walk| Evidence { walk, progress: &Silent, least: EVIDENCE_LEAST }.run().await;
         let checks = try_join_all(walks.iter().map(check)).await.unwrap();
         (checks, began.elapsed().as_secs_f64())
     };

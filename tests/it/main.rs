@@ -13,6 +13,7 @@ mod cli_import;
 mod cli_schemas;
 mod cli_support;
 mod fetch;
+mod final_faults;
 mod forge;
 mod fuzz;
 #[path = "../fuzz/targets.rs"]
@@ -27,8 +28,10 @@ mod install_support;
 mod layers;
 mod resume;
 mod status;
+mod tls_support;
 mod trip;
 mod trust;
+mod upstream;
 mod vectors;
 
 /// The program under test.
