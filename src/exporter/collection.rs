@@ -418,7 +418,10 @@ mod tests {
     fn questions_of_evidence() {
         let count = Question { size: 0, count: true, order: Order::Own, ..question(Interval::ALL) };
         let (filter, rest) = query(&images(), &count);
-        assert_eq!((filter.as_str(), rest.as_str()), ("isv_pid!=null and certified==true", "own 0 1 page,page_size,total"));
+        assert_eq!(
+            (filter.as_str(), rest.as_str()),
+            ("isv_pid!=null and certified==true", "own 0 1 page,page_size,total")
+        );
         let whole = Interval::new(At::BEGINNING, at("2026-01-01T00:00:00Z"));
         let since = Only::ChangedSince(at("2025-12-31T23:59:00Z"));
         let (filter, _) = query(&images(), &Question { only: since, ..question(whole) });

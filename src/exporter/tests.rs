@@ -14,10 +14,6 @@ use crate::base::progress::Silent;
 /// Microseconds since 1970 of the first and the last day.
 const DAYS: (f64, f64) = (1.4936e15, 1.7828e15);
 
-thread_local! {
-    static BEGAN: std::cell::RefCell<Option<Instant>> = const { std::cell::RefCell::new(None) };
-}
-
 /// A catalog in memory: dates of its documents, by endpoint and fixed condition.
 struct Paper {
     latency: Duration,
@@ -43,12 +39,6 @@ fn dates(count: usize, tie: usize, seed: u64) -> Vec<i64> {
 
 impl Web for Paper {
     fn get<'a>(&'a self, url: &'a Url, _: Option<&'a str>, _: usize) -> BoxFuture<'a, Result<Answer, Fault>> {
-        if std::env::var_os("OCT_TEST_TRACE").is_some() {
-            let began = BEGAN.with(|began| *began.borrow_mut().get_or_insert_with(Instant::now));
-            let what: String =
-                url.query_pairs().filter(|(k, _)| k == "filter" || k == "page").map(|(_, v)| format!("{v} ")).collect();
-            eprintln!("{:>6} {what}", began.elapsed().as_millis());
-        }
         self.asked.lock().unwrap().push(url.to_string());
         Box::pin(async move {
             tokio::time::sleep(self.latency).await;

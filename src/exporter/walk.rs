@@ -142,6 +142,7 @@ impl<'a> Walk<'a> {
             }
             None => self.begin(first.insert(self.open(0).await?)).await?,
         };
+        self.crew.tell(&self.collection.name, 1.0);
         for _ in 0..CLIMBS {
             let gaps = self.sink.look(move |listing, _| listing.gaps(whole)).await?;
             match self.fetch(&gaps, first.take()).await {
@@ -287,6 +288,7 @@ impl<'a> Walk<'a> {
     async fn keyset(&self, form: DateForm, intervals: &[Interval], first: Option<Page>) -> Result<(), End> {
         let mut spans = Spans::default();
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        let mut is_first = first.is_some();
         for interval in intervals {
             let number = spans.begin(*interval);
             if first.is_none() {
@@ -313,6 +315,10 @@ impl<'a> Walk<'a> {
             }
             if let Some(tie) = step.tie {
                 flights.push(Box::pin(async move { self.tie(tie, form).await.map(|()| Landed::Tie) }));
+            }
+            if std::mem::take(&mut is_first) {
+                self.crew.tell(&self.collection.name, spans.pages(size));
+                self.crew.gather().await;
             }
             let going_on = spans.left(number).map(|left| (number, left));
             let places = self.client.gate.spare().saturating_sub(u32::from(going_on.is_some()));

@@ -287,8 +287,9 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     let (mut plan, mut options) = plan(&server);
     plan.page_size = 100;
     let cache = tempfile::tempdir().unwrap();
-    options.http.retry.patience = Duration::from_millis(300);
     let undisturbed = run(&plan, &options).unwrap();
+    let patient = options.http.retry.patience;
+    options.http.retry.patience = Duration::from_millis(300);
     let (whole, half) = (server.stats().documents, server.stats().requests / 2);
     options.cache = Some(cache.path().into());
     server.clear();
@@ -297,6 +298,7 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     assert!(matches!(error, SourceError::Request { .. }), "{error}");
     server.revive();
     server.clear();
+    options.http.retry.patience = patient;
     let resumed = run(&plan, &options).unwrap();
     assert!(resumed.resumed > 0);
     let again = server.stats().documents;
@@ -308,7 +310,9 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     // What changed between the two runs is in the second: here a document is gone that the first had found.
     let gone = server.truth().certified[0].id.clone();
     server.die_after(half);
+    options.http.retry.patience = Duration::from_millis(300);
     run(&plan, &options).unwrap_err();
+    options.http.retry.patience = patient;
     server.revive();
     assert!(server.remove(&gone));
     assert_equals_truth(&server, &run(&plan, &options).unwrap());

@@ -155,7 +155,7 @@ fn counts_and_changes_that_stall_cost_little() {
     for source in fetched.sources.iter().filter(|source| source.name != "charts") {
         let checks = checks(&fetched, &source.name);
         assert!(!is_checked(&checks.count) && !is_checked(&checks.changes), "{checks:?}");
-        assert!(checks.line().contains("count not checked (no answer within"), "{}", checks.line());
+        assert!(checks.line().contains("count not checked ("), "{}", checks.line());
     }
     // 1.3 on a machine of its own; others may be at work here.
     assert!(with < without.mul_f64(1.6), "{with:?} instead of {without:?}");
