@@ -12,7 +12,7 @@ use super::work::{read_own, write_own};
 use crate::base::digest::Sha256Digest;
 use crate::base::limits;
 use crate::base::text::sanitize;
-use crate::catalog::chart::parse_index;
+use crate::catalog::ChartIndex;
 
 /// What was served before, and under which `ETag`.
 #[derive(Serialize, Deserialize)]
@@ -21,7 +21,7 @@ struct Kept {
     sha256: Sha256Digest,
 }
 
-/// The chart index as served, and how many versions it has. `cache` is a folder in which the last one is kept.
+/// The chart index as served. `cache` is a folder in which the last one is kept.
 ///
 /// # Errors
 /// Where the server gives no chart index.
@@ -30,7 +30,7 @@ pub async fn fetch(
     source: &Source,
     url: &Url,
     cache: Option<&Path>,
-) -> Result<(Vec<u8>, u64), SourceError> {
+) -> Result<ChartIndex, SourceError> {
     let name = format!("charts-{}", &Sha256Digest::of(url.as_str().as_bytes()).to_string()[..16]);
     let kept = cache.and_then(|cache| read(&cache.join(&name)));
     let etag = kept.as_ref().map(|(etag, _)| etag.as_str());
@@ -38,27 +38,27 @@ pub async fn fetch(
     if answer.is_none() {
         // 304: what was kept is what would be served.
         if let Some((_, body)) = kept
-            && let Ok(versions) = parse_index(&body)
+            && let Ok(index) = ChartIndex::parse(body)
         {
-            return Ok((body, versions.len() as u64));
+            return Ok(index);
         }
         answer = ask(client, source, url, None).await?;
     }
-    let Some((body, versions, etag)) = answer else {
+    let Some((index, etag)) = answer else {
         let fault = Fault::Disorder("\"not modified\", of nothing".into());
         return Err(SourceError::Request { url: shown(url), fault, tries: 2 });
     };
     if let (Some(cache), Some(etag)) = (cache, etag) {
         // Keeping it only saves the next run a download.
-        if let Err(error) = keep(cache, &name, etag, &body) {
+        if let Err(error) = keep(cache, &name, etag, index.yaml()) {
             tracing::warn!(%error, "the chart index cannot be kept");
         }
     }
-    Ok((body, versions))
+    Ok(index)
 }
 
-/// The body, its versions and its `ETag`; nothing where it is what `etag` stands for.
-type Index = Option<(Vec<u8>, u64, Option<String>)>;
+/// The index and its `ETag`; nothing where it is what `etag` stands for.
+type Index = Option<(ChartIndex, Option<String>)>;
 
 async fn ask(client: &Client, source: &Source, url: &Url, etag: Option<&str>) -> Result<Index, SourceError> {
     let decode = |answer: Answer| {
@@ -66,8 +66,9 @@ async fn ask(client: &Client, source: &Source, url: &Url, etag: Option<&str>) ->
         if is_html(&body) {
             return Err(Fault::Html);
         }
-        let versions = parse_index(&body).map_err(|error| Fault::Decode(sanitize(&error.to_string())))?.len();
-        Ok((Some((body, versions as u64, answer.etag)), versions))
+        let index = ChartIndex::parse(body).map_err(|error| Fault::Decode(sanitize(&error.to_string())))?;
+        let versions = index.versions().len();
+        Ok((Some((index, answer.etag)), versions))
     };
     let attempt = async |tries| {
         let get = Get { what: "chart index", url, etag, cap: limits::CHART_INDEX_BYTES, tries, gated: true };

@@ -44,6 +44,7 @@ pub use work::RESUME_MAX_AGE;
 
 use crate::base::progress::Progress;
 use crate::base::text::count;
+use crate::catalog::ChartIndex;
 use crate::catalog::document::{Image, Operator};
 use crate::catalog::provenance::{Check, Checks, Fetch, Partial, Source};
 use client::{Client, shown};
@@ -97,7 +98,7 @@ pub struct Fetched {
     /// Operator bundles of all organizations, in order.
     pub operators: Vec<Operator>,
     /// The chart index as served.
-    pub chart_index: Vec<u8>,
+    pub chart_index: ChartIndex,
     /// Where all this comes from, and what it was checked against.
     pub sources: Vec<Source>,
     /// What is odd about the source and no error, a line each.
@@ -167,10 +168,10 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let chart_source = client::Source::new("charts");
     let charts = async {
         progress.begin("charts", None);
-        let fetched = charts::fetch(&client, &chart_source, &plan.charts_url, cache).await?;
-        progress.advance("charts", fetched.1);
+        let index = charts::fetch(&client, &chart_source, &plan.charts_url, cache).await?;
+        progress.advance("charts", index.versions().len() as u64);
         progress.end("charts");
-        Ok::<_, SourceError>((fetched, (options.now)()))
+        Ok::<_, SourceError>((index, (options.now)()))
     };
     let fetched = tokio::try_join!(documents, charts);
     let about: Vec<_> = walks.iter().map(|walk| (shown(&walk.collection.endpoint), source_of(&walk.source))).collect();
@@ -181,7 +182,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(error) => return Err(io::Error::other(error).into()),
     };
-    let (checked, ((chart_index, versions), charts_finished)) = fetched?;
+    let (checked, (chart_index, charts_finished)) = fetched?;
     let mut notes: Vec<String> = unkept.into_iter().collect();
     let mut sources = Vec::new();
     let fetch_of = |finished, (requests, host): (u64, String), checks| {
@@ -203,7 +204,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     sources.push(Source {
         name: "charts".into(),
         url: shown(&plan.charts_url),
-        documents: versions,
+        documents: chart_index.versions().len() as u64,
         total: None,
         fetch,
     });

@@ -13,7 +13,7 @@ use crate::archive::{self, Archive, Published};
 use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
-use crate::catalog::chart;
+use crate::catalog::ChartIndex;
 use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, Snapshot};
 use crate::certify::constraint::Constraint;
@@ -125,7 +125,7 @@ fn snapshot(fetched: &Fetched) -> Result<Snapshot, Error> {
         images,
         taken_over: None,
         operators: fetched.operators.clone(),
-        chart_index: fetched.chart_index.clone(),
+        chart_index: fetched.chart_index.yaml().to_vec(),
         sources: fetched.sources.clone(),
     })
 }
@@ -269,7 +269,8 @@ fn unchanged(
 
 /// Charts whose `kubeVersion` does not parse.
 fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
-    let versions = chart::parse_index(index)?.into_iter().filter(|version| !version.kube_version.is_empty());
+    let versions =
+        ChartIndex::parse(index)?.into_versions().into_iter().filter(|version| !version.kube_version.is_empty());
     Ok(versions
         .filter_map(|chart| {
             let cause = Constraint::parse(&chart.kube_version).err()?.to_string();

@@ -27,6 +27,10 @@ impl Error {
                 "install the oct that made the archive, or a later one"
             }
             Self::Deviates { .. } => "import an archive again, or run `oct rollback`",
+            Self::NotProvable { cause, .. } => {
+                let trust = trust(cause)?;
+                return Some(format!("{trust}; the key of an `oct dump` is gone: import an archive instead"));
+            }
             Self::Previous(_) => "import the archive of the catalog that you want back",
             Self::Archives(_) => "name the archive in it that you mean",
             Self::Unsigned(_) => "`oct import` an archive: it replaces the folder and keeps the old one",
@@ -34,11 +38,16 @@ impl Error {
                 "`oct import` an archive first, or name the catalog: by --db, OCT_DB or `db` in config.toml"
             }
             Self::Foreign(_) => "name a folder that has `data/containers/containers.db` and the rest of the TNF layout",
-            Self::Interrupted => "run the same command again: it continues with what it has fetched",
+            Self::Lacks { .. } => "dump the folder again; to bundle it as it is, add --allow-partial",
+            Self::NoImages(_) => "dump the folder again: certsuite would find no image in it",
+            Self::NoDate(_) => "state its date by SOURCE_DATE_EPOCH, in seconds since 1970",
+            Self::Charts(_) => {
+                "report it to the owner of the chart index; until it is mended, bundle an older or a mended one with --charts-file"
+            }
+            Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
             Self::Manifest { .. }
             | Self::Comment { .. }
             | Self::Content { .. }
-            | Self::Charts(_)
             | Self::NoArchive(_)
             | Self::Io(_)
             | Self::Stdout(_) => return None,
@@ -121,6 +130,11 @@ pub fn store(error: &StoreError) -> Option<String> {
     let hint = match error {
         StoreError::Io { path, .. } => return error.errno().and_then(|errno| io(errno, path)),
         StoreError::NotAFolder { path } => format!("name a folder, or move `{}` away", path.display()),
+        StoreError::Owner { path, owner, user } => {
+            let path = path.display();
+            format!("run oct as user {owner}; or look at what is in `{path}`, then `chown -R {user} {path}`")
+        }
+        StoreError::Changed { .. } => "run the command again".into(),
         StoreError::Held { .. } => "wait until it has finished, then run the command again".into(),
         StoreError::Space { dir, .. } | StoreError::Inodes { dir, .. } => {
             let previous = dir.join(".oct/previous");
@@ -161,6 +175,9 @@ fn policy(error: &PolicyError) -> &'static str {
     match error {
         PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
         PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
+        PolicyError::Unrelated { .. } => {
+            "choose another folder with --to; or add --adopt, which keeps all of it in `.oct/previous`"
+        }
         PolicyError::TooOld { .. } => "fetch a newer archive, or raise --max-age",
     }
 }
@@ -170,6 +187,7 @@ fn usage(error: &UsageError) -> Option<String> {
         UsageError::EmptyPassword => "for a key without a password, add --no-password",
         UsageError::NothingAsked => "name image, operator or chart, or give --from FILE",
         UsageError::TwoSources => "leave out image, operator or chart",
+        UsageError::Questions { cause, .. } => cause.hint()?,
         _ => return None,
     };
     Some(hint.into())

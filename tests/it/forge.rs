@@ -292,6 +292,7 @@ pub fn try_import(
     let options = ImportOptions {
         to: to.to_owned(),
         allow_downgrade: true,
+        adopt: false,
         max_age: None,
         dry_run: false,
         keep: 1,
