@@ -20,9 +20,9 @@ use crate::ops::{Error, UsageError, from_db};
 
 /// Fetch the whole catalog into one signed archive
 ///
-/// Containers, operators and the chart index are fetched at once, reconciled with the server's own counts, and written
-/// to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run is continued by
-/// the next one.
+/// Containers, operators and the chart index are fetched at once, checked against the server's own counts where it can
+/// count, and written to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run
+/// is continued by the next one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
@@ -134,7 +134,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
     if let Some(published) = written {
         facts.size(Some(published.size), manifest.unpacked_size());
     }
-    facts.row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
+    facts.checked(&manifest.sources).row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
     for removed in &report.removed {
         facts.row("removed", documents::path(removed));
     }
@@ -164,6 +164,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         "partial": manifest.partial,
         "counts": counts,
         "content": manifest.content,
+        "sources": manifest.sources,
         "key_ids": report.key_ids,
         "requests": report.requests,
         "refused": report.refused,

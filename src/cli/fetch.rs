@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::values;
-use crate::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+use crate::ops::bundle::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 use crate::ops::{Error, UsageError};
 
 /// What to fetch, and how.
@@ -101,7 +101,8 @@ impl FetchArgs {
             page_size: self.page_size,
         };
         let http = self.http.resolve(self.jobs)?;
-        let fetch = FetchOptions { http, cache: context.cache.clone(), fresh: self.fresh, now: Timestamp::now };
+        let (cache, fresh, evidence) = (context.cache.clone(), self.fresh, EVIDENCE_LEAST);
+        let fetch = FetchOptions { http, cache, fresh, evidence, now: Timestamp::now };
         Ok((plan, fetch))
     }
 }

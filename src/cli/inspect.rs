@@ -58,6 +58,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         facts.row("source", format!("{}: {documents} documents, server's total {total}", sanitize(&source.name)));
         facts.below(sanitize(&source.url));
     }
+    facts.checked(&manifest.sources);
     if args.files {
         facts.gap();
         for file in &manifest.files {

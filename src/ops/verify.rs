@@ -46,12 +46,17 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
 
 fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifiedManifest, Error> {
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
-    let verified = installed(path, &folder, keyring);
+    let verified = installed(path, &folder, keyring, now);
     folder.require_unchanged()?;
     verified
 }
 
-fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
+fn installed(
+    path: &Path,
+    folder: &Folder,
+    keyring: &Keyring,
+    now: Timestamp,
+) -> Result<VerifiedManifest, Error> {
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
         return Err(Error::unsigned(path, installed.is_some()));

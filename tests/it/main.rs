@@ -15,6 +15,7 @@ mod cli_import;
 mod cli_schemas;
 mod cli_support;
 mod fetch;
+mod final_faults;
 mod forge;
 mod fuzz;
 #[path = "../fuzz/targets.rs"]
@@ -39,8 +40,10 @@ mod resume;
 mod retain;
 mod signals;
 mod status;
+mod tls_support;
 mod trip;
 mod trust;
+mod upstream;
 mod vectors;
 
 /// The program under test.
