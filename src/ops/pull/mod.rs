@@ -350,7 +350,7 @@ impl Visit<'_> {
         if self.options.check {
             return Ok(self.report(Outcome::Newer(Box::new(wanted)), site, None));
         }
-        let (path, resumed) = self.download(&wanted).await?;
+        let (path, target, resumed) = self.download(&wanted).await?;
         let signatures = self.signatures(&wanted).await?;
         let (keyring, progress) = (Arc::clone(self.keyring), Arc::clone(self.progress));
         let (listed, out, at) = (wanted.clone(), self.options.out.clone(), self.file(&wanted));
@@ -358,6 +358,8 @@ impl Visit<'_> {
         let verified = tokio::task::spawn_blocking(move || {
             let manifest = verify(&path, &at, &listed, &signatures, &keyring, &*progress)?;
             let archive = site::adopt(&out, &listed.name, &path, listed.sha256, &signatures)?;
+            // Until now, nobody else may write there.
+            drop(target);
             Ok::<_, Error>((archive, manifest))
         });
         let (archive, manifest) = verified.await.map_err(|error| io::Error::other(error.to_string()))??;
@@ -377,8 +379,8 @@ impl Visit<'_> {
         format!("{}/{}", self.mirror.shown(), listed.name)
     }
 
-    /// Downloads the archive to a name of its own; returns that, and how much an earlier run had downloaded.
-    async fn download(&self, wanted: &Listed) -> Result<(PathBuf, u64), Error> {
+    /// Downloads the archive to a name of its own; returns that, the file with its lock, and how much an earlier run had downloaded.
+    async fn download(&self, wanted: &Listed) -> Result<(PathBuf, Target, u64), Error> {
         let path = site::download_path(&self.options.out, wanted.sha256);
         let mut target = Target::open(&path, wanted.size)?;
         let resumed = target.have();
@@ -388,7 +390,7 @@ impl Visit<'_> {
             Downloaded::Complete => {
                 target.sync()?;
                 if site::digest(&path)? == wanted.sha256 {
-                    return Ok((path, resumed));
+                    return Ok((path, target, resumed));
                 }
                 "its SHA-256 is another one".to_owned()
             }
