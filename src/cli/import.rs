@@ -10,7 +10,7 @@ use serde_json::json;
 use super::context::Context;
 use super::facts::Facts;
 use super::flags::{DB_VARIABLE, DEFAULT_DB, KeyArgs};
-use super::{Answer, Outcome, documents, values};
+use super::{Answer, Outcome, documents, last_import, values};
 use crate::ops::import::{self, ImportOptions, Outcome as Imported};
 
 /// Verify an archive and install the folder that certsuite reads
@@ -63,6 +63,9 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         now: context.now(),
     };
     let report = import::import(&args.source, &options, &keyring, &*context.progress())?;
+    if !options.dry_run {
+        last_import::note(&options.to);
+    }
     context.out.warn_all(&report.recovered, &report.warnings);
     for passed_over in &report.passed_over {
         // Whoever carried a newer one has to learn that it is not what certsuite reads now.

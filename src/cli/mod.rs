@@ -16,6 +16,7 @@ mod import;
 mod inspect;
 mod keygen;
 mod keys;
+mod last_import;
 mod logging;
 mod man;
 mod output;
@@ -27,6 +28,7 @@ mod trust;
 mod usage;
 mod values;
 mod verify;
+mod version;
 mod wrap;
 mod xdg;
 
@@ -79,8 +81,10 @@ enum Command {
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
+    Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Version(version::Args),
 }
 
 /// How a command that did not fail ends.
@@ -134,11 +138,14 @@ pub fn main() -> ExitCode {
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
+        Command::Version(args) => version::run(&context, args),
         Command::Keygen(args) => keygen::run(&context, args),
         Command::Trust(args) => trust::run(&context, args),
     };
+    progress::clear();
     let result = result.and_then(|answer| output::lost().map_or(Ok(answer), |cause| Err(Error::Stdout(cause))));
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::documents;
 use super::facts::Facts;
 use super::logging::{Kind, Stderr};
+use super::{documents, last_import};
 use crate::base::failure::Classified as _;
 use crate::base::text;
 use crate::ops::Error;
@@ -115,7 +115,7 @@ impl Output {
     /// Says why a command failed, and what to do.
     pub(super) fn error(&self, error: &Error) {
         let message = text::sanitize_long(&text::with_causes(error));
-        let hint = error.hint().map(|hint| text::sanitize_long(&hint));
+        let hint = last_import::hint_of(error).or_else(|| error.hint()).map(|hint| text::sanitize_long(&hint));
         self.failure(&documents::failure(error.class(), error.code(), &message, hint.as_deref()));
     }
 

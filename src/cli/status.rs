@@ -6,7 +6,7 @@ use serde_json::json;
 use super::context::Context;
 use super::facts::Facts;
 use super::flags::{DbDir, KeyArgs};
-use super::{Answer, Outcome, documents, values};
+use super::{Answer, Outcome, documents, last_import, values};
 use crate::base::text::{age, count, sanitize, sanitize_long};
 use crate::ops::status::{self, Action, State, Status};
 
@@ -59,7 +59,7 @@ fn facts(found: &Status, now: Timestamp) -> Facts {
     let mut facts = match &found.state {
         State::Nothing => {
             let mut facts = Facts::new("Nothing installed in", dir);
-            facts.row("hint", "`oct import` an archive");
+            facts.row("hint", last_import::hint(&found.dir).unwrap_or_else(|| "`oct import` an archive".into()));
             facts
         }
         State::Intact { manifest, stale, forbidden, .. } => {

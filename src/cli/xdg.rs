@@ -43,6 +43,11 @@ fn home_of(uid: u32, users: &str) -> Option<PathBuf> {
     home.filter(|home| home.is_absolute())
 }
 
+/// `$XDG_STATE_HOME/oct`.
+pub(super) fn state() -> Option<PathBuf> {
+    folder(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"), ".local/state")
+}
+
 /// A relative path counts as none (the specification: "consider the path invalid and ignore it").
 fn folder(named: Option<OsString>, home: Option<OsString>, default: &str) -> Option<PathBuf> {
     let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());

@@ -223,6 +223,9 @@ pub enum UsageError {
         /// What is wrong.
         cause: String,
     },
+    /// A configuration file is wrong; the message names file and key.
+    #[error("{0}")]
+    Config(String),
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -284,6 +287,7 @@ impl UsageError {
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
             Self::Header { .. } => "bad-header",
+            Self::Config(_) => "bad-config",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",

@@ -139,7 +139,7 @@ pub fn import(
         }
         check_unrelated(&folder, options)?;
         folder.require_space(manifest.unpacked_size(), manifest.files.len())?;
-        progress.begin("checking", Some(manifest.unpacked_size()));
+        progress.begin_bytes("checking", manifest.unpacked_size());
         archive.validate(&path, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
         progress.end("checking");
         return Ok(report(Outcome::WouldInstall, recovered, warnings));
@@ -171,7 +171,7 @@ fn install(
     progress: &dyn Progress,
 ) -> Result<Report, Error> {
     let staging = locked.stage(&archive.manifest)?;
-    progress.begin("unpacking", Some(archive.manifest.unpacked_size()));
+    progress.begin_bytes("unpacking", archive.manifest.unpacked_size());
     let validation = archive.validate(
         path,
         |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
