@@ -183,6 +183,7 @@ pub fn store(error: &StoreError) -> Option<String> {
             let path = path.display();
             format!("run oct as user {owner}; or look at what is in `{path}`, then `chown -R {user} {path}`")
         }
+        StoreError::Changed { .. } => "run the command again".into(),
         StoreError::Held { .. } => "wait until it has finished, then run the command again".into(),
         StoreError::Space { dir, .. } | StoreError::Inodes { dir, .. } => {
             let previous = dir.join(".oct/previous");

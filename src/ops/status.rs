@@ -110,6 +110,7 @@ pub fn status(
             Some(signed) => proved(dir, &folder, signed, max_age, keyring, now, progress)?,
         },
     };
+    folder.require_unchanged()?;
     if let State::Intact { manifest, .. } = &state {
         warnings.extend(future_warning(manifest, now));
     }

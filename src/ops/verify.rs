@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::base::progress::Progress;
 use crate::catalog::Validator;
-use crate::importer::{Deviation, Difference, Findings, Holder, Store};
+use crate::importer::{Deviation, Difference, Findings, Folder, Holder, Store};
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::{VerifiedManifest, VerifyError};
 use crate::trust::{Keyring, TrustError};
@@ -46,6 +46,14 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
 
 fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifiedManifest, Error> {
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
+    let verified = installed(path, &folder, keyring);
+    folder.require_unchanged()?;
+    let manifest = verified?;
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
+    Ok(manifest)
+}
+
+fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
         return Err(Error::unsigned(path, installed.is_some()));
@@ -64,7 +72,6 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
         }
         Err(error) => return Err(Error::of_manifest(path, error)),
     };
-    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     require_intact(path, &folder.verify_files(&manifest))?;
     let mut validator = Validator::new(manifest.counts);
     for file in &manifest.files {

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "whatever a test meets may fail it")]
 
 mod check;
+mod check_cases;
 mod check_from;
+mod check_reports;
 mod cli_config;
 mod cli_diff;
 mod cli_dump;
