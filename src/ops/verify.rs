@@ -48,7 +48,9 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
     let verified = installed(path, &folder, keyring, now);
     folder.require_unchanged()?;
-    verified
+    let manifest = verified?;
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
+    Ok(manifest)
 }
 
 fn installed(
@@ -75,7 +77,6 @@ fn installed(
         }
         Err(error) => return Err(Error::of_manifest(path, error)),
     };
-    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     require_intact(path, &folder.verify_files(&manifest))?;
     let mut validator = Validator::new(manifest.counts);
     for file in &manifest.files {

@@ -193,6 +193,8 @@ impl std::ops::Deref for VerifiedManifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::policy::{Policy, Violation};
+    use crate::trust::{KeyPair, SigningKey};
     use proptest::prelude::*;
 
     proptest! {
@@ -218,5 +220,50 @@ mod tests {
     fn unsigned_is_refused() {
         let bytes = SignedManifest::new("{}".into(), vec![]).encode();
         assert!(matches!(SignedManifest::decode(&bytes), Err(HeaderError::Unsigned)));
+    }
+
+    fn key() -> SigningKey {
+        let pair = KeyPair::generate(None, "test").unwrap();
+        SigningKey::parse(pair.secret_text(), "test", || Ok(None)).unwrap()
+    }
+
+    fn keyring(keys: &[&SigningKey], policy: &str) -> Keyring {
+        let keys = keys.iter().map(|key| key.public().clone()).collect();
+        Keyring::new(keys).under(Policy::parse(policy, "policy.toml".as_ref()).unwrap())
+    }
+
+    #[test]
+    fn every_trusted_signature_states_the_manifest_and_counts_once() {
+        let (one, two) = (key(), key());
+        let manifest = crate::trust::manifest::tests::sample(1);
+        let (text, comment) = (manifest.to_text(), manifest.trusted_comment(MANIFEST_FILE));
+        let sign = |key: &SigningKey, comment: &str| key.sign(&mut text.as_bytes(), comment).unwrap();
+        let verify = |signatures: &[String], keyring: &Keyring| {
+            SignedManifest::new(text.clone(), signatures.to_vec()).verify(keyring)
+        };
+        let good = [sign(&one, &comment), sign(&two, &comment)];
+        let verified = verify(&good, &keyring(&[&one, &two], "signatures = 2")).unwrap();
+        let ids = [one.id(), two.id()];
+        assert_eq!(verified.key_ids(), ids);
+        assert!(verified.signers().map(|signer| &signer.key_id).eq(&ids.map(|id| id.to_string())));
+        // One key twice, in the header and among those that are trusted, is one key.
+        let twice = [good[0].clone(), good[0].clone()];
+        assert_eq!(verify(&twice, &keyring(&[&one, &one], "")).unwrap().signers().count(), 1);
+        let few = verify(&twice, &keyring(&[&one, &one], "signatures = 2")).unwrap_err();
+        assert!(matches!(few, VerifyError::Signature(TrustError::Policy(Violation::Signatures { required: 2, .. }))));
+        // What the second one states counts as soon as its key is trusted.
+        let other = [good[0].clone(), sign(&two, "file:other created:never")];
+        assert!(verify(&other, &keyring(&[&one], "")).is_ok());
+        assert!(matches!(verify(&other, &keyring(&[&one, &two], "")), Err(VerifyError::Comment { .. })));
+        // A signature by a trusted key that does not fit is never passed over.
+        let bad = [good[0].clone(), two.sign(&mut &b"else"[..], &comment).unwrap()];
+        let error = verify(&bad, &keyring(&[&one, &two], "")).unwrap_err();
+        assert!(matches!(error, VerifyError::Signature(TrustError::BadSignature { .. })));
+        assert!(verify(&bad, &keyring(&[&one], "")).is_ok());
+        let stranger = verify(&good, &keyring(&[&key()], "")).unwrap_err();
+        let VerifyError::Signature(TrustError::Untrusted(unknown)) = stranger else { panic!("{stranger}") };
+        assert_eq!(unknown.signers, ids.map(|id| id.to_string()));
+        let nobody = verify(&good, &keyring(&[], "")).unwrap_err();
+        assert!(matches!(nobody, VerifyError::Signature(TrustError::NoKeys(_))));
     }
 }

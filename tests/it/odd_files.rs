@@ -42,7 +42,7 @@ fn keys_passwords_configuration_and_questions_are_regular_files_of_bounded_size(
         }
         run(command).expect(code).err
     };
-    for (odd, what) in [("pipe", "a pipe"), ("/dev/zero", "a device"), ("endless", "large"), (".", "a folder")] {
+    for (odd, what) in [("pipe", "a pipe"), ("/dev/zero", "a device"), ("endless", "too large"), (".", "a folder")] {
         for (arguments, code) in [
             (&["trust", "add", odd][..], 6),
             (&["verify", "x", "--key", odd], 6),
@@ -51,7 +51,8 @@ fn keys_passwords_configuration_and_questions_are_regular_files_of_bounded_size(
         ] {
             // Whoever can change the file is asked first, and everybody can write to `/dev/zero`.
             let said = named(arguments, None, code);
-            assert!(said.contains(what) || said.contains("chmod go-w"), "{arguments:?}: {said}");
+            let of_questions = code == 2 && said.contains("has more than");
+            assert!(said.contains(what) || of_questions || said.contains("chmod go-w"), "{arguments:?}: {said}");
             assert!(said.contains(odd), "{arguments:?}: {said}");
         }
         let said = named(&["keygen", "--out", "new"], Some(("OCT_KEY_PASSWORD_FILE", odd)), 6);
