@@ -1,5 +1,7 @@
 //! `oct diff`: two catalogs side by side, read as streams, without writing anything.
 
+mod only;
+
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ use crate::catalog::{ChartIndex, JsonError, OperatorPages, TnfError, diff, entry
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
+
+pub use only::{OnlyReport, Turn, Turned, only};
 
 /// Bytes of lines that travel at once from a reader to the comparison.
 const CHUNK: usize = 1 << 20;

@@ -46,19 +46,14 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
 
 fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifiedManifest, Error> {
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
-    let verified = installed(path, &folder, keyring, now);
+    let verified = installed(path, &folder, keyring);
     folder.require_unchanged()?;
     let manifest = verified?;
     keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     Ok(manifest)
 }
 
-fn installed(
-    path: &Path,
-    folder: &Folder,
-    keyring: &Keyring,
-    now: Timestamp,
-) -> Result<VerifiedManifest, Error> {
+fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
         return Err(Error::unsigned(path, installed.is_some()));
