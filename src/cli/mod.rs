@@ -21,6 +21,7 @@ mod list;
 mod logging;
 mod man;
 mod output;
+mod probe;
 mod progress;
 mod publish;
 mod pull;
@@ -87,6 +88,7 @@ enum Command {
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
+    Probe(Box<probe::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -100,6 +102,8 @@ enum Answer {
     Yes,
     /// No: exit code 1.
     No,
+    /// A source does not give what is needed: exit code 3.
+    NotToBeHad,
     /// What was asked about is not what was signed: exit code 4.
     NotAsSigned,
 }
@@ -147,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
@@ -159,6 +164,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::NotToBeHad) => ExitCode::from(Class::Source.exit_code()),
         Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
         Err(error) => {
             context.out.error(&error);

@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod keys;
 pub mod list;
 pub mod open;
+pub mod probe;
 pub mod publish;
 pub mod pull;
 pub mod rollback;
