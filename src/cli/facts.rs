@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::wrap::{LongWord, wrap};
-use crate::base::text::{age, count, sanitize, size};
+use crate::base::text::{age, count, one_line, sanitize, size};
 use crate::catalog::provenance::{Counts, Partial, Source};
 use crate::trust::signed::Signer;
 
@@ -266,7 +266,7 @@ fn columns(text: &str) -> usize {
 
 /// `text` with nothing that could steer a terminal.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    one_line(text)
 }
 
 #[cfg(test)]
