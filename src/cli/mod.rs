@@ -17,10 +17,13 @@ mod inspect;
 mod keygen;
 mod keys;
 mod last_import;
+mod list;
 mod logging;
 mod man;
 mod output;
 mod progress;
+mod publish;
+mod pull;
 mod rollback;
 mod runtime;
 mod status;
@@ -73,6 +76,9 @@ enum Command {
     Bundle(Box<bundle::Args>),
     Check(Box<check::Args>),
     Import(import::Args),
+    Publish(publish::Args),
+    List(Box<list::Args>),
+    Pull(Box<pull::Args>),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Status(status::Args),
@@ -132,6 +138,9 @@ pub fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(&context, *args),
         Command::Check(args) => check::run(&context, *args),
         Command::Import(args) => import::run(&context, args),
+        Command::Publish(args) => publish::run(&context, args),
+        Command::List(args) => list::run(&context, *args),
+        Command::Pull(args) => pull::run(&context, *args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),

@@ -11,6 +11,7 @@ mod collection;
 mod crew;
 mod density;
 mod document;
+mod download;
 mod error;
 mod evidence;
 mod gate;
@@ -36,6 +37,7 @@ use reqwest::Url;
 
 pub use collection::{decode_images, decode_operators};
 pub use document::{Body, Document};
+pub use download::{Downloaded, Mirror, Small, Target, Validators};
 pub use error::SourceError;
 pub use limits::EVIDENCE_LEAST;
 pub use retry::{Fault, Remedy, RetryPolicy};
