@@ -13,8 +13,8 @@ use super::flags::KeyArgs;
 use super::runtime::until_signal;
 use super::{Answer, Outcome, values};
 use crate::base::text::{age, count, size};
-use crate::ops::list::{self, Depth, ListReport, Place, Row, State};
 use crate::ops::keys::Keyring;
+use crate::ops::list::{self, Depth, ListReport, Place, Row, State};
 use crate::ops::{Error, pull};
 
 /// Show the archives of a folder, a stick or a site, and which one an import would take

@@ -21,6 +21,7 @@ mod list;
 mod logging;
 mod man;
 mod output;
+mod probe;
 mod progress;
 mod prune;
 mod publish;
@@ -89,6 +90,7 @@ enum Command {
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
+    Probe(Box<probe::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -102,6 +104,8 @@ enum Answer {
     Yes,
     /// No: exit code 1.
     No,
+    /// A source does not give what is needed: exit code 3.
+    NotToBeHad,
     /// What was asked about is not what was signed: exit code 4.
     NotAsSigned,
 }
@@ -150,6 +154,7 @@ pub fn main() -> ExitCode {
         Command::Prune(args) => prune::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
@@ -162,6 +167,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::NotToBeHad) => ExitCode::from(Class::Source.exit_code()),
         Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
         Err(error) => {
             context.out.error(&error);

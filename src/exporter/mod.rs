@@ -20,6 +20,7 @@ mod ladder;
 mod limits;
 mod listing;
 mod passes;
+pub mod probe;
 mod retry;
 mod spans;
 mod walk;

@@ -25,7 +25,9 @@ impl Error {
             Self::Trust(error)
             | Self::Signature { cause: error, .. }
             | Self::Catalogs { cause: CatalogsError::Signature(error), .. } => return trust(error),
-            Self::Catalogs { cause: CatalogsError::Version(_), .. } => "install the oct that wrote the list, or a later one",
+            Self::Catalogs { cause: CatalogsError::Version(_), .. } => {
+                "install the oct that wrote the list, or a later one"
+            }
             Self::Catalogs { .. } | Self::NotListed { .. } => {
                 "ask the publisher, by phone: somebody may have changed what the server has"
             }

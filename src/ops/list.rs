@@ -135,9 +135,7 @@ pub enum Depth {
 /// Whether `path` is a folder that holds archives and no installed catalog.
 #[must_use]
 pub fn is_folder_of_archives(path: &Path) -> bool {
-    path.is_dir()
-        && !path.join("data").exists()
-        && archive::archives(path).is_ok_and(|archives| !archives.is_empty())
+    path.is_dir() && !path.join("data").exists() && archive::archives(path).is_ok_and(|archives| !archives.is_empty())
 }
 
 /// Looks at the archives in `folder`.

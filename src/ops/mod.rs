@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod keys;
 pub mod list;
 pub mod open;
+pub mod probe;
 pub mod prune;
 pub mod publish;
 pub mod pull;

@@ -339,7 +339,8 @@ mod tests {
         for key in &keys {
             let verified = read.verify(&Keyring::new(vec![key.public().clone()])).unwrap();
             assert_eq!(verified.publishers(), [key.id().to_string()]);
-            let hours: Vec<_> = verified.archives.iter().map(|archive| archive.name.to_string()[16..18].to_owned()).collect();
+            let hours: Vec<_> =
+                verified.archives.iter().map(|archive| archive.name.to_string()[16..18].to_owned()).collect();
             assert_eq!(hours, ["06", "05", "04"]);
         }
         assert!(matches!(read.verify(&Keyring::new(vec![key().public().clone()])), Err(CatalogsError::Signature(_))));
@@ -366,7 +367,10 @@ mod tests {
             assert!(SignedCatalogs::new(text[..cut].into(), &signature).verify(&keyring).is_err(), "{cut}");
         }
         for more in ["x", "\n", &signature[..30]] {
-            assert!(SignedCatalogs::new(text.into(), &format!("{signature}{more}")).verify(&keyring).is_err(), "{more}");
+            assert!(
+                SignedCatalogs::new(text.into(), &format!("{signature}{more}")).verify(&keyring).is_err(),
+                "{more}"
+            );
         }
         let many = signature.repeat(limits::SIGNATURES + 1);
         assert!(SignedCatalogs::new(text.into(), &many).verify(&keyring).is_err());

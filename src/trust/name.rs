@@ -109,7 +109,8 @@ mod tests {
         for other in ["catalog-202603040.tar.zst", "catalog-2026030403.tar.zst.sha256", "x-2026030403.tar.zst"] {
             assert_eq!(ArchiveName::parse(other), None, "{other}");
         }
-        for other in ["../catalog-2026030403.tar.zst", "/catalog-2026030403.tar.zst", "catalog-2026030403.tar.zst/../x"] {
+        for other in ["../catalog-2026030403.tar.zst", "/catalog-2026030403.tar.zst", "catalog-2026030403.tar.zst/../x"]
+        {
             assert!(serde_json::from_value::<ArchiveName>(other.into()).is_err(), "{other}");
         }
     }

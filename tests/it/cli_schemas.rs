@@ -52,7 +52,12 @@ fn every_document_is_as_published() {
     run(&["verify", "db"], 0);
     run(&["bundle", "--from-db", "db", "--out", "again"], 0);
     run(&["diff", "db", &archive], 0);
-    let gone = server.truth().certified[0].id.clone();
+    let truth = server.truth();
+    let with_digest = truth.certified.iter().find_map(|image| {
+        let digest = image.reduced()["image_id"].as_str().filter(|digest| !digest.is_empty())?.to_owned();
+        Some((image.id.clone(), digest))
+    });
+    let (gone, gone_digest) = with_digest.unwrap();
     server.remove(&gone);
     server.set_charts("apiVersion: v1\nentries:\n  only:\n  - version: 1.0.0\n");
     run(&["bundle", "--out", "new", "--since", "2020-01-01", "--catalog-url", &catalog, "--charts-url", &charts], 0);
@@ -71,7 +76,7 @@ fn every_document_is_as_published() {
     let chart = server.truth().charts.iter().next().map(|chart| format!("chart {} {}\n", chart.name, chart.version));
     fs::write(desk.join("mine"), chart.unwrap_or_default() + "chart nothing 1.0.0\n").unwrap();
     run(&["diff", "db", &desk.archive("new"), "--only", "mine"], 0);
-    fs::write(desk.join("mine"), "chart only 1.0.0\n").unwrap();
+    fs::write(desk.join("mine"), format!("image quay.io/mine/a@{gone_digest}\n")).unwrap();
     run(&["diff", "db", &desk.archive("new"), "--only", "mine"], 1);
     fs::copy(desk.join("oct.pub"), desk.join("out/oct.pub")).unwrap();
     run(&["dump", "--target", "dump", "--bundle", "out", "--dump-only"], 0);

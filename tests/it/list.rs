@@ -32,7 +32,11 @@ fn every_state_is_told_and_inspect_and_verify_say_the_same() {
 
     let run = desk.run(&["list", "out", "--json"]).expect(0);
     let report = run.json();
-    let good = [("catalog-2026010300.tar.zst", "good"), ("catalog-2026010200.tar.zst", "good"), ("catalog-2026010100.tar.zst", "good")];
+    let good = [
+        ("catalog-2026010300.tar.zst", "good"),
+        ("catalog-2026010200.tar.zst", "good"),
+        ("catalog-2026010100.tar.zst", "good"),
+    ];
     let upper = |fourth| {
         [
             ("catalog-2026011000.tar.zst", "not-trusted"),

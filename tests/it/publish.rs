@@ -50,7 +50,11 @@ fn a_bundle_leaves_a_site_behind() {
         assert_eq!(archive[field], said["manifest"][of], "{field}");
     }
     assert_eq!(archive["signers"], said["key_ids"]);
-    if let Ok(found) = Command::new("minisign").args(["-Vm", "catalogs.json", "-p", "../oct.pub"]).current_dir(desk.join("out")).output() {
+    if let Ok(found) = Command::new("minisign")
+        .args(["-Vm", "catalogs.json", "-p", "../oct.pub"])
+        .current_dir(desk.join("out"))
+        .output()
+    {
         assert!(found.status.success(), "{found:?}");
         let said = String::from_utf8_lossy(&found.stdout).into_owned();
         assert!(said.contains("file:catalogs.json written:2026-01-01T00:00:00Z"), "{said}");
@@ -156,7 +160,8 @@ fn a_list_that_another_key_signed_or_that_was_damaged_is_replaced() {
     let signatures = fs::read_to_string(desk.join("out/catalogs.json.minisig")).unwrap();
     assert_eq!(signatures.lines().count(), 8);
     for key in [desk.join("oct.pub"), stranger.join("oct.pub")] {
-        let found = Desk::bare().run(&["list", desk.join("out").to_str().unwrap(), "--key", key.to_str().unwrap(), "--json"]);
+        let found =
+            Desk::bare().run(&["list", desk.join("out").to_str().unwrap(), "--key", key.to_str().unwrap(), "--json"]);
         assert_eq!(found.expect(0).json()["site"]["publishers"].as_array().unwrap().len(), 1);
     }
 }

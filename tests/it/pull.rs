@@ -46,7 +46,9 @@ impl World {
     }
 
     fn pull_from(&self, urls: &[&str], more: &[&str]) -> Run {
-        self.desk.run(&[&["pull"], urls, &["--out", "in", "--json", "--patience", "2s", "--stall-timeout", "2s"], more].concat())
+        self.desk.run(
+            &[&["pull"], urls, &["--out", "in", "--json", "--patience", "2s", "--stall-timeout", "2s"], more].concat(),
+        )
     }
 
     fn key(&self) -> SigningKey {
@@ -231,7 +233,9 @@ fn hostile_lists_are_refused_each_with_its_code() {
     assert_eq!(world.refused(3, "there is no `catalogs.json.minisig`")["code"], "no-site");
     // With a path that leads outside, by the publisher's own key.
     let comment = good.trusted_comment();
-    for name in ["../catalog-2026010100.tar.zst", "/etc/catalog-2026010100.tar.zst", "catalog-2026010100.tar.zst/../../x"] {
+    for name in
+        ["../catalog-2026010100.tar.zst", "/etc/catalog-2026010100.tar.zst", "catalog-2026010100.tar.zst/../../x"]
+    {
         let text = signed.text().replace(FIRST, name);
         let signature = world.key().sign(&mut text.as_bytes(), &comment).unwrap();
         world.put(&SignedCatalogs::new(text, &signature));
@@ -407,10 +411,12 @@ fn a_key_for_the_server_is_sent_and_asked_for() {
 #[test]
 fn two_at_once_do_not_disturb_each_other() {
     let world = World::new(63);
-    let pull = || std::thread::scope(|scope| {
-        let one = scope.spawn(|| world.pull(&[]));
-        (world.pull(&[]), one.join().unwrap())
-    });
+    let pull = || {
+        std::thread::scope(|scope| {
+            let one = scope.spawn(|| world.pull(&[]));
+            (world.pull(&[]), one.join().unwrap())
+        })
+    };
     let (one, other) = pull();
     for run in [&one, &other] {
         assert!(run.code == Some(0) || run.code == Some(6) && run.err.contains("another oct"), "{}", run.err);

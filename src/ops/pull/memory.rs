@@ -58,7 +58,10 @@ impl Memories {
             let parse = |text: String| serde_json::from_str(&text).map_err(std::io::Error::other);
             let memory = text.and_then(|text| text.map(parse).transpose());
             let memory = memory.unwrap_or_else(|error| {
-                warnings.push(format!("what was seen of lists before is not known any more: `{}`: {error}", path.display()));
+                warnings.push(format!(
+                    "what was seen of lists before is not known any more: `{}`: {error}",
+                    path.display()
+                ));
                 None
             });
             (path, memory.unwrap_or_default())

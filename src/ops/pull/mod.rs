@@ -109,7 +109,8 @@ pub async fn pull(
     for (index, url) in options.mirrors.iter().enumerate() {
         let is_last = index + 1 == options.mirrors.len();
         let mirror = Mirror::open(borne(&options.http, is_last), url, Arc::clone(progress))?;
-        let mut visit = Visit { mirror: &mirror, options, keyring, progress, memories: &mut memories, warnings: Vec::new() };
+        let mut visit =
+            Visit { mirror: &mirror, options, keyring, progress, memories: &mut memories, warnings: Vec::new() };
         let result = visit.take().await;
         let noticed = std::mem::take(&mut visit.warnings);
         (requests, bytes) = (requests + mirror.requests(), bytes + mirror.bytes());
@@ -287,7 +288,9 @@ impl Visit<'_> {
         let ahead = site.written.duration_since(self.options.now);
         if ahead > CLOCK_TOLERANCE {
             let ahead = text::age(ahead.as_secs());
-            self.warn(format!("the list was written {ahead} in the future of this host's clock; one of the clocks is wrong"));
+            self.warn(format!(
+                "the list was written {ahead} in the future of this host's clock; one of the clocks is wrong"
+            ));
         }
         if site.is_overdue {
             self.warn(site.overdue());
@@ -407,7 +410,8 @@ impl Visit<'_> {
         let mut found = Vec::new();
         let of_others = wanted.signers.iter().skip(1).map(|key| wanted.name.signature_by(*key));
         for name in std::iter::once(wanted.name.signature()).chain(of_others) {
-            if let Small::Found(text, _) = self.mirror.small(&name, None, true, limits::KEY_FILE_BYTES as usize).await? {
+            if let Small::Found(text, _) = self.mirror.small(&name, None, true, limits::KEY_FILE_BYTES as usize).await?
+            {
                 found.push((name, String::from_utf8_lossy(&text).into_owned()));
             }
         }
@@ -457,6 +461,7 @@ fn require_space(folder: &Path, bytes: u64) -> Result<(), Error> {
         return Ok(());
     }
     let (needed, free) = (text::size(bytes), text::size(free));
-    let what = format!("`{}` needs {needed} for the archive, and has {free} free", sanitize(&folder.display().to_string()));
+    let what =
+        format!("`{}` needs {needed} for the archive, and has {free} free", sanitize(&folder.display().to_string()));
     Err(io::Error::new(io::ErrorKind::StorageFull, what).into())
 }
