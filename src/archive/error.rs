@@ -69,6 +69,16 @@ pub enum ArchiveError {
         /// How.
         cause: String,
     },
+    /// What is to be written does not fit.
+    #[error("not enough space in `{}`: {} needed, {} free", path.display(), text::size(*needed), text::size(*free))]
+    Space {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that writing takes.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The manifest with its signatures does not fit the header.
     #[error("the header would have {}, more than the {} that readers accept", text::size(*size), text::size(crate::base::limits::HEADER_BYTES))]
     HeaderTooLarge {
@@ -93,7 +103,7 @@ impl ArchiveError {
 impl Classified for ArchiveError {
     fn class(&self) -> Class {
         match self {
-            Self::Io(_) | Self::HeaderTooLarge { .. } => Class::Host,
+            Self::Io(_) | Self::Space { .. } | Self::HeaderTooLarge { .. } => Class::Host,
             _ => Class::Verification,
         }
     }
@@ -106,6 +116,9 @@ impl Classified for ArchiveError {
             Self::NotAnArchive { .. } => Some("name a `catalog-YYYYMMDDHH.tar.zst` made by `oct bundle`".into()),
             Self::Sidecar { .. } => {
                 Some("carry the `.sha256` and `.minisig` files of this very archive, or none".into())
+            }
+            Self::Space { .. } => {
+                Some("free some space on this filesystem, or choose another folder with --out".into())
             }
             _ => None,
         }

@@ -13,6 +13,14 @@ pub const MEMBERS: usize = 2_048;
 /// Bytes of one member once unpacked. Stops a bomb in a single file; 200,000 images are about 100 MB.
 pub const MEMBER_BYTES: u64 = 2 << 30;
 
+/// Bytes of one entry of `containers.db`, a line of the file. Stops one line that fills the memory of each reader; the
+/// largest of 4,637 real ones has 2 kB.
+pub const ENTRY_BYTES: usize = 4 << 20;
+
+/// Bytes of all images under all their digests, before they are merged. Stops a document with 100,000 digests, under
+/// each of which it would stand whole; 1,000,000 images have 0.8 GB.
+pub const RECORDS_BYTES: u64 = 8 << 30;
+
 /// Bytes of all members together. Stops filling the bastion's disk.
 pub const TOTAL_BYTES: u64 = 4 << 30;
 

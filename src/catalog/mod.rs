@@ -7,17 +7,18 @@
 
 pub mod chart;
 mod containers;
+mod containers_builder;
 pub mod diff;
 pub mod document;
 pub mod layout;
 mod operators;
 pub mod provenance;
 pub mod snapshot;
+mod sorter;
 mod validate;
 
-pub use containers::{
-    ContainerEntry, ContainerRepository, ContainersFile, TagName, entry_line, read_containers, split_line,
-};
+pub use containers::{ContainerEntry, ContainerRepository, TagName, read_containers, split_line};
+pub use containers_builder::{ContainersBuilder, entry_line};
 pub use operators::{LoosePage, OperatorPage, write_operator_page};
 pub use validate::{Validation, Validator};
 
@@ -38,6 +39,24 @@ pub enum TnfError {
     /// The bytes could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// A catalog beyond the limits that readers keep. As an error of the writer it travels within an [`std::io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TooLarge(String);
+
+impl TooLarge {
+    fn entry(key: &str) -> Self {
+        let max = crate::base::text::size(crate::base::limits::ENTRY_BYTES as u64);
+        Self(format!("the image `{key}` has more than {max} of repositories and tags"))
+    }
+}
+
+impl From<TooLarge> for std::io::Error {
+    fn from(error: TooLarge) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
 }
 
 /// `data/archive.json`.

@@ -1,5 +1,6 @@
 //! Operator pages.
 
+use std::borrow::Borrow;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
@@ -56,10 +57,15 @@ impl From<LooseOperator> for Operator {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_operator_page(data: &[Operator], page: usize, total: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_operator_page<O: Borrow<Operator> + Serialize>(
+    data: &[O],
+    page: usize,
+    total: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Page<'a> {
-        data: &'a [Operator],
+    struct Page<'a, O> {
+        data: &'a [O],
         page: usize,
         page_size: usize,
         total: usize,

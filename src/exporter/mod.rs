@@ -31,7 +31,7 @@ pub use retry::{Fault, RetryPolicy};
 pub use work::RESUME_MAX_AGE;
 
 use crate::base::progress::Progress;
-use crate::catalog::document::{Body, Document};
+use crate::catalog::document::{Body, Document, Image};
 use crate::catalog::provenance::{Fetch, Partial, Source};
 use crate::catalog::snapshot::Snapshot;
 use client::{Client, shown};
@@ -80,6 +80,7 @@ pub struct FetchOptions {
 pub struct Fetched {
     /// The catalog.
     pub snapshot: Snapshot,
+    images: Vec<Image>,
     /// Documents that an earlier, interrupted run had fetched.
     pub resumed: u64,
     /// Requests that the server refused because there were too many.
@@ -88,6 +89,14 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// Hands each image to `visit`.
+    ///
+    /// # Errors
+    /// Those of `visit`.
+    pub fn each_image(&self, visit: impl FnMut(Image) -> std::io::Result<()>) -> std::io::Result<()> {
+        self.images.iter().cloned().try_for_each(visit)
+    }
+
     /// Forgets what was kept for continuing: the bundle is written.
     ///
     /// # Errors
@@ -156,12 +165,12 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let mut snapshot = Snapshot {
         created,
         partial: plan.since.map(|since| Partial { since }),
-        images: Vec::new(),
-        taken_over: None,
+        images: 0,
         operators: Vec::new(),
         chart_index,
         sources: Vec::new(),
     };
+    let mut images = Vec::new();
     for ((Walked { collection, .. }, listing), total) in collections.iter().zip(keeper.take_listings()).zip(totals) {
         snapshot.sources.push(Source {
             name: collection.name().to_owned(),
@@ -172,7 +181,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         });
         for body in listing.into_bodies() {
             match body {
-                Body::Image(image) => snapshot.images.push(*image),
+                Body::Image(image) => images.push(*image),
                 Body::Operator(operator) => snapshot.operators.push(*operator),
             }
         }
@@ -184,8 +193,9 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         total: None,
         fetch: fetch(charts_finished, &chart_requests),
     });
+    snapshot.images = images.len() as u64;
     let refused = client.refused();
-    Ok(Fetched { snapshot, resumed, refused, work: keeper.take_work() })
+    Ok(Fetched { snapshot, images, resumed, refused, work: keeper.take_work() })
 }
 
 /// Tells how many documents are to be expected, if the server can count them in time. Nothing depends on it.

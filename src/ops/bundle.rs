@@ -1,5 +1,7 @@
 //! `oct bundle`: fetch, lay out, pack, sign, publish.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,9 +15,9 @@ use crate::archive::{self, Archive, Published};
 use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
-use crate::catalog::chart;
 use crate::catalog::provenance::{Partial, Source};
-use crate::catalog::snapshot::{Layout, Snapshot};
+use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
+use crate::catalog::{ContainersBuilder, chart};
 use crate::certify::constraint::Constraint;
 use crate::exporter;
 use crate::trust::manifest;
@@ -24,6 +26,10 @@ use crate::trust::signed::SignedManifest;
 use crate::trust::{Keyring, SigningKey};
 
 use super::{Error, PolicyError, from_db};
+
+/// Bytes that an image takes on the disk while it is laid out and packed, at most: under each of its digests in the
+/// spill, in the layout, in the body and in the archive.
+const BYTES_PER_IMAGE: u64 = 2 << 10;
 
 /// How a bundle is written.
 #[derive(Debug, Clone)]
@@ -103,7 +109,8 @@ pub async fn bundle(
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let mut report = pack(&fetched.snapshot, &options, &keys, &*progress)?;
+        let images = |containers: &mut Containers| fetched.each_image(|image| containers.image(&image));
+        let mut report = pack(&fetched.snapshot, images, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
         fetched.forget_work()?;
         Ok(report)
@@ -111,22 +118,25 @@ pub async fn bundle(
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
 }
 
-/// Lays out, packs, signs and publishes a snapshot.
+/// Where images go on their way into the layout.
+pub(super) type Containers = ContainersBuilder<File>;
+
+/// Lays out, packs, signs and publishes a snapshot; `images` hands over its images.
 pub(super) fn pack(
     snapshot: &Snapshot,
+    images: impl FnOnce(&mut Containers) -> io::Result<()>,
     options: &BundleOptions,
     keys: &[SigningKey],
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
-    let layout = snapshot.layout()?;
     progress.begin("packing", None);
-    let files = archive::measure(&layout)?;
-    let content = content_digest(&files);
+    let layout = lay_out(snapshot, images, &options.out)?;
+    let content = content_digest(layout.files());
     let standing = if options.force { None } else { unchanged(&options.out, content, &snapshot.partial, keys)? };
     let (manifest, outcome) = match standing {
         Some((archive, manifest)) => (manifest, Outcome::Unchanged(archive)),
         None => {
-            let (manifest, published) = write(snapshot, &layout, (files, content), options, keys)?;
+            let (manifest, published) = write(snapshot, layout, content, options, keys)?;
             (manifest, Outcome::Written(published))
         }
     };
@@ -149,11 +159,32 @@ pub(super) fn pack(
     })
 }
 
+/// Lays the snapshot out in files without a name in `folder`: a killed run leaves nothing.
+fn lay_out(
+    snapshot: &Snapshot,
+    images: impl FnOnce(&mut Containers) -> io::Result<()>,
+    folder: &Path,
+) -> Result<Layout<File>, Error> {
+    archive::require_space(folder, snapshot.images.saturating_mul(BYTES_PER_IMAGE))?;
+    let nameless = || tempfile::tempfile_in(folder).map_err(|error| unwritable(folder, error));
+    let failed = |error: LayoutError| match error {
+        LayoutError::Io(error) => LayoutError::Io(unwritable(folder, error)),
+        error => error,
+    };
+    let mut containers = ContainersBuilder::new(nameless()?);
+    images(&mut containers).map_err(|error| failed(error.into()))?;
+    Ok(snapshot.lay_out(containers, nameless()?).map_err(failed)?)
+}
+
+fn unwritable(folder: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+}
+
 /// Packs, signs and publishes.
 fn write(
     snapshot: &Snapshot,
-    layout: &Layout<'_>,
-    (files, content): (Vec<manifest::File>, Sha256Digest),
+    mut layout: Layout<File>,
+    content: Sha256Digest,
     options: &BundleOptions,
     keys: &[SigningKey],
 ) -> Result<(Manifest, Published), Error> {
@@ -163,11 +194,9 @@ fn write(
     if !options.force {
         refuse_less(&folder.join(name.as_str()), snapshot)?;
     }
-    let unwritable = |error: std::io::Error| {
-        std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
-    };
+    let unwritable = |error| unwritable(folder, error);
     let mut body = tempfile::tempfile_in(folder).map_err(unwritable)?;
-    let packed = archive::pack(layout, &files, options.level, &mut body).map_err(unwritable)?;
+    let packed = archive::pack(&mut layout, options.level, &mut body).map_err(unwritable)?;
     let mut sources = snapshot.sources.clone();
     if options.created.is_some() {
         sources.iter_mut().for_each(|source| source.fetch = None);
@@ -182,8 +211,11 @@ fn write(
         counts: layout.counts(),
         body: packed,
         content,
-        files,
+        files: layout.files().to_vec(),
     };
+    drop(layout);
+    // What readers would refuse is never published.
+    Manifest::parse(&manifest.to_text()).map_err(Error::Unreadable)?;
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use crate::archive::ArchiveError;
 use crate::base::failure::{Class, Classified};
 use crate::base::text;
-use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
+use crate::catalog::snapshot::LayoutError;
+use crate::catalog::{TnfError, TooLarge};
 use crate::exporter::SourceError;
 use crate::importer::{ForeignError, StoreError};
 use crate::trust::TrustError;
@@ -70,6 +71,12 @@ pub enum Error {
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
+    /// The catalog was fetched, but is larger than readers accept.
+    #[error("the catalog is larger than readers accept: {0}")]
+    TooLarge(TooLarge),
+    /// The bundle would be one that readers refuse.
+    #[error("no archive was written, as readers would refuse it: {0}")]
+    Unreadable(ManifestError),
     /// A rule forbids it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -172,6 +179,17 @@ impl Error {
     }
 }
 
+impl From<LayoutError> for Error {
+    fn from(error: LayoutError) -> Self {
+        match error {
+            LayoutError::Charts(cause) => Self::Charts(cause),
+            LayoutError::TooLarge(cause) => Self::TooLarge(cause),
+            LayoutError::Io(cause) => Self::Io(cause),
+            error @ LayoutError::Images { .. } => Self::Io(std::io::Error::other(error)),
+        }
+    }
+}
+
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -190,7 +208,7 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) => Class::Source,
+            Self::Charts(_) | Self::TooLarge(_) | Self::Unreadable(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -204,6 +222,9 @@ impl Classified for Error {
             Self::Archive(error) => error.hint(),
             Self::Trust(error) | Self::Signature { cause: error, .. } => error.hint(),
             Self::Store(error) => error.hint(),
+            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                Some("free some space on this filesystem, then run the command again".into())
+            }
             Self::Manifest { cause: ManifestError::Version(_), .. } => {
                 Some("install the oct that made the bundle, or a later one".into())
             }

@@ -8,12 +8,12 @@ use fs_err as fs;
 use jiff::Timestamp;
 
 use super::Error;
-use super::bundle::{self, BundleOptions, BundleReport};
+use super::bundle::{self, BundleOptions, BundleReport, Containers};
 use crate::archive;
 use crate::base::progress::Progress;
-use crate::catalog::chart;
 use crate::catalog::provenance::Source;
-use crate::catalog::snapshot::{Snapshot, TakenOver};
+use crate::catalog::snapshot::Snapshot;
+use crate::catalog::{ContainerEntry, chart};
 use crate::importer::Foreign;
 use crate::trust::SigningKey;
 
@@ -32,17 +32,22 @@ pub fn bundle(
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
     progress.begin("reading", None);
-    let (snapshot, remarks) = read(from, now)?;
+    let (snapshot, entries, remarks) = read(from, now)?;
     progress.end("reading");
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
-    let mut report = bundle::pack(&snapshot, options, keys, progress)?;
+    let images = |containers: &mut Containers| entries.iter().try_for_each(|(key, entry)| containers.entry(key, entry));
+    let mut report = bundle::pack(&snapshot, images, options, keys, progress)?;
     report.warnings.splice(0..0, remarks);
     Ok(report)
 }
 
-/// The folder as a snapshot, with what is odd about it.
-fn read(from: &Path, now: Timestamp) -> Result<(Snapshot, Vec<String>), Error> {
+/// Keys with their entries. A key need not be one of the digests that its entry tells of, hence no documents are made
+/// of them.
+type Entries = Vec<(String, ContainerEntry)>;
+
+/// The folder as a snapshot, with its entries and what is odd about it.
+fn read(from: &Path, now: Timestamp) -> Result<(Snapshot, Entries, Vec<String>), Error> {
     let folder = Foreign::open(from)?;
     let mut remarks = Vec::new();
     let entries = folder.containers()?;
@@ -66,7 +71,7 @@ fn read(from: &Path, now: Timestamp) -> Result<(Snapshot, Vec<String>), Error> {
     let snapshot = Snapshot {
         created,
         partial: known.and_then(|manifest| manifest.partial.clone()),
-        images: Vec::new(),
+        images: documents,
         sources: vec![Source {
             name: SOURCE.into(),
             url: format!("file://{}", root.display()),
@@ -74,9 +79,8 @@ fn read(from: &Path, now: Timestamp) -> Result<(Snapshot, Vec<String>), Error> {
             total: None,
             fetch: None,
         }],
-        taken_over: Some(TakenOver { entries, documents }),
         operators,
         chart_index,
     };
-    Ok((snapshot, remarks))
+    Ok((snapshot, entries, remarks))
 }

@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Seek as _, Write as _};
+use std::io::{BufReader, Cursor, Seek as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
 use oct::archive::Archive;
 use oct::base::limits;
-use oct::catalog::document::{Body, Document};
+use oct::catalog::document::{Body, Document, Image, Operator};
 use oct::catalog::snapshot::Snapshot;
-use oct::catalog::{ContainerEntry, Validator, chart, read_containers};
+use oct::catalog::{ContainerEntry, ContainersBuilder, Validator, chart, read_containers};
 use oct::certify::{constraint, version};
 use oct::trust::Keyring;
 use oct::trust::manifest::Manifest;
@@ -110,26 +110,28 @@ pub fn api(data: &[u8]) {
                 Body::Operator(operator) => operators.push(*operator),
             }
         }
-        read_back(&Snapshot {
-            created: "2026-01-01T00:00:00Z".parse().unwrap(),
-            partial: None,
-            images,
-            taken_over: None,
-            operators,
-            chart_index: b"entries: {}".to_vec(),
-            sources: vec![],
-        });
+        read_back(&images, operators);
     }
 }
 
-fn read_back(snapshot: &Snapshot) {
-    let layout = snapshot.layout().unwrap();
+fn read_back(images: &[Image], operators: Vec<Operator>) {
+    let snapshot = Snapshot {
+        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        partial: None,
+        images: images.len() as u64,
+        operators,
+        chart_index: b"entries: {}".to_vec(),
+        sources: vec![],
+    };
+    let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
+    images.iter().for_each(|image| containers.image(image).unwrap());
+    let mut layout = snapshot.lay_out(containers, Cursor::new(Vec::new())).unwrap();
     let mut validator = Validator::new(layout.counts());
-    for path in layout.paths() {
-        let mut bytes = Vec::new();
-        layout.write(&path, &mut bytes).unwrap();
-        validator.read(&path, &bytes[..]).unwrap();
-    }
+    let read = layout.read(|file, content| {
+        validator.read(&file.path, BufReader::new(content)).unwrap();
+        Ok(())
+    });
+    read.unwrap();
     validator.finish().unwrap();
 }
 

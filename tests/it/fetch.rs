@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oct::base::progress::{Progress, Silent};
+use oct::catalog::document::Image;
 use oct::exporter::{FetchOptions, Fetched, HttpOptions, Plan, RetryPolicy, SourceError, fetch};
 use standin::{Catalog, Churn, Fault, Knobs, MadeUp, Mark, RetryAfter, Standin, TieOrder};
 
@@ -30,9 +31,16 @@ pub fn run(plan: &Plan, options: &FetchOptions) -> Result<Fetched, SourceError> 
     runtime.block_on(fetch(plan, options, &silent))
 }
 
+fn images(fetched: &Fetched) -> Vec<Image> {
+    let mut images = Vec::new();
+    fetched.each_image(|image| Ok(images.push(image))).unwrap();
+    assert_eq!(images.len() as u64, fetched.snapshot.images);
+    images
+}
+
 fn image_ids(fetched: &Fetched) -> BTreeSet<String> {
-    let ids: BTreeSet<_> = fetched.snapshot.images.iter().map(|image| image.id.to_string()).collect();
-    assert_eq!(ids.len(), fetched.snapshot.images.len(), "an image is there twice");
+    let ids: BTreeSet<_> = images(fetched).iter().map(|image| image.id.to_string()).collect();
+    assert_eq!(ids.len(), images(fetched).len(), "an image is there twice");
     ids
 }
 
@@ -179,7 +187,8 @@ fn changes_in_place_are_fetched_again() {
         server.since(mark).ever.certified.iter().filter(|d| d.changed()).map(|d| d.id.clone()).collect();
     assert!(!changed.is_empty());
     for document in truth.certified.iter().filter(|document| changed.contains(&document.id)) {
-        let image = fetched.snapshot.images.iter().find(|image| image.id.to_string() == document.id).unwrap();
+        let images = images(&fetched);
+        let image = images.iter().find(|image| image.id.to_string() == document.id).unwrap();
         let tags: BTreeSet<_> = image.repositories.iter().flat_map(|r| &r.tags).map(ToString::to_string).collect();
         let reduced = document.reduced();
         let due: BTreeSet<_> = reduced["repositories"]
@@ -248,15 +257,15 @@ fn redhat_images_and_since() {
     plan.redhat_images = true;
     let fetched = run(&plan, &options).unwrap();
     let truth = server.truth();
-    assert_eq!(fetched.snapshot.images.len(), truth.certified.len() + truth.red_hat.len());
-    assert!(fetched.snapshot.images.iter().all(|image| image.certified));
+    assert_eq!(images(&fetched).len(), truth.certified.len() + truth.red_hat.len());
+    assert!(images(&fetched).iter().all(|image| image.certified));
 
     let mut dates: Vec<Timestamp> = truth.certified.iter().map(|d| d.creation_date.parse().unwrap()).collect();
     dates.sort();
     let since = dates[dates.len() / 2];
     (plan.redhat_images, plan.since) = (false, Some(since));
     let fetched = run(&plan, &options).unwrap();
-    assert_eq!(fetched.snapshot.images.len(), dates.iter().filter(|date| **date >= since).count());
+    assert_eq!(images(&fetched).len(), dates.iter().filter(|date| **date >= since).count());
     assert!(fetched.snapshot.partial.is_some());
 }
 
