@@ -48,6 +48,14 @@ pub const CHART_INDEX_BYTES: usize = 128 << 20;
 /// Versions in the chart index. Stops a list of aliases that each stand for one long list; the real index has 622.
 pub const CHART_VERSIONS: usize = 100_000;
 
+/// Differing images that `diff` lists; all are counted. Stops a list that fills the memory where two catalogs have
+/// nothing in common; within a month some 5,000 of 50,000 change.
+pub const DIFF_IMAGES: usize = 10_000;
+
+/// Bytes of the entries of these. Stops a catalog in which all entries are of one document; 10,000 images with four
+/// digests each on both sides have 28 MB.
+pub const DIFF_BYTES: usize = 32 << 20;
+
 /// Bytes of a key or signature file. Stops reading a disk image that was named by mistake.
 pub const KEY_FILE_BYTES: u64 = 16 << 10;
 

@@ -33,7 +33,7 @@ pub struct Args {
     /// The catalog to look at: an archive or a folder
     #[arg(value_name = "NEW", value_hint = ValueHint::AnyPath)]
     new: PathBuf,
-    /// List every change, not only the first ones
+    /// List every change, not only the first ones; of images at most 10,000
     #[arg(long, env = "OCT_FULL", hide_env_values = true)]
     full: bool,
     /// Public key to trust besides those of this host
@@ -148,7 +148,8 @@ fn section<T>(
         }
     }
     if left.iter().sum::<u64>() > 0 {
-        let _ = writeln!(text, "    … {} more; --full lists them", count(left.iter().sum()));
+        let hint = if shown == usize::MAX { "" } else { "; --full lists them" };
+        let _ = writeln!(text, "    … {} more{hint}", count(left.iter().sum()));
     }
     text.push('\n');
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::Error;
 use super::open::{self, VerifiedArchive};
 use crate::archive::ArchiveError;
+use crate::base::{limits, text};
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
@@ -22,7 +23,7 @@ use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
 
 /// Bytes of lines that travel at once from a reader to the comparison.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
 /// Such chunks that may wait.
 const WAITING: usize = 4;
 
@@ -77,12 +78,20 @@ pub fn diff(old: &Path, new: &Path, keyring: &Keyring, details: usize) -> Result
         })?;
         Ok::<_, Error>(sides)
     })?;
+    let images =
+        images.finish().map_err(|cause| Error::Content { path: described_new.path.clone(), cause: cause.into() });
     let diff = Diff {
-        images: images.finish(),
+        images: images?,
         operators: diff::operators(&left.operators, &right.operators),
         charts: diff::charts(&left.charts, &right.charts),
     };
-    let warnings = left.remark.into_iter().chain(right.remark).collect();
+    let (differing, listed) = (diff.images.total(), diff.images.list.len());
+    let shortened = listed < details && differing > listed as u64;
+    let shortened = shortened.then(|| {
+        let (differing, listed) = (text::count(differing), text::count(listed as u64));
+        format!("of {differing} differing images only {listed} are listed")
+    });
+    let warnings = [left.remark, right.remark, shortened].into_iter().flatten().collect();
     Ok(DiffReport { old: described_old, new: described_new, diff, warnings })
 }
 
@@ -161,16 +170,16 @@ impl Input {
 fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     let mut rest = Rest::default();
     archive.body.unpack::<Error>(|file, content| {
-        let content_error = |cause| open::content_error(path, &file.path, cause);
+        let content_error = |cause| match cause {
+            TnfError::Io(cause) => Error::from(ArchiveError::of_body(path, "", cause)),
+            cause => open::content_error(path, &file.path, cause),
+        };
         match Kind::of(&file.path) {
             Some(Kind::Containers) if !skip.containers => {
-                let sent = send_lines(content, lines);
-                sent.map_err(|cause| ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() })?;
+                send_lines(content, lines).map_err(content_error)?;
             }
             Some(Kind::Helm) if !skip.charts => {
-                let mut yaml = Vec::new();
-                content.read_to_end(&mut yaml)?;
-                rest.charts = chart::parse_index(&yaml).map_err(|cause| content_error(cause.into()))?;
+                rest.charts = chart::read_index(content).map_err(TnfError::from).map_err(content_error)?;
             }
             Some(Kind::OperatorPage { .. }) if !skip.operators => {
                 let page = serde_json::from_reader(BufReader::with_capacity(64 << 10, content));
@@ -186,7 +195,9 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
 
 fn read_folder(folder: &Foreign, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     if is_ours {
-        send_lines(&mut fs::File::open(folder.containers_path())?, lines)?;
+        let path = folder.containers_path();
+        let sent = send_lines(&mut fs::File::open(&path)?, lines);
+        sent.map_err(|cause| Error::Content { path, cause })?;
     } else {
         let mut chunk = Vec::with_capacity(CHUNK);
         for (key, entry) in folder.containers()? {
@@ -205,14 +216,18 @@ fn read_folder(folder: &Foreign, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> 
 }
 
 /// Sends whole lines, many at once.
-fn send_lines(content: &mut dyn Read, lines: &SyncSender<Vec<u8>>) -> std::io::Result<()> {
+fn send_lines(content: &mut dyn Read, lines: &SyncSender<Vec<u8>>) -> Result<(), TnfError> {
     let mut content = BufReader::with_capacity(64 << 10, content);
     loop {
         let mut chunk = Vec::with_capacity(CHUNK + (64 << 10));
         if (&mut content).take(CHUNK as u64).read_to_end(&mut chunk)? == 0 {
             return Ok(());
         }
-        content.read_until(b'\n', &mut chunk)?;
+        let rest = (&mut content).take(limits::ENTRY_BYTES as u64).read_until(b'\n', &mut chunk)?;
+        if rest == limits::ENTRY_BYTES && chunk.last() != Some(&b'\n') {
+            let max = text::size(limits::ENTRY_BYTES as u64);
+            return Err(TnfError::Mismatch(format!("an entry of containers.db has more than {max}")));
+        }
         if lines.send(chunk).is_err() {
             return Ok(());
         }
@@ -261,7 +276,7 @@ impl Lines {
                 return Err(TnfError::Mismatch("a line of containers.db is not one entry".into()));
             };
             if !self.previous.is_empty() && *key <= *self.previous {
-                let key = crate::base::text::sanitize(&key);
+                let key = text::sanitize(&key);
                 return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
             }
             self.previous.clear();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use oct::archive::name::ArchiveName;
 use oct::catalog::ContainersBuilder;
 use oct::catalog::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
 use oct::catalog::snapshot::Snapshot;
@@ -82,7 +83,7 @@ fn image(number: usize) -> Image {
 }
 
 /// A catalog of `images` images, all but these.
-fn snapshot(images: usize) -> Snapshot {
+fn snapshot(images: usize, generation: usize) -> Snapshot {
     let operators = (0..OPERATORS).map(|number| Operator {
         csv_name: format!("maker-{}-op.v1.{}.0", number % 700, number % 700).into(),
         ocp_version: format!("4.{}", number % 17).into(),
@@ -96,7 +97,7 @@ fn snapshot(images: usize) -> Snapshot {
         }
     }
     Snapshot {
-        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        created: created(generation),
         partial: None,
         images: images as u64,
         operators: operators.collect(),
@@ -110,12 +111,20 @@ pub fn bundle(folder: &Path) -> String {
     bundle_of(folder, IMAGES, 0)
 }
 
+/// The name of the archive of this generation.
+pub fn name(generation: usize) -> String {
+    ArchiveName::new(created(generation)).as_str().to_owned()
+}
+
+fn created(generation: usize) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_767_225_600 + 3_600 * generation as i64).unwrap()
+}
+
 /// A signed archive of images that come one by one, by name; those of another `generation` differ in a tenth.
 pub fn bundle_of(folder: &Path, images: usize, generation: usize) -> String {
     use oct::trust::manifest;
     use oct::trust::manifest::Manifest;
-    let mut snapshot = snapshot(images);
-    snapshot.created += jiff::SignedDuration::from_hours(generation as i64);
+    let snapshot = snapshot(images, generation);
     let nameless = || tempfile::tempfile_in(folder).unwrap();
     let mut containers = ContainersBuilder::new(nameless());
     for number in 0..images {
@@ -147,7 +156,7 @@ pub fn bundle_of(folder: &Path, images: usize, generation: usize) -> String {
     let comment = manifest.trusted_comment(manifest::MANIFEST_FILE);
     let signature = key.sign(&mut text.as_bytes(), &comment).unwrap();
     let signed = oct::trust::signed::SignedManifest::new(text, vec![signature]);
-    let name = oct::archive::name::ArchiveName::new(manifest.created);
+    let name = ArchiveName::new(manifest.created);
     let comment = manifest.trusted_comment(name.as_str());
     oct::archive::publish::<oct::ops::Error>(folder, &name, &signed, &mut body, |content| {
         Ok(key.sign(content, &comment)?)
