@@ -14,7 +14,7 @@ WORKDIR /src
 COPY . .
 # As in packaging/build: static, and random numbers by the system call.
 ENV RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\""
-RUN cargo build --release --locked -p oct --bin oct --target "$(uname -m)-unknown-linux-gnu" \
+RUN cargo build --release --locked -p oct --features static-dns --target "$(uname -m)-unknown-linux-gnu" \
     && install -D "target/$(uname -m)-unknown-linux-gnu/release/oct" /root-of-image/usr/bin/oct \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /root-of-image/etc/ssl/certs/ca-certificates.crt \
     && install -d -m 1777 /root-of-image/tmp /root-of-image/tmp/dump

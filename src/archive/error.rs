@@ -108,19 +108,18 @@ impl Classified for ArchiveError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    fn code(&self) -> &'static str {
         match self {
-            Self::Truncated { .. } | Self::BodyDigest { .. } | Self::Trailing { .. } => {
-                Some("copy the file again, then compare it with `sha256sum -c` on the host that made it".into())
-            }
-            Self::NotAnArchive { .. } => Some("name a `catalog-YYYYMMDDHH.tar.zst` made by `oct bundle`".into()),
-            Self::Sidecar { .. } => {
-                Some("carry the `.sha256` and `.minisig` files of this very archive, or none".into())
-            }
-            Self::Space { .. } => {
-                Some("free some space on this filesystem, or choose another folder with --out".into())
-            }
-            _ => None,
+            Self::Io(_) => "io",
+            Self::NotAnArchive { .. } => "not-an-archive",
+            Self::Header { .. } => "bad-header",
+            Self::Truncated { .. } => "truncated",
+            Self::Trailing { .. } => "trailing-bytes",
+            Self::BodyDigest { .. } => "body-digest",
+            Self::Body { .. } => "bad-body",
+            Self::Sidecar { .. } => "sidecar-differs",
+            Self::Space { .. } => "no-space",
+            Self::HeaderTooLarge { .. } => "header-too-large",
         }
     }
 }

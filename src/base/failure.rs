@@ -45,13 +45,11 @@ impl Class {
     }
 }
 
-/// An error that knows its class, and what the person who meets it can do.
+/// An error that knows its class and its cause.
 pub trait Classified: std::error::Error {
     /// The class, and with it the exit code.
     fn class(&self) -> Class;
 
-    /// What to do next, where there is something to do: one sentence without a full stop.
-    fn hint(&self) -> Option<String> {
-        None
-    }
+    /// One word for the cause, of small letters and hyphens. Scripts compare it, so that it stays.
+    fn code(&self) -> &'static str;
 }

@@ -9,11 +9,12 @@ use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome};
+use super::flags::{DbFlag, KeyArgs};
+use super::{Answer, Outcome, documents};
 use crate::base::{limits, text};
 use crate::certify::questions::{ChartQuestion, OperatorQuestion};
-use crate::ops::Error;
 use crate::ops::check::{self, CheckReport, Cluster, Comparison, ImageReference, Question, Row, Verdict, minor_ocp};
+use crate::ops::{Error, UsageError};
 
 /// Say whether images, operators and charts are certified, as certsuite would say offline
 ///
@@ -31,27 +32,25 @@ Examples:
   oct check --from claim.json --online-rules
 
 Exit codes: 0 all are certified, 1 something is not. With --online-rules the online verdicts count.")]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     what: Option<What>,
     /// Take the questions from a file: one a line, or JSON of `oc get pods`, `helm ls`, or a claim.json; - is stdin
-    #[arg(long, value_name = "FILE", env = "OCT_FROM", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "OCT_FROM", value_hint = ValueHint::FilePath)]
     from: Option<PathBuf>,
-    /// The folder of an installed catalog, or an archive
-    #[arg(long, global = true, value_name = "DIR|ARCHIVE", default_value = "offline-db", env = "OCT_DB", hide_env_values = true, value_hint = ValueHint::AnyPath)]
-    db: PathBuf,
+    #[command(flatten)]
+    db: DbFlag,
     /// OpenShift version of the cluster, for operators; any where none is given
-    #[arg(long, global = true, value_name = "VERSION", env = "OCT_OCP", hide_env_values = true, value_parser = ocp)]
+    #[arg(long, global = true, value_name = "VERSION", env = "OCT_OCP", value_parser = ocp)]
     ocp: Option<String>,
     /// Kubernetes version of the cluster, for charts
-    #[arg(long, global = true, value_name = "VERSION", env = "OCT_KUBE", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "VERSION", env = "OCT_KUBE")]
     kube: Option<String>,
     /// Give the verdicts of certsuite's online check on the same data, and say where and why they differ
-    #[arg(long, global = true, env = "OCT_ONLINE_RULES", hide_env_values = true)]
+    #[arg(long, global = true, env = "OCT_ONLINE_RULES")]
     online_rules: bool,
-    /// Public key to trust besides those of this host
-    #[arg(long, global = true, value_name = "FILE", env = "OCT_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,16 +83,16 @@ fn ocp(text: &str) -> Result<String, String> {
 }
 
 /// Asks and answers.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let rows = questions(&args)?;
-    let keyring = context.trust(args.key).load()?;
-    let report = check::check(&args.db, rows, &keyring, context.now(), &*context.progress())?;
+    let keyring = context.keyring(&args.keys)?;
+    let report = check::check(&args.db.db, rows, &keyring, context.now(), &*context.progress())?;
     for warning in &report.warnings {
         context.out.warn(warning);
     }
     let summary = Summary::of(&report, args.online_rules);
-    let text = table::text(&report, &summary, args.online_rules, &context.out);
-    context.out.answer(&document(&report, &summary, args.online_rules), &text);
+    let facts = table::facts(&report, &summary, args.online_rules);
+    context.out.answer(&document(&report, &summary, args.online_rules), &facts);
     Ok(if summary.certified == report.rows.len() { Answer::Yes } else { Answer::No })
 }
 
@@ -101,25 +100,21 @@ fn questions(args: &Args) -> Result<Vec<Row>, Error> {
     let asked = |question| Row { label: String::new(), question: Ok(question), note: None };
     let rows = match (&args.what, &args.from) {
         (Some(_), Some(_)) => {
-            return Err(Error::Usage(
-                "--from takes the questions from a file: leave out image, operator, chart".into(),
-            ));
+            return Err(UsageError::TwoSources.into());
         }
         (None, None) => {
-            return Err(Error::Usage("nothing is asked: name image, operator or chart, or give --from FILE".into()));
+            return Err(UsageError::NothingAsked.into());
         }
         (None, Some(file)) => {
             let cluster = Cluster { ocp: args.ocp.clone(), kube: args.kube.clone() };
             let questions = check::parse(&input(file)?, &cluster);
-            questions
-                .map_err(|error| Error::Usage(format!("`{}`: {}", file.display(), text::with_causes(&error))))?
-                .rows
+            questions.map_err(|cause| UsageError::Questions { path: file.clone(), cause })?.rows
         }
         (Some(What::Image { references }), None) => references
             .iter()
             .map(|text| ImageReference::parse(text).map(|image| asked(Question::Image(image))))
             .collect::<Result<_, _>>()
-            .map_err(|error| Error::Usage(error.to_string()))?,
+            .map_err(UsageError::from)?,
         (Some(What::Operator { csvs }), None) => csvs
             .iter()
             .map(|csv| asked(Question::Operator(OperatorQuestion { csv: csv.clone(), ocp: args.ocp.clone() })))
@@ -142,10 +137,9 @@ fn input(path: &Path) -> Result<String, Error> {
         fs_err::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     }
     if bytes.len() as u64 > limit {
-        let limit = text::size(limit);
-        return Err(Error::Usage(format!("`{}` has more than {limit}, which is no list of questions", path.display())));
+        return Err(UsageError::TooLong { path: path.to_owned(), limit }.into());
     }
-    String::from_utf8(bytes).map_err(|_| Error::Usage(format!("`{}` is not UTF-8 text", path.display())))
+    String::from_utf8(bytes).map_err(|_| UsageError::NotText(path.to_owned()).into())
 }
 
 /// The verdict that counts.
@@ -211,7 +205,7 @@ fn document(report: &CheckReport, summary: &Summary, online: bool) -> serde_json
     let manifest = report.manifest.as_ref();
     json!({
         "schema": "oct.check.v1",
-        "db": report.path.display().to_string(),
+        "db": documents::path(&report.path),
         "kind": if report.is_archive { "archive" } else { "folder" },
         "created": manifest.map(|manifest| manifest.created),
         "key_id": manifest.map(|manifest| &manifest.signer().key_id),

@@ -3,7 +3,7 @@
 use clap_complete::Shell;
 
 use super::context::Context;
-use super::{Answer, Outcome};
+use super::{Answer, Outcome, output};
 
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]
@@ -12,16 +12,16 @@ Examples:
   oct completions bash > /etc/bash_completion.d/oct
   oct completions zsh > ~/.zfunc/_oct
   oct completions fish > ~/.config/fish/completions/oct.fish")]
-pub struct Args {
+pub(super) struct Args {
     /// The shell
     #[arg(value_name = "SHELL", value_enum)]
     shell: Shell,
 }
 
 /// Prints.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(_: &Context, args: Args) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "oct", &mut script);
-    context.out.plain(&String::from_utf8_lossy(&script));
+    output::stdout(&String::from_utf8_lossy(&script));
     Ok(Answer::Yes)
 }

@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
+use super::flags::DB_VARIABLE;
 use super::xdg;
+
+/// The key at the top that names the catalog's folder for every command.
+const DB_KEY: &str = "db";
 
 /// The administrator's file.
 const SYSTEM: &str = "/etc/oct/config.toml";
 
 /// The files, the one that decides last.
-pub fn files() -> Vec<PathBuf> {
+pub(super) fn files() -> Vec<PathBuf> {
     let user = xdg::config().map(|folder| folder.join("config.toml"));
     std::iter::once(PathBuf::from(SYSTEM)).chain(user).collect()
 }
@@ -23,7 +27,7 @@ pub fn files() -> Vec<PathBuf> {
 ///
 /// # Errors
 /// Names the file and the key that is wrong.
-pub fn apply(mut command: Command, files: &[PathBuf]) -> Result<Command, String> {
+pub(super) fn apply(mut command: Command, files: &[PathBuf]) -> Result<Command, String> {
     for file in files {
         let text = match fs_err::read_to_string(file) {
             Ok(text) => text,
@@ -34,6 +38,7 @@ pub fn apply(mut command: Command, files: &[PathBuf]) -> Result<Command, String>
         for (key, value) in table {
             match value {
                 Value::Table(section) => command = in_section(command, file, &key, section)?,
+                value if key == DB_KEY => command = set_db(command, file, &value)?,
                 value => command = set(command, file, &key, &key, value)?,
             }
         }
@@ -49,6 +54,19 @@ fn in_section(command: Command, file: &Path, name: &str, section: Table) -> Resu
         inner = set(inner, file, &key, &format!("{name}.{key}"), value)?;
     }
     Ok(command.mut_subcommand(name, |_| inner))
+}
+
+/// Gives every flag and argument that names the catalog's folder a new default.
+fn set_db(command: Command, file: &Path, value: &Value) -> Result<Command, String> {
+    let Some(folder) = value.as_str().filter(|folder| !folder.is_empty()).map(str::to_owned) else {
+        return Err(format!("`{}`: `{DB_KEY}` must be the path of a folder", file.display()));
+    };
+    Ok(command.mut_subcommands(|inner| {
+        inner.mut_args(|arg| {
+            let is_db = arg.get_env().is_some_and(|variable| variable == DB_VARIABLE);
+            if is_db { arg.default_value(folder.clone()) } else { arg }
+        })
+    }))
 }
 
 /// Gives the flag `key` of `command` a new default.

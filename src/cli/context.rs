@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tracing_subscriber::EnvFilter;
 
-use super::args::{Color, Globals, LogFormat};
+use super::flags::{Color, Globals, KeyArgs, LogFormat};
+use super::logging::{self, Stderr};
 use super::output::Output;
 use super::{progress, wrap, xdg};
 use crate::base::progress::Progress;
-use crate::ops::keys::TrustPlaces;
+use crate::ops::Error;
+use crate::ops::keys::{Keyring, TrustPlaces};
 
 /// Folder of the keys that the administrator trusts.
 const SYSTEM_TRUST: &str = "/etc/oct/trusted.d";
@@ -20,34 +21,28 @@ const SYSTEM_TRUST: &str = "/etc/oct/trusted.d";
 const TABLE_WIDTH: usize = 100;
 
 /// The world as a command sees it.
-pub struct Context {
+pub(super) struct Context {
     /// Printing.
-    pub out: Output,
+    pub(super) out: Output,
     globals: Globals,
     /// `$XDG_CONFIG_HOME/oct`, if the user has a home.
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// `$XDG_CACHE_HOME/oct`, if the user has a home.
-    pub cache: Option<PathBuf>,
+    pub(super) cache: Option<PathBuf>,
 }
 
 impl Context {
     /// Looks at the world, and sets up logging.
-    pub fn new(globals: Globals) -> Self {
-        log(&globals);
-        let color = |terminal: bool| match globals.color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        };
-        let width_out = wrap::width(std::io::stdout());
+    pub(super) fn new(globals: Globals) -> Self {
+        logging::begin(&globals);
+        let width = wrap::width(std::io::stdout());
         let out = Output {
             json: globals.json,
             quiet: globals.quiet,
-            color_out: color(std::io::stdout().is_terminal()),
-            color_err: color(std::io::stderr().is_terminal()),
-            width_out,
-            width_err: wrap::width(std::io::stderr()),
-            width_table: wrap::named().or(width_out).unwrap_or(TABLE_WIDTH),
+            color: color(globals.color, std::io::stdout().is_terminal()),
+            width,
+            table_width: wrap::named().or(width).unwrap_or(TABLE_WIDTH),
+            stderr: stderr(globals.color, globals.log_format),
         };
         Self {
             out,
@@ -59,40 +54,42 @@ impl Context {
     }
 
     /// This host's clock.
-    pub fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 
     /// Where progress goes.
-    pub fn progress(&self) -> Arc<dyn Progress> {
-        progress::listener(self.globals.quiet, self.globals.no_progress)
+    pub(super) fn progress(&self) -> Arc<dyn Progress> {
+        progress::listener(&self.globals, self.out.stderr)
     }
 
-    /// Where trusted keys are looked for.
-    pub fn trust(&self, files: Vec<PathBuf>) -> TrustPlaces {
+    /// The keys that are trusted: those of this host, and those of the flag.
+    pub(super) fn keyring(&self, keys: &KeyArgs) -> Result<Keyring, Error> {
         let folders = [Some(PathBuf::from(SYSTEM_TRUST)), self.trusted_folder()].into_iter().flatten().collect();
-        TrustPlaces { files, folders }
+        TrustPlaces { files: keys.key.clone(), folders }.load()
     }
 
     /// The user's own folder of trusted keys.
-    pub fn trusted_folder(&self) -> Option<PathBuf> {
+    pub(super) fn trusted_folder(&self) -> Option<PathBuf> {
         self.config.as_ref().map(|config| config.join("trusted.d"))
     }
 }
 
-fn log(globals: &Globals) {
-    let level = match (globals.quiet, globals.verbose) {
-        (true, _) => "error",
-        (false, 0) => "oct=warn",
-        (false, 1) => "oct=info",
-        (false, 2) => "oct=debug",
-        (false, _) => "debug",
-    };
-    let filter = EnvFilter::try_from_env("OCT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // Fails only where a subscriber is set already, as in tests.
-    let _ = match globals.log_format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
+/// Whether a terminal takes escape sequences.
+pub(super) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
+}
+
+fn color(wanted: Color, is_terminal: bool) -> bool {
+    match wanted {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => is_terminal && !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+/// Standard error.
+pub(super) fn stderr(wanted: Color, format: LogFormat) -> Stderr {
+    let color = color(wanted, std::io::stderr().is_terminal());
+    Stderr { format, color, width: wrap::width(std::io::stderr()) }
 }

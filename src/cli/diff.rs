@@ -1,19 +1,22 @@
 //! `oct diff`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueHint;
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome};
+use super::facts::Facts;
+use super::flags::KeyArgs;
+use super::{Answer, Outcome, documents};
 use crate::base::text::{count, sanitize};
-use crate::catalog::diff::{Change, Changes};
+use crate::catalog::diff::{Change, Changes, ChartChange, ImageChange, Offer, OperatorChange};
 use crate::ops::diff::{self, Compared};
 
 /// Changes of each kind that a summary shows.
 const SHOWN: usize = 10;
+/// Details of a changed image that a summary shows.
+const SHOWN_DETAILS: usize = 3;
 
 /// Show what differs between two catalogs
 ///
@@ -26,7 +29,7 @@ Examples:
   oct diff catalog-2026112320.tar.zst catalog-2026112420.tar.zst
   oct diff offline-db /media/stick/catalog-2026112420.tar.zst --full
   oct diff old-dump offline-db --json | jq .images.added")]
-pub struct Args {
+pub(super) struct Args {
     /// The catalog to compare with: an archive or a folder
     #[arg(value_name = "OLD", value_hint = ValueHint::AnyPath)]
     old: PathBuf,
@@ -34,16 +37,15 @@ pub struct Args {
     #[arg(value_name = "NEW", value_hint = ValueHint::AnyPath)]
     new: PathBuf,
     /// List every change, not only the first ones; of images at most 10,000
-    #[arg(long, env = "OCT_FULL", hide_env_values = true)]
+    #[arg(long, env = "OCT_FULL")]
     full: bool,
-    /// Public key to trust besides those of this host
-    #[arg(long, value_name = "FILE", env = "OCT_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// Compares.
-pub fn run(context: &Context, args: Args) -> Outcome {
-    let keyring = context.trust(args.key).load()?;
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
+    let keyring = context.keyring(&args.keys)?;
     let all = args.full || context.out.json;
     // A few more than are shown, so that each kind of change has some.
     let details = if all { usize::MAX } else { 100 * SHOWN };
@@ -53,49 +55,19 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     let found = &report.diff;
     let shown = if all { usize::MAX } else { SHOWN };
-    let mut text = String::new();
-    let _ = writeln!(text, "{}  {}", context.out.bold("old"), describe(&report.old));
-    let _ = writeln!(text, "{}  {}\n", context.out.bold("new"), describe(&report.new));
-    section(&mut text, context, "images", &found.images, shown, |image| {
-        let name = image.names.first().map_or_else(|| image.id.clone(), |name| sanitize(name));
-        let more = if image.names.len() > 1 { format!(" and {} more", image.names.len() - 1) } else { String::new() };
-        let mut line = format!("{name}{more} ({})", sanitize(&image.architecture));
-        let details = if all { &image.details[..] } else { &image.details[..image.details.len().min(3)] };
-        for detail in details {
-            let _ = write!(line, "\n        {}", sanitize(detail));
-        }
-        if image.details.len() > details.len() {
-            let _ = write!(line, "\n        … {} more", image.details.len() - details.len());
-        }
-        (image.change, line)
+    let mut facts = Facts::flush();
+    facts.strong_row("old", describe(&report.old)).strong_row("new", describe(&report.new)).gap();
+    section(&mut facts, "images", &found.images, shown, |image| image_lines(image, all));
+    section(&mut facts, "operators", &found.operators, shown, |operator| {
+        (operator.change, vec![operator_line(operator)])
     });
-    section(&mut text, context, "operators", &found.operators, shown, |operator| {
-        let offers = |list: &[crate::catalog::diff::Offer], sign: &str| {
-            list.iter().map(|offer| format!("{sign}{} {}", offer.ocp, offer.channel)).collect::<Vec<_>>()
-        };
-        let offers = match operator.change {
-            Change::Added => offers(&operator.added, ""),
-            Change::Removed => offers(&operator.removed, ""),
-            Change::Changed => [offers(&operator.added, "+"), offers(&operator.removed, "-")].concat(),
-        };
-        let line = format!("{} {} (OCP {})", operator.name, operator.version, offers.join(", "));
-        (operator.change, sanitize(&line))
-    });
-    section(&mut text, context, "charts", &found.charts, shown, |chart| {
-        let mut line = format!("{} {}", chart.name, chart.version);
-        if chart.change == Change::Changed {
-            let or_none = |list: &[String]| list.join(", ");
-            let (old, new) = (or_none(&chart.old_kube_versions), or_none(&chart.new_kube_versions));
-            let _ = write!(line, " (kubeVersion `{old}` -> `{new}`)");
-        }
-        (chart.change, sanitize(&line))
-    });
+    section(&mut facts, "charts", &found.charts, shown, |chart| (chart.change, vec![chart_line(chart)]));
     if found.is_empty() {
-        text.push_str("No difference.\n");
+        facts.text("No difference.");
     }
     let side = |side: &Compared| {
         json!({
-            "path": side.path.display().to_string(),
+            "path": documents::path(&side.path),
             "kind": if side.is_archive { "archive" } else { "folder" },
             "created": side.created,
         })
@@ -110,32 +82,64 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         "charts": found.charts,
         "warnings": report.warnings,
     });
-    context.out.answer(&document, &text);
+    context.out.answer(&document, &facts);
     Ok(if found.is_empty() { Answer::Yes } else { Answer::No })
 }
 
 fn describe(side: &Compared) -> String {
     let created = side.created.map(|created| format!(" ({created})")).unwrap_or_default();
-    format!("{}{created}", side.path.display())
+    format!("{}{created}", documents::path(&side.path))
 }
 
-/// The numbers of one kind, then the first changes of each sort.
+/// An image by name, with what changed.
+fn image_lines(image: &ImageChange, all: bool) -> (Change, Vec<String>) {
+    let name = image.names.first().map_or_else(|| image.id.clone(), |name| sanitize(name));
+    let more = if image.names.len() > 1 { format!(" and {} more", image.names.len() - 1) } else { String::new() };
+    let shown = if all { image.details.len() } else { image.details.len().min(SHOWN_DETAILS) };
+    let mut lines = vec![format!("{name}{more} ({})", sanitize(&image.architecture))];
+    lines.extend(image.details[..shown].iter().map(|detail| sanitize(detail)));
+    if image.details.len() > shown {
+        lines.push(format!("… {} more", image.details.len() - shown));
+    }
+    (image.change, lines)
+}
+
+fn operator_line(operator: &OperatorChange) -> String {
+    let offers = |list: &[Offer], sign: &str| {
+        list.iter().map(|offer| format!("{sign}{} {}", offer.ocp, offer.channel)).collect::<Vec<_>>()
+    };
+    let offers = match operator.change {
+        Change::Added => offers(&operator.added, ""),
+        Change::Removed => offers(&operator.removed, ""),
+        Change::Changed => [offers(&operator.added, "+"), offers(&operator.removed, "-")].concat(),
+    };
+    sanitize(&format!("{} {} (OCP {})", operator.name, operator.version, offers.join(", ")))
+}
+
+fn chart_line(chart: &ChartChange) -> String {
+    let mut line = format!("{} {}", chart.name, chart.version);
+    if chart.change == Change::Changed {
+        let (old, new) = (chart.old_kube_versions.join(", "), chart.new_kube_versions.join(", "));
+        line.push_str(&format!(" (kubeVersion `{old}` -> `{new}`)"));
+    }
+    sanitize(&line)
+}
+
+/// The numbers of one kind, then the first changes of each sort, each with the lines below it.
 fn section<T>(
-    text: &mut String,
-    context: &Context,
+    facts: &mut Facts,
     kind: &str,
     changes: &Changes<T>,
     shown: usize,
-    describe: impl Fn(&T) -> (Change, String),
+    describe: impl Fn(&T) -> (Change, Vec<String>),
 ) {
     let Changes { added, removed, changed, list } = changes;
     let (added, removed, changed) = (count(*added), count(*removed), count(*changed));
-    let heading = context.out.bold(&format!("{kind:<10}"));
-    let _ = writeln!(text, "{heading}  {added} added, {removed} removed, {changed} changed");
+    facts.strong_row(kind, format!("{added} added, {removed} removed, {changed} changed"));
     let mut listed = [0usize; 3];
     let mut left = [changes.added, changes.removed, changes.changed];
     for change in list {
-        let (change, line) = describe(change);
+        let (change, lines) = describe(change);
         let (place, sign) = match change {
             Change::Added => (0, '+'),
             Change::Removed => (1, '-'),
@@ -144,12 +148,14 @@ fn section<T>(
         if listed[place] < shown {
             listed[place] += 1;
             left[place] = left[place].saturating_sub(1);
-            let _ = writeln!(text, "    {sign} {line}");
+            let mut lines = lines.iter();
+            lines.next().into_iter().for_each(|line| _ = facts.item(4, format!("{sign} {line}")));
+            lines.for_each(|line| _ = facts.item(8, line));
         }
     }
     if left.iter().sum::<u64>() > 0 {
         let hint = if shown == usize::MAX { "" } else { "; --full lists them" };
-        let _ = writeln!(text, "    … {} more{hint}", count(left.iter().sum()));
+        facts.item(4, format!("… {} more{hint}", count(left.iter().sum())));
     }
-    text.push('\n');
+    facts.gap();
 }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::ValueHint;
-use clap::builder::FalseyValueParser;
 use serde_json::json;
 
 use super::context::Context;
-use super::fetch::{FetchArgs, until_signal};
-use super::{Answer, Outcome};
-use crate::base::text::count;
+use super::facts::Facts;
+use super::fetch::FetchArgs;
+use super::runtime::until_signal;
+use super::{Answer, Outcome, documents};
 use crate::ops::dump::{self, Dumped};
 use crate::ops::import::{ImportOptions, Outcome as Imported};
 
@@ -24,25 +24,25 @@ Examples:
   podman run --rm -v ./offline-db:/tmp/dump:z -e OCT_DUMP_ONLY=true IMAGE
   podman run --rm -v ./offline-db:/tmp/dump:z -e OCT_FORCE_REGENERATE_DB=true IMAGE
   oct dump --target offline-db         the same without a container")]
-pub struct Args {
+pub(super) struct Args {
     /// The folder that gets `data`
-    #[arg(long, value_name = "DIR", default_value = "/tmp/dump", env = "OCT_DUMP_TARGET", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = "/tmp/dump", env = "OCT_DUMP_TARGET", value_hint = ValueHint::DirPath)]
     target: PathBuf,
     /// Where the image keeps its bundle and the public key that vouches for it
-    #[arg(long, value_name = "DIR", default_value = "/usr/share/oct/bundle", env = "OCT_DUMP_BUNDLE", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = "/usr/share/oct/bundle", env = "OCT_DUMP_BUNDLE", value_hint = ValueHint::DirPath)]
     bundle: PathBuf,
     /// Install the image's own bundle; do not fetch
-    #[arg(long, env = "OCT_DUMP_ONLY", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "OCT_DUMP_ONLY")]
     dump_only: bool,
     /// Replace what is there, whatever it is
-    #[arg(long, env = "OCT_FORCE_REGENERATE_DB", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "OCT_FORCE_REGENERATE_DB")]
     force_regenerate_db: bool,
     #[command(flatten)]
     fetch: FetchArgs,
 }
 
 /// Dumps.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let target = args.target;
     let options = ImportOptions {
         to: target.clone(),
@@ -65,14 +65,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let report = match dumped {
         Dumped::Imported(report) => report,
         Dumped::Kept(reason) => {
-            let text = format!(
-                "{} {}: {reason}\nOCT_FORCE_REGENERATE_DB=true replaces it.",
-                context.out.bold("Kept"),
-                target.display()
-            );
-            let document = json!({ "schema": "oct.dump.v1", "outcome": "kept", "target": target.display().to_string(),
+            let mut facts = Facts::new("Kept", format!("{}: {reason}", documents::path(&target)));
+            facts.text("OCT_FORCE_REGENERATE_DB=true replaces it.");
+            let document = json!({ "schema": "oct.dump.v1", "outcome": "kept", "target": documents::path(&target),
                 "created": null, "counts": null, "content": null, "warnings": [] });
-            context.out.answer(&document, &text);
+            context.out.answer(&document, &facts);
             return Ok(Answer::Yes);
         }
     };
@@ -82,24 +79,17 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         Imported::AlreadyInstalled => ("unchanged", "Already there, and intact:"),
         Imported::Installed(_) | Imported::WouldInstall => ("dumped", "Dumped into"),
     };
-    let text = format!(
-        "{} {}\n  created     {}\n  containers  {} images\n  operators   {}\n  charts      {} versions",
-        context.out.bold(headline),
-        target.join("data").display(),
-        manifest.created,
-        count(manifest.counts.containers),
-        count(manifest.counts.operators),
-        count(manifest.counts.charts),
-    );
+    let mut facts = Facts::new(headline, documents::path(&target.join("data")));
+    facts.created(manifest.created, options.now).counts(manifest.counts);
     let document = json!({
         "schema": "oct.dump.v1",
         "outcome": outcome,
-        "target": target.display().to_string(),
+        "target": documents::path(&target),
         "created": manifest.created,
         "counts": manifest.counts,
         "content": manifest.content,
         "warnings": report.warnings,
     });
-    context.out.answer(&document, &text);
+    context.out.answer(&document, &facts);
     Ok(Answer::Yes)
 }

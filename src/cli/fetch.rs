@@ -1,10 +1,9 @@
-//! The flags of every command that fetches, and running it until a signal comes.
+//! The flags of every command that fetches.
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueHint;
+use clap::{Args as _, ValueHint};
 use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
@@ -14,14 +13,13 @@ use crate::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
 
 /// What to fetch, and how.
 #[derive(Debug, clap::Args)]
-pub struct FetchArgs {
+pub(super) struct FetchArgs {
     /// Base URL of the catalog's API
     #[arg(
         long,
         value_name = "URL",
         default_value = "https://catalog.redhat.com/api/containers/v1",
         env = "OCT_CATALOG_URL",
-        hide_env_values = true,
         value_parser = values::url
     )]
     catalog_url: reqwest::Url,
@@ -31,15 +29,14 @@ pub struct FetchArgs {
         value_name = "URL",
         default_value = "https://charts.openshift.io/index.yaml",
         env = "OCT_CHARTS_URL",
-        hide_env_values = true,
         value_parser = values::url
     )]
     charts_url: reqwest::Url,
     /// Requests at once
-    #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_JOBS", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_JOBS", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
     /// Documents to ask for at once; the server may allow fewer
-    #[arg(long, value_name = "N", default_value_t = 500, env = "OCT_PAGE_SIZE", hide_env_values = true, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 500, env = "OCT_PAGE_SIZE", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     page_size: u32,
     /// Organizations whose operators are taken
     #[arg(
@@ -48,48 +45,38 @@ pub struct FetchArgs {
         value_delimiter = ',',
         default_value = "certified-operators,redhat-operators",
         env = "OCT_OPERATORS",
-        hide_env_values = true,
         value_parser = values::organization
     )]
     operators: Vec<String>,
     /// Take Red Hat's own images too: one more collection to fetch and to carry, as large as the catalog has it
-    #[arg(long, env = "OCT_REDHAT_IMAGES", hide_env_values = true)]
+    #[arg(long, env = "OCT_REDHAT_IMAGES")]
     redhat_images: bool,
     /// Only containers entered since then; the bundle is marked as partial
-    #[arg(long, value_name = "WHEN", env = "OCT_SINCE", hide_env_values = true, value_parser = values::instant)]
+    #[arg(long, value_name = "WHEN", env = "OCT_SINCE", value_parser = values::instant)]
     since: Option<Timestamp>,
     /// Begin anew, whatever an interrupted run left
-    #[arg(long, env = "OCT_FRESH", hide_env_values = true)]
+    #[arg(long, env = "OCT_FRESH")]
     fresh: bool,
     /// PEM file of a certificate authority to trust besides those of the system
-    #[arg(long, value_name = "FILE", env = "OCT_CA_CERT", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "OCT_CA_CERT", value_hint = ValueHint::FilePath)]
     ca_cert: Vec<PathBuf>,
     /// How often a request is tried before the run fails
-    #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_TRIES", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_TRIES", value_parser = clap::value_parser!(u32).range(1..=100))]
     tries: u32,
     /// How long nothing may come from the server until a request counts as failed
-    #[arg(long, value_name = "DURATION", default_value = "75s", env = "OCT_STALL_TIMEOUT", hide_env_values = true, value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "75s", env = "OCT_STALL_TIMEOUT", value_parser = values::duration)]
     stall_timeout: SignedDuration,
 }
 
 impl FetchArgs {
     /// The flags, by their names in clap.
-    pub const NAMES: [&'static str; 11] = [
-        "catalog_url",
-        "charts_url",
-        "jobs",
-        "page_size",
-        "operators",
-        "redhat_images",
-        "since",
-        "fresh",
-        "ca_cert",
-        "tries",
-        "stall_timeout",
-    ];
+    pub(super) fn names() -> Vec<String> {
+        let command = Self::augment_args(clap::Command::new("fetch"));
+        command.get_arguments().map(|arg| arg.get_id().to_string()).collect()
+    }
 
     /// The flags as the fetch wants them.
-    pub fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
+    pub(super) fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
         let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
         let plan = Plan {
             catalog_url: self.catalog_url,
@@ -111,21 +98,4 @@ fn unique(mut names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
-}
-
-/// Runs `work` until it is done or a signal ends it.
-pub fn until_signal<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            done = work => done,
-            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-            _ = terminate.recv() => Err(Error::Interrupted),
-        }
-    });
-    // What still computes must not hold up the end.
-    runtime.shutdown_background();
-    result
 }

@@ -1,6 +1,5 @@
 //! `oct import`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -9,8 +8,9 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome, values};
-use crate::base::text::{age, count, size};
+use super::facts::Facts;
+use super::flags::{DB_VARIABLE, DEFAULT_DB, KeyArgs};
+use super::{Answer, Outcome, documents, values};
 use crate::ops::import::{self, ImportOptions, Outcome as Imported};
 
 /// Verify an archive and install the folder that certsuite reads
@@ -23,34 +23,33 @@ Examples:
   oct import /media/stick/catalog-2026112420.tar.zst
   oct import /media/stick --to /opt/tnf/offline-db    the newest valid archive on the stick
   oct import catalog-2026112420.tar.zst --dry-run")]
-pub struct Args {
+pub(super) struct Args {
     /// The archive, or a folder with archives, of which the newest valid one is taken
     #[arg(value_name = "ARCHIVE|DIR", value_hint = ValueHint::AnyPath)]
     source: PathBuf,
     /// The folder to give to certsuite as `--offline-db`
-    #[arg(long, value_name = "DIR", default_value = "offline-db", env = "OCT_TO", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DB, env = DB_VARIABLE, value_hint = ValueHint::DirPath)]
     to: PathBuf,
-    /// Public key to trust besides those of this host
-    #[arg(long, value_name = "FILE", env = "OCT_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// Let an older or a partial bundle replace what is installed
-    #[arg(long, env = "OCT_ALLOW_DOWNGRADE", hide_env_values = true)]
+    #[arg(long, env = "OCT_ALLOW_DOWNGRADE")]
     allow_downgrade: bool,
     /// Refuse bundles older than this, such as 30d
-    #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", hide_env_values = true, value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", value_parser = values::duration)]
     max_age: Option<SignedDuration>,
     /// Check everything and write nothing
-    #[arg(long, env = "OCT_DRY_RUN", hide_env_values = true)]
+    #[arg(long, env = "OCT_DRY_RUN")]
     dry_run: bool,
     /// How many replaced catalogs to keep for `oct rollback`
-    #[arg(long, value_name = "N", default_value_t = 1, env = "OCT_KEEP", hide_env_values = true)]
+    #[arg(long, value_name = "N", default_value_t = 1, env = "OCT_KEEP")]
     keep: usize,
 }
 
 /// Imports.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let began = Instant::now();
-    let keyring = context.trust(args.key).load()?;
+    let keyring = context.keyring(&args.keys)?;
     let options = ImportOptions {
         to: args.to,
         allow_downgrade: args.allow_downgrade,
@@ -62,48 +61,37 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let report = import::import(&args.source, &options, &keyring, &*context.progress())?;
     context.out.warn_all(&report.recovered, &report.warnings);
     let manifest = &report.manifest;
-    let counts = manifest.counts;
     let (word, headline, previous) = match &report.outcome {
         Imported::Installed(done) => ("installed", "Installed", done.entry.previous.clone()),
         Imported::AlreadyInstalled => ("already-installed", "Already installed, and intact:", None),
         Imported::WouldInstall => ("would-install", "Checked, would install", None),
     };
-    let to = options.to.display();
-    let mut text = String::new();
-    let _ = writeln!(text, "{} {} in {to}", context.out.bold(headline), report.archive.display());
-    let _ = writeln!(
-        text,
-        "  created     {} ({} ago)",
-        manifest.created,
-        age((options.now.duration_since(manifest.created)).as_secs())
-    );
-    let _ = writeln!(text, "  signed by   {} ({})", manifest.signer().key_id, manifest.signer().origin);
-    let _ = writeln!(text, "  containers  {} images under {} digests", count(counts.containers), count(counts.digests));
-    let _ = writeln!(text, "  operators   {}", count(counts.operators));
-    let _ = writeln!(text, "  charts      {} versions", count(counts.charts));
-    let _ = writeln!(text, "  size        {}, {} unpacked", size(report.size), size(manifest.unpacked_size()));
-    let _ = writeln!(text, "  time        {:.1} s", began.elapsed().as_secs_f64());
+    let to = documents::path(&options.to);
+    let mut facts = Facts::new(headline, format!("{} in {to}", documents::path(&report.archive)));
+    facts.created(manifest.created, options.now).signer(manifest.signer()).counts(manifest.counts);
+    facts.size(Some(report.size), manifest.unpacked_size());
+    facts.row("time", format!("{:.1} s", began.elapsed().as_secs_f64()));
     if let Some(previous) = &previous {
-        let _ = writeln!(text, "  previous    kept as .oct/previous/{previous}");
+        facts.row("previous", format!("kept as .oct/previous/{previous}"));
     }
     if let Imported::Installed(_) = report.outcome {
-        let _ = writeln!(text, "\nRun certsuite with `--offline-db {to}`.");
+        facts.gap().text(format!("Run certsuite with `--offline-db {to}`."));
     }
     let document = json!({
         "schema": "oct.import.v1",
         "outcome": word,
-        "archive": report.archive.display().to_string(),
-        "to": to.to_string(),
+        "archive": documents::path(&report.archive),
+        "to": to,
         "created": manifest.created,
         "partial": manifest.partial,
-        "counts": counts,
+        "counts": manifest.counts,
         "content": manifest.content,
         "key_id": manifest.signer().key_id,
         "previous": previous,
-        "recovered": report.recovered.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "recovered": documents::texts(&report.recovered),
         "warnings": report.warnings,
         "seconds": began.elapsed().as_secs_f64(),
     });
-    context.out.summary(&document, &text);
+    context.out.answer(&document, &facts);
     Ok(Answer::Yes)
 }

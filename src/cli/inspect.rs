@@ -1,14 +1,15 @@
 //! `oct inspect`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueHint;
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome};
-use crate::base::text::{age, count, sanitize, size};
+use super::facts::Facts;
+use super::flags::KeyArgs;
+use super::{Answer, Outcome, documents};
+use crate::base::text::{count, sanitize};
 use crate::ops::inspect::{self, Trust};
 
 /// Show what a bundle holds, how old it is, from where, and who signed it
@@ -20,64 +21,42 @@ use crate::ops::inspect::{self, Trust};
 Examples:
   oct inspect catalog-2026112420.tar.zst
   oct inspect offline-db --files")]
-pub struct Args {
+pub(super) struct Args {
     /// An archive, or the folder of an installed catalog
     #[arg(value_name = "ARCHIVE|DB-DIR", value_hint = ValueHint::AnyPath)]
     path: PathBuf,
     /// List every file with its size and SHA-256
-    #[arg(long, env = "OCT_FILES", hide_env_values = true)]
+    #[arg(long, env = "OCT_FILES")]
     files: bool,
-    /// Public key to trust besides those of this host
-    #[arg(long, value_name = "FILE", env = "OCT_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// Inspects.
-pub fn run(context: &Context, args: Args) -> Outcome {
-    let keyring = context.trust(args.key).load()?;
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
+    let keyring = context.keyring(&args.keys)?;
     let now = context.now();
     let found = inspect::inspect(&args.path, &keyring, now)?;
     let manifest = &found.manifest;
-    let counts = manifest.counts;
-    let mut text = String::new();
-    let _ = writeln!(text, "{}", context.out.bold(&found.path.display().to_string()));
-    let _ = writeln!(
-        text,
-        "  created     {} ({} ago)",
-        manifest.created,
-        age(now.duration_since(manifest.created).as_secs())
-    );
-    let _ = writeln!(text, "  made by     {}", sanitize(&manifest.tool));
-    let _ = writeln!(text, "  signed by   {}", found.key_ids.join(", "));
-    let _ = match &found.trust {
-        Trust::Verified { key_id, origin } => writeln!(text, "  trust       {key_id} is trusted ({origin})"),
-        Trust::Untrusted => writeln!(text, "  trust       none of these keys is trusted here: nothing below is proved"),
+    let mut facts = Facts::new(documents::path(&found.path), "");
+    facts.created(manifest.created, now).row("made by", sanitize(&manifest.tool));
+    facts.row("signed by", found.key_ids.join(", "));
+    match &found.trust {
+        Trust::Verified { key_id, origin } => facts.row("trust", format!("{key_id} is trusted ({origin})")),
+        Trust::Untrusted => facts.row("trust", "none of these keys is trusted here: nothing below is proved"),
     };
-    if let Some(partial) = &manifest.partial {
-        let _ = writeln!(text, "  partial     only containers since {}", partial.since);
-    }
-    let _ = writeln!(text, "  containers  {} images under {} digests", count(counts.containers), count(counts.digests));
-    let _ = writeln!(text, "  operators   {}", count(counts.operators));
-    let _ = writeln!(text, "  charts      {} versions", count(counts.charts));
-    let unpacked = size(manifest.unpacked_size());
-    let _ = match found.size {
-        Some(bytes) => writeln!(text, "  size        {}, {unpacked} unpacked", size(bytes)),
-        None => writeln!(text, "  size        {unpacked}"),
-    };
-    let _ = writeln!(text, "  content     {}", manifest.content);
+    facts.partial(manifest.partial.as_ref()).counts(manifest.counts);
+    facts.size(found.size, manifest.unpacked_size()).row("content", manifest.content.to_string());
     for source in &manifest.sources {
-        let (name, url) = (sanitize(&source.name), sanitize(&source.url));
         let total = source.total.map_or_else(|| "not told".into(), count);
-        let _ = writeln!(
-            text,
-            "  source      {name}: {} documents, server's total {total}\n              {url}",
-            count(source.documents)
-        );
+        let documents = count(source.documents);
+        facts.row("source", format!("{}: {documents} documents, server's total {total}", sanitize(&source.name)));
+        facts.below(sanitize(&source.url));
     }
     if args.files {
-        text.push('\n');
+        facts.gap();
         for file in &manifest.files {
-            let _ = writeln!(text, "{}  {:>11}  {}", file.sha256, file.size, file.path);
+            facts.cells(vec![file.sha256.to_string(), file.size.to_string(), file.path.to_string()]);
         }
     }
     let trust = match &found.trust {
@@ -92,12 +71,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     let document = json!({
         "schema": "oct.inspect.v1",
-        "path": found.path.display().to_string(),
+        "path": documents::path(&found.path),
         "size": found.size,
         "key_ids": found.key_ids,
         "trust": trust,
         "manifest": shown,
     });
-    context.out.answer(&document, &text);
+    context.out.data(&document, &facts);
     Ok(Answer::Yes)
 }

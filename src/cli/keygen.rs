@@ -1,15 +1,14 @@
-//! `oct keygen`, and opening secret keys.
+//! `oct keygen`.
 
-use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueHint;
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome};
-use crate::ops::Error;
-use crate::ops::keys::{KeyPair, Password, SigningKey, TrustError};
+use super::facts::Facts;
+use super::{Answer, Outcome, documents, keys};
+use crate::ops::keys::KeyPair;
 
 /// Make a pair of keys to sign bundles with
 ///
@@ -20,107 +19,37 @@ use crate::ops::keys::{KeyPair, Password, SigningKey, TrustError};
 Examples:
   oct keygen                            asks for a password
   oct keygen --no-password --out keys   for a service that signs by itself")]
-pub struct Args {
+pub(super) struct Args {
     /// Folder for the two files
-    #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", hide_env_values = true, value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
     out: PathBuf,
     /// Leave the secret key unencrypted
-    #[arg(long, env = "OCT_NO_PASSWORD", hide_env_values = true)]
+    #[arg(long, env = "OCT_NO_PASSWORD")]
     no_password: bool,
     /// What the files say of themselves
-    #[arg(long, value_name = "TEXT", default_value = "offline catalog", env = "OCT_COMMENT", hide_env_values = true)]
+    #[arg(long, value_name = "TEXT", default_value = "offline catalog", env = "OCT_COMMENT")]
     comment: String,
 }
 
 /// Makes the keys.
-pub fn run(context: &Context, args: Args) -> Outcome {
-    let password = if args.no_password { None } else { Some(new_password()?) };
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
+    let password = if args.no_password { None } else { Some(keys::new_password()?) };
     let pair = KeyPair::generate(password, &args.comment)?;
     let (secret, public) = pair.write(&args.out)?;
     let id = pair.public().id;
-    let text = format!(
-        "{} {id}\n  fingerprint {}\n  secret key  {}  keep it on this host\n  public key  {}  take it to every bastion: oct trust add {}\n\
-         \nCompare the fingerprint with the bastion's keeper by phone.",
-        context.out.bold("Key id"),
-        pair.public().fingerprint,
-        secret.display(),
-        public.display(),
-        public.file_name().unwrap_or_default().to_string_lossy(),
-    );
+    let mut facts = Facts::new("Key id", id.to_string());
+    facts.row("fingerprint", &pair.public().fingerprint);
+    facts.row("secret key", documents::path(&secret)).below("keep it on this host");
+    let name = public.file_name().unwrap_or_default().to_string_lossy();
+    facts.row("public key", documents::path(&public)).below(format!("take it to every bastion: oct trust add {name}"));
+    facts.gap().text("Compare the fingerprint with the bastion's keeper by phone.");
     let document = json!({
         "schema": "oct.keygen.v1",
         "key_id": id.to_string(),
         "fingerprint": pair.public().fingerprint,
-        "secret_key": secret.display().to_string(),
-        "public_key": public.display().to_string(),
+        "secret_key": documents::path(&secret),
+        "public_key": documents::path(&public),
     });
-    context.out.answer(&document, &text);
+    context.out.answer(&document, &facts);
     Ok(Answer::Yes)
-}
-
-/// Opens the secret keys in `files`, or the one in its usual place.
-pub fn open_secret_keys(context: &Context, files: &[PathBuf]) -> Result<Vec<SigningKey>, Error> {
-    if !files.is_empty() {
-        return files.iter().map(|file| open(file)).collect();
-    }
-    if let Some(file) = credential("oct.key") {
-        return Ok(vec![SigningKey::open_credential(&file, || password_of(&file))?]);
-    }
-    let places = [Some(PathBuf::from("oct.key")), context.config.as_ref().map(|config| config.join("oct.key"))];
-    match places.into_iter().flatten().find(|place| place.exists()) {
-        Some(file) => Ok(vec![open(&file)?]),
-        None => Err(TrustError::NoSecretKey.into()),
-    }
-}
-
-fn open(file: &Path) -> Result<SigningKey, Error> {
-    Ok(SigningKey::open(file, || password_of(file))?)
-}
-
-/// A systemd credential, see `systemd.exec(5)`, "Credentials".
-fn credential(name: &str) -> Option<PathBuf> {
-    let path = Path::new(&std::env::var_os("CREDENTIALS_DIRECTORY")?).join(name);
-    path.exists().then_some(path)
-}
-
-/// The password of a secret key: from a file, a credential, or a prompt. Never from an argument.
-fn password_of(key: &Path) -> Result<Option<Password>, TrustError> {
-    let file = std::env::var_os("OCT_KEY_PASSWORD_FILE").map(PathBuf::from).or_else(|| credential("oct.password"));
-    if let Some(file) = file {
-        return Ok(Some(read_password(&file)?));
-    }
-    if !std::io::stdin().is_terminal() {
-        return Ok(None);
-    }
-    let password = rpassword::prompt_password(format!("Password of {}: ", key.display()))?;
-    Ok(Some(Password(password)))
-}
-
-fn read_password(file: &Path) -> Result<Password, TrustError> {
-    let text = fs_err::read_to_string(file)?;
-    Ok(Password(text.lines().next().unwrap_or_default().to_owned()))
-}
-
-/// A password for a new key, from a file or asked twice.
-fn new_password() -> Result<Password, Error> {
-    let password = match std::env::var_os("OCT_KEY_PASSWORD_FILE") {
-        Some(file) => read_password(Path::new(&file))?,
-        None => ask_twice()?,
-    };
-    if password.0.is_empty() {
-        return Err(Error::Usage("an empty password; for none, say --no-password".into()));
-    }
-    Ok(password)
-}
-
-fn ask_twice() -> Result<Password, Error> {
-    if !std::io::stdin().is_terminal() {
-        return Err(TrustError::PasswordNeeded { origin: "oct.key".into() }.into());
-    }
-    let first = rpassword::prompt_password("Password for the new key: ")?;
-    let second = rpassword::prompt_password("The same once more: ")?;
-    if first != second {
-        return Err(Error::Usage("the two passwords differ".into()));
-    }
-    Ok(Password(first))
 }

@@ -7,6 +7,7 @@ use fs_err as fs;
 use serde_json::json;
 
 use super::context::Context;
+use super::facts::Facts;
 use super::{Answer, Outcome};
 
 /// Write the man pages into a folder
@@ -15,14 +16,14 @@ use super::{Answer, Outcome};
 Examples:
   oct man /usr/local/share/man/man1
   oct man . && man ./oct-bundle.1")]
-pub struct Args {
+pub(super) struct Args {
     /// The folder
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
 }
 
 /// Writes.
-pub fn run(context: &Context, args: Args) -> Outcome {
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
     fs::create_dir_all(&args.dir)?;
     let mut command = super::command().disable_help_subcommand(true);
     command.build();
@@ -39,6 +40,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         written.push(path.display().to_string());
     }
     written.sort();
-    context.out.answer(&json!({ "schema": "oct.man.v1", "files": written }), &written.join("\n"));
+    let mut facts = Facts::bare();
+    written.iter().for_each(|path| _ = facts.item(0, path));
+    context.out.answer(&json!({ "schema": "oct.man.v1", "files": written }), &facts);
     Ok(Answer::Yes)
 }

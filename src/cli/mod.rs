@@ -1,24 +1,30 @@
 //! The command line: arguments, printing, exit codes. The only layer that reads the environment and the clock, and the
 //! only one that prints.
 
-mod args;
 mod bundle;
 mod check;
 mod completions;
 mod config;
 mod context;
 mod diff;
+mod documents;
 mod dump;
+mod facts;
 mod fetch;
+mod flags;
 mod import;
 mod inspect;
 mod keygen;
+mod keys;
+mod logging;
 mod man;
 mod output;
 mod progress;
 mod rollback;
+mod runtime;
 mod status;
 mod trust;
+mod usage;
 mod values;
 mod verify;
 mod wrap;
@@ -31,15 +37,15 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::failure::{Class, Classified as _};
 use crate::ops::Error;
-use args::Globals;
 use context::Context;
+use flags::Globals;
 
 /// Carry Red Hat's certified-artifact catalog across an air gap.
 ///
 /// On a connected host, `oct bundle` fetches the catalog into one signed file. Somebody carries it. On the bastion,
 /// `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
 #[derive(Debug, Parser)]
-#[command(name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "oct", bin_name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -90,19 +96,21 @@ enum Answer {
 /// The definition of the command line: help, completions and man pages are all made from it.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    flags::complete(Cli::command())
 }
 
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = parse().unwrap_or_else(|error| {
-        // Whoever asks for documents gets one for this as well; help and version are what was asked for.
-        if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-            output::usage_document(&error.to_string());
+    let cli = match parse() {
+        Ok(cli) => cli,
+        // Help and version.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            usage::tell(&error);
+            return ExitCode::from(Class::Usage.exit_code());
         }
-        error.exit()
-    });
+    };
     let context = Context::new(cli.globals);
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),
@@ -119,8 +127,8 @@ pub fn main() -> ExitCode {
         Command::Keygen(args) => keygen::run(&context, args),
         Command::Trust(args) => trust::run(&context, args),
     };
+    let result = result.and_then(|answer| output::lost().map_or(Ok(answer), |cause| Err(Error::Stdout(cause))));
     match result {
-        Ok(_) if output::is_lost() => ExitCode::from(Class::Host.exit_code()),
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
@@ -141,7 +149,10 @@ fn parse() -> Result<Cli, clap::Error> {
             _ => return Err(command().error(ErrorKind::InvalidValue, message)),
         },
     };
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        Err(error) => return Err(usage::blame_variable(&mut command, error)),
+    };
     if let Some(message) = matches.subcommand_matches("bundle").and_then(bundle::conflict) {
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }

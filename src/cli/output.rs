@@ -1,136 +1,104 @@
 //! Printing: answers to stdout, everything else to stderr.
 
+use std::fmt::Display;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::wrap::fit;
-use crate::base::failure::{Class, Classified};
+use super::documents;
+use super::facts::Facts;
+use super::logging::{Kind, Stderr};
+use crate::base::failure::Classified as _;
 use crate::base::text;
 use crate::ops::Error;
 
-/// Whether an answer, or a part of it, could not be written.
-static LOST: AtomicBool = AtomicBool::new(false);
+/// Why an answer, or a part of it, could not be written.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Whether an answer was lost on its way to standard output.
-pub fn is_lost() -> bool {
-    LOST.load(Ordering::Relaxed)
+/// Why an answer was lost on its way to standard output, where one was.
+pub(super) fn lost() -> Option<io::Error> {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// Prints the document of a command line that was not understood, before anything else is known of it.
-pub fn usage_document(message: &str) {
-    let message = text::sanitize_long(message.trim_start_matches("error: "));
-    let _ = writeln!(io::stdout().lock(), "{:#}", error_document(Class::Usage, &message, None));
+/// Prints a document.
+pub(super) fn document(document: &impl Serialize) {
+    // Documents are made of strings, numbers and lists.
+    stdout(&serde_json::to_string_pretty(document).unwrap_or_default());
 }
 
-fn error_document(class: Class, message: &str, hint: Option<&str>) -> serde_json::Value {
-    json!({
-        "schema": "oct.error.v1",
-        "error": { "class": class.name(), "exit": class.exit_code(), "message": message, "hint": hint },
-    })
-}
-
-/// `text` with nothing that could steer a terminal but line ends and the two codes of [`Output::bold`].
-fn harmless(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    for (position, c) in text.char_indices() {
-        let bold = || ["\u{1b}[1m", "\u{1b}[0m"].iter().any(|code| text[position..].starts_with(code));
-        kept.push(if c.is_control() && c != '\n' && !(c == '\u{1b}' && bold()) { '\u{fffd}' } else { c });
+/// Prints text. A reader that has gone away, as `| head` does, is no failure; a full disk is one, which [`lost`] tells.
+pub(super) fn stdout(text: &str) {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        *LOST.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
-    kept
 }
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(super) struct Output {
     /// Answers are JSON.
-    pub json: bool,
-    /// Only errors and what was asked for.
-    pub quiet: bool,
+    pub(super) json: bool,
+    /// Only errors and data that were asked for.
+    pub(super) quiet: bool,
     /// Colours on stdout.
-    pub color_out: bool,
-    /// Colours on stderr.
-    pub color_err: bool,
+    pub(super) color: bool,
     /// Columns of the terminal that stdout is.
-    pub width_out: Option<usize>,
-    /// Columns of the terminal that stderr is.
-    pub width_err: Option<usize>,
-    /// Columns of tables, be stdout a terminal or not.
-    pub width_table: usize,
+    pub(super) width: Option<usize>,
+    /// Columns of tables, whether stdout is a terminal or not.
+    pub(super) table_width: usize,
+    /// Everything that is no answer.
+    pub(super) stderr: Stderr,
 }
 
 impl Output {
-    /// Prints the answer: `document` as JSON, or `text`, which may have several lines.
-    pub fn answer(&self, document: &impl Serialize, text: &str) {
+    /// Prints data that were asked for, `--quiet` or not: `document` as JSON, or `facts`.
+    pub(super) fn data(&self, document: &impl Serialize, facts: &Facts) {
         if self.json {
-            // Documents are made of strings, numbers and lists.
-            let document = serde_json::to_string_pretty(document).unwrap_or_default();
-            self.stdout(&document);
+            self::document(document);
         } else {
-            self.stdout(&fit(&harmless(text), self.width_out));
+            let width = if facts.is_table() { Some(self.table_width) } else { self.width };
+            stdout(&facts.render(width, self.color));
         }
     }
 
-    /// Prints what was done, unless nothing but what was asked for is wanted: `document` as JSON, or `text`.
-    pub fn summary(&self, document: &impl Serialize, text: &str) {
+    /// Prints what was done or found, which the exit code says as well; nothing with `--quiet`.
+    pub(super) fn answer(&self, document: &impl Serialize, facts: &Facts) {
         if self.json || !self.quiet {
-            self.answer(document, text);
+            self.data(document, facts);
         }
-    }
-
-    /// Prints text that is no document, `--json` or not.
-    pub fn plain(&self, text: &str) {
-        self.stdout(text);
-    }
-
-    /// Prints a heading in bold.
-    pub fn bold(&self, heading: &str) -> String {
-        if self.color_out { format!("\u{1b}[1m{heading}\u{1b}[0m") } else { heading.to_owned() }
-    }
-
-    /// A reader that has gone away, as `| head` does, is no failure; a full disk is one, which [`is_lost`] tells.
-    fn stdout(&self, text: &str) {
-        let mut out = io::stdout().lock();
-        let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            LOST.store(true, Ordering::Relaxed);
-            self.stderr("error", 31, &format!("the answer cannot be written to standard output: {error}"));
-        }
-    }
-
-    fn stderr(&self, label: &str, color: u8, text: &str) {
-        let label = if self.color_err { format!("\u{1b}[1;{color}m{label}:\u{1b}[0m") } else { format!("{label}:") };
-        let _ = writeln!(io::stderr().lock(), "{}", fit(&format!("{label} {text}"), self.width_err));
     }
 
     /// Warns of something that is no failure.
-    pub fn warn(&self, text: &str) {
+    pub(super) fn warn(&self, text: &str) {
         if !self.quiet {
-            self.stderr("warning", 33, &text::sanitize_long(text));
+            self.stderr.say(Kind::Warning, &text::sanitize_long(text), json!({}));
         }
     }
 
-    /// Warns of what a crash had left, and was settled, and of the rest.
-    pub fn warn_all(&self, recovered: &[impl std::fmt::Display], warnings: &[String]) {
+    /// Warns of what a crash had left and was settled, and of the rest.
+    pub(super) fn warn_all(&self, recovered: &[impl Display], warnings: &[String]) {
         recovered.iter().for_each(|recovered| self.warn(&format!("after an interrupted run: {recovered}")));
         warnings.iter().for_each(|warning| self.warn(warning));
     }
 
     /// Says why a command failed, and what to do.
-    pub fn error(&self, error: &Error) {
+    pub(super) fn error(&self, error: &Error) {
         let message = text::sanitize_long(&text::with_causes(error));
-        let hint = error.hint();
+        let hint = error.hint().map(|hint| text::sanitize_long(&hint));
+        self.failure(&documents::failure(error.class(), error.code(), &message, hint.as_deref()));
+    }
+
+    /// Says so of a failure that [`documents::failure`] describes.
+    pub(super) fn failure(&self, failure: &Value) {
         if self.json {
-            let document = error_document(error.class(), &message, hint.as_deref());
-            self.stdout(&format!("{document:#}"));
+            document(&documents::error(failure));
         }
-        self.stderr("error", 31, &message);
-        if let Some(hint) = hint {
-            self.stderr("hint", 36, &text::sanitize_long(&hint));
-        }
+        self.stderr.fail(failure);
     }
 }

@@ -1,12 +1,15 @@
 //! Progress on stderr: bars on a terminal, plain lines elsewhere.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use serde_json::json;
 
+use super::flags::{Globals, LogFormat};
+use super::logging::{Kind, Stderr};
 use crate::base::progress::{Progress, Silent};
 use crate::base::text;
 
@@ -15,16 +18,25 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Sources whose items are bytes.
 const BYTES: [&str; 2] = ["unpacking", "checking"];
 
+/// The bars, where some are shown: what else is written to the terminal goes above them.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// The bars, where some are shown.
+pub(super) fn bars() -> Option<&'static MultiProgress> {
+    BARS.get()
+}
+
 /// The listener for this terminal.
-pub fn listener(quiet: bool, no_progress: bool) -> Arc<dyn Progress> {
-    if quiet {
+pub(super) fn listener(globals: &Globals, stderr: Stderr) -> Arc<dyn Progress> {
+    let is_terminal = std::io::stderr().is_terminal() && !super::context::is_dumb();
+    if globals.quiet {
         Arc::new(Silent)
-    } else if no_progress {
-        Arc::new(Plain { every: None, sources: Mutex::default() })
-    } else if std::io::stderr().is_terminal() {
-        Arc::new(Bars { all: MultiProgress::new(), bars: Mutex::default() })
+    } else if globals.no_progress {
+        Arc::new(Plain { stderr, every: None, sources: Mutex::default() })
+    } else if is_terminal && stderr.format == LogFormat::Text {
+        Arc::new(Bars { stderr, all: BARS.get_or_init(MultiProgress::new), bars: Mutex::default() })
     } else {
-        Arc::new(Plain { every: Some(PLAIN_EVERY), sources: Mutex::default() })
+        Arc::new(Plain { stderr, every: Some(PLAIN_EVERY), sources: Mutex::default() })
     }
 }
 
@@ -33,7 +45,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 struct Bars {
-    all: MultiProgress,
+    stderr: Stderr,
+    all: &'static MultiProgress,
     bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
@@ -82,12 +95,12 @@ impl Progress for Bars {
     }
 
     fn note(&self, text: &str) {
-        // Fails only where the terminal is gone.
-        let _ = self.all.println(text);
+        self.stderr.say(Kind::Note, text, json!({}));
     }
 }
 
 struct Plain {
+    stderr: Stderr,
     every: Option<Duration>,
     sources: Mutex<HashMap<String, Source>>,
 }
@@ -101,7 +114,7 @@ struct Source {
 
 impl Plain {
     fn line(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        self.stderr.say(Kind::Note, text, json!({}));
     }
 }
 

@@ -1,14 +1,11 @@
 //! `oct rollback`.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-
-use clap::ValueHint;
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome};
-use crate::base::text::{age, count};
+use super::facts::Facts;
+use super::flags::{DbDir, KeyArgs};
+use super::{Answer, Outcome, documents};
 use crate::ops::rollback;
 
 /// Put the previous catalog back
@@ -20,47 +17,39 @@ use crate::ops::rollback;
 Examples:
   oct rollback
   oct rollback /opt/tnf/offline-db")]
-pub struct Args {
-    /// The folder of the installed catalog
-    #[arg(value_name = "DIR", default_value = "offline-db", env = "OCT_TO", hide_env_values = true, value_hint = ValueHint::DirPath)]
-    dir: PathBuf,
-    /// Public key to trust besides those of this host
-    #[arg(long, value_name = "FILE", env = "OCT_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+pub(super) struct Args {
+    #[command(flatten)]
+    db: DbDir,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// Rolls back.
-pub fn run(context: &Context, args: Args) -> Outcome {
-    let keyring = context.trust(args.key).load()?;
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
+    let keyring = context.keyring(&args.keys)?;
     let now = context.now();
-    let done = rollback::rollback(&args.dir, &keyring, now, &*context.progress())?;
+    let done = rollback::rollback(&args.db.dir, &keyring, now, &*context.progress())?;
     context.out.warn_all(&done.recovered, &done.warnings);
-    let dir = done.dir.display();
-    let mut text = String::new();
-    match &done.manifest {
+    let dir = documents::path(&done.dir);
+    let mut facts = match &done.manifest {
         Some(manifest) => {
-            let counts = manifest.counts;
-            let old = age(now.duration_since(manifest.created).as_secs());
-            let _ = writeln!(text, "{} of {} in {dir}", context.out.bold("Back is the catalog"), manifest.created);
-            let _ = writeln!(text, "  created     {} ({old} ago)", manifest.created);
-            let _ = writeln!(text, "  signed by   {} ({})", manifest.signer().key_id, manifest.signer().origin);
-            let (images, digests) = (count(counts.containers), count(counts.digests));
-            let _ = writeln!(text, "  containers  {images} images under {digests} digests");
-            let _ = writeln!(text, "  operators   {}", count(counts.operators));
-            let _ = writeln!(text, "  charts      {} versions", count(counts.charts));
+            let mut facts = Facts::new("Rolled back", format!("to the catalog of {} in {dir}", manifest.created));
+            facts.created(manifest.created, now).signer(manifest.signer()).counts(manifest.counts);
+            facts.partial(manifest.partial.as_ref());
+            facts
         }
         None => {
-            context.out.warn("the catalog that came back has no signed manifest: nothing proves what it holds");
-            let _ = writeln!(text, "{} of unknown origin in {dir}", context.out.bold("Back is the catalog"));
+            context.out.warn("the restored catalog has no signed manifest: nothing proves what it holds");
+            Facts::new("Rolled back", format!("to a catalog of unknown origin in {dir}"))
         }
-    }
+    };
     if let Some(previous) = &done.report.entry.previous {
-        let _ = writeln!(text, "  previous    kept as .oct/previous/{previous}");
+        facts.row("previous", format!("kept as .oct/previous/{previous}"));
     }
     let manifest = done.manifest.as_ref();
     let document = json!({
         "schema": "oct.rollback.v1",
-        "dir": dir.to_string(),
+        "dir": dir,
         "verified": manifest.is_some(),
         "created": manifest.map(|manifest| manifest.created),
         "partial": manifest.and_then(|manifest| manifest.partial.clone()),
@@ -68,9 +57,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         "content": manifest.map(|manifest| manifest.content),
         "key_id": manifest.map(|manifest| manifest.signer().key_id.clone()),
         "previous": done.report.entry.previous,
-        "recovered": done.recovered.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "recovered": documents::texts(&done.recovered),
         "warnings": done.warnings,
     });
-    context.out.answer(&document, &text);
+    context.out.answer(&document, &facts);
     Ok(Answer::Yes)
 }

@@ -1,15 +1,12 @@
 //! `oct status`.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-
-use clap::ValueHint;
-use jiff::{SignedDuration, Unit};
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome, values};
-use crate::base::failure::Classified as _;
+use super::facts::Facts;
+use super::flags::{DbDir, KeyArgs};
+use super::{Answer, Outcome, documents, values};
 use crate::base::text::{age, count, sanitize, sanitize_long};
 use crate::ops::status::{self, Action, State, Status};
 
@@ -26,22 +23,21 @@ Examples:
   oct status
   oct status /opt/tnf/offline-db --max-age 30d
   oct status --json | jq -r .state")]
-pub struct Args {
-    /// The folder of the installed catalog
-    #[arg(value_name = "DIR", default_value = "offline-db", env = "OCT_TO", hide_env_values = true, value_hint = ValueHint::DirPath)]
-    dir: PathBuf,
+pub(super) struct Args {
+    #[command(flatten)]
+    db: DbDir,
     /// Call a catalog stale that is older than this, such as 30d
-    #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", hide_env_values = true, value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", value_parser = values::duration)]
     max_age: Option<SignedDuration>,
-    /// Public key to trust besides those of this host
-    #[arg(long, value_name = "FILE", env = "OCT_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// Looks.
-pub fn run(context: &Context, args: Args) -> Outcome {
-    let keyring = context.trust(args.key).load()?;
-    let found = status::status(&args.dir, args.max_age, &keyring, context.now(), &*context.progress())?;
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
+    let keyring = context.keyring(&args.keys)?;
+    let now = context.now();
+    let found = status::status(&args.db.dir, args.max_age, &keyring, now, &*context.progress())?;
     context.out.warn_all(&found.recovered, &found.warnings);
     let (word, answer) = match &found.state {
         State::Nothing => ("nothing", Answer::No),
@@ -50,84 +46,79 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         State::Unsigned(_) => ("unsigned", Answer::NotAsSigned),
         State::NotAsSigned { .. } => ("not-as-signed", Answer::NotAsSigned),
     };
-    let text = text(context, &found, args.max_age);
-    context.out.answer(&document(&found, word, args.max_age), &text);
+    let facts = facts(&found, args.max_age, now);
+    context.out.answer(&document(&found, word, args.max_age), &facts);
     Ok(answer)
 }
 
-fn text(context: &Context, found: &Status, max_age: Option<SignedDuration>) -> String {
-    let dir = found.dir.display();
-    let bold = |heading: &str| context.out.bold(heading);
-    let mut text = String::new();
-    let cause = match &found.state {
+fn facts(found: &Status, max_age: Option<SignedDuration>, now: Timestamp) -> Facts {
+    let dir = documents::path(&found.dir);
+    let mut facts = match &found.state {
         State::Nothing => {
-            let _ = writeln!(text, "{} {dir}", bold("Nothing installed in"));
-            let _ = writeln!(text, "  hint        `oct import` a bundle");
-            None
+            let mut facts = Facts::new("Nothing installed in", dir);
+            facts.row("hint", "`oct import` an archive");
+            facts
         }
-        State::Intact { manifest, age: seconds, stale } => {
-            let counts = manifest.counts;
-            let _ = writeln!(text, "{} {dir}", bold(if *stale { "Stale:" } else { "Intact:" }));
-            let _ = write!(text, "  created     {} ({} ago", manifest.created, age(*seconds));
-            let _ = match max_age {
-                Some(max) if *stale => writeln!(text, ", more than {} allow)", age(max.as_secs())),
-                _ => writeln!(text, ")"),
-            };
-            let _ = writeln!(text, "  signed by   {} ({})", manifest.signer().key_id, manifest.signer().origin);
-            let (images, digests) = (count(counts.containers), count(counts.digests));
-            let _ = writeln!(text, "  containers  {images} images under {digests} digests");
-            let _ = writeln!(text, "  operators   {}", count(counts.operators));
-            let _ = writeln!(text, "  charts      {} versions", count(counts.charts));
-            if let Some(partial) = &manifest.partial {
-                let _ = writeln!(text, "  partial     only containers since {}", partial.since);
+        State::Intact { manifest, stale, .. } => {
+            let mut facts = Facts::new(if *stale { "Stale:" } else { "Intact:" }, dir);
+            facts.created(manifest.created, now);
+            if let (Some(max), true) = (max_age, *stale) {
+                facts.row("stale", format!("more than {} old", age(max.as_secs())));
             }
-            None
+            facts.signer(manifest.signer()).counts(manifest.counts).partial(manifest.partial.as_ref());
+            facts
         }
         State::Unsigned(cause) => {
-            let _ = writeln!(text, "{} {dir}", bold("Unsigned:"));
-            Some(cause)
+            let mut facts = Facts::new("Unsigned:", dir);
+            facts.row("cause", sanitize_long(&cause.to_string()));
+            facts
         }
         State::NotAsSigned { cause, deviations, more } => {
-            let _ = writeln!(text, "{} {dir}", bold("NOT what was signed:"));
+            let mut facts = Facts::new("NOT what was signed:", dir);
             for deviation in deviations.iter().take(SHOWN) {
-                let _ = writeln!(text, "  {deviation}");
+                facts.item(2, deviation);
             }
             let unshown = deviations.len().saturating_sub(SHOWN) as u64 + more;
             if unshown > 0 {
-                let _ = writeln!(text, "  and {} more", count(unshown));
+                facts.item(2, format!("and {} more", count(unshown)));
             }
-            Some(cause)
+            if deviations.is_empty() {
+                facts.row("cause", sanitize_long(&cause.to_string()));
+            }
+            facts
         }
     };
-    if let Some(cause) = cause {
-        if !matches!(&found.state, State::NotAsSigned { deviations, .. } if !deviations.is_empty()) {
-            let _ = writeln!(text, "  cause       {}", sanitize_long(&cause.to_string()));
-        }
-        if let Some(hint) = cause.hint() {
-            let _ = writeln!(text, "  hint        {hint}");
-        }
+    if let State::Unsigned(cause) | State::NotAsSigned { cause, .. } = &found.state
+        && let Some(hint) = cause.hint()
+    {
+        facts.row("hint", hint);
     }
+    past(&mut facts, found);
+    facts
+}
+
+/// The catalogs before this one, and the last changes.
+fn past(facts: &mut Facts, found: &Status) {
     for version in &found.previous {
         let created = version.created.map_or_else(|| "of unknown origin".into(), |created| format!("of {created}"));
-        let _ = writeln!(text, "  previous    {} {created}", sanitize(&version.name));
+        facts.row("previous", format!("{} {created}", sanitize(&version.name)));
     }
     for entry in &found.history {
         let what = match (entry.action, &entry.archive, entry.created) {
             (Action::Install, Some(archive), _) => format!("imported {}", sanitize(archive)),
-            (Action::Install, None, _) => "imported a bundle".into(),
+            (Action::Install, None, _) => "imported an archive".into(),
             (Action::Rollback, _, Some(created)) => format!("rolled back to the catalog of {created}"),
             (Action::Rollback, _, None) => "rolled back to a catalog of unknown origin".into(),
         };
         let time = entry.time.round(Unit::Second).unwrap_or(entry.time);
-        let _ = writeln!(text, "  history     {time} {what}");
+        facts.row("history", format!("{time} {what}"));
     }
-    text
 }
 
 fn document(found: &Status, word: &str, max_age: Option<SignedDuration>) -> serde_json::Value {
     let mut document = json!({
         "schema": "oct.status.v1",
-        "dir": found.dir.display().to_string(),
+        "dir": documents::path(&found.dir),
         "state": word,
         "created": null,
         "age_seconds": null,
@@ -144,7 +135,7 @@ fn document(found: &Status, word: &str, max_age: Option<SignedDuration>) -> serd
             "name": version.name, "created": version.created,
         })).collect::<Vec<_>>(),
         "history": found.history,
-        "recovered": found.recovered.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "recovered": documents::texts(&found.recovered),
         "warnings": found.warnings,
     });
     match &found.state {

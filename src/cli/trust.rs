@@ -1,15 +1,16 @@
 //! `oct trust`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
 use super::context::Context;
-use super::{Answer, Outcome};
-use crate::ops::Error;
+use super::facts::Facts;
+use super::flags::KeyArgs;
+use super::{Answer, Outcome, documents};
 use crate::ops::keys::{self, TrustedKey};
+use crate::ops::{Error, UsageError};
 
 /// Say whose bundles this host accepts
 ///
@@ -21,7 +22,7 @@ Examples:
   oct trust add oct.pub
   oct trust list
   oct trust remove 0123456789ABCDEF     a revoked key")]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -45,48 +46,45 @@ enum Action {
 }
 
 /// Adds, lists or removes.
-pub fn run(context: &Context, args: Args) -> Outcome {
-    let folder =
-        || context.trusted_folder().ok_or_else(|| Error::Usage("neither HOME nor XDG_CONFIG_HOME is set".into()));
+pub(super) fn run(context: &Context, args: Args) -> Outcome {
+    let folder = || context.trusted_folder().ok_or_else(|| Error::from(UsageError::NoHome));
     match args.action {
         Action::Add { file } => {
             let (key, path) = keys::trust_add(&file, &folder()?)?;
-            let text = format!(
-                "{} {}\n  fingerprint {}\n  kept in     {}\n\nCompare the fingerprint with the signer by phone; where it \
-                 differs, `oct trust remove {}`.",
-                context.out.bold("Trusted"),
-                key.id,
-                key.fingerprint,
-                path.display(),
-                key.id,
-            );
+            let mut facts = Facts::new("Trusted", key.id.to_string());
+            facts.row("fingerprint", &key.fingerprint).row("kept in", documents::path(&path)).gap();
+            facts.text(format!(
+                "Compare the fingerprint with the signer by phone; where it differs, `oct trust remove {}`.",
+                key.id
+            ));
             let document = json!({
-                "schema": "oct.trust.v1", "added": describe(&key), "path": path.display().to_string(),
+                "schema": "oct.trust.v1", "added": describe(&key), "path": documents::path(&path),
             });
-            context.out.answer(&document, &text);
+            context.out.answer(&document, &facts);
         }
         Action::List => {
-            let keyring = context.trust(vec![]).load()?;
-            let mut text = String::new();
+            let keyring = context.keyring(&KeyArgs::default())?;
+            let mut facts = Facts::bare();
             for key in keyring.keys() {
-                let _ = writeln!(text, "{}  {}  {}  {}", key.id, key.fingerprint, key.origin, key.comment);
+                facts.heading(key.id.to_string(), &key.comment);
+                facts.row("fingerprint", &key.fingerprint).row("origin", &key.origin);
             }
             if keyring.keys().is_empty() {
-                text.push_str("No key is trusted. `oct trust add oct.pub` adds one.");
+                facts.text("No key is trusted. `oct trust add oct.pub` adds one.");
             }
             let keys: Vec<_> = keyring.keys().iter().map(describe).collect();
-            context.out.answer(&json!({ "schema": "oct.trust.v1", "keys": keys }), &text);
+            context.out.data(&json!({ "schema": "oct.trust.v1", "keys": keys }), &facts);
         }
         Action::Remove { id } => {
             let removed = folder().and_then(|folder| keys::trust_remove(&id, &folder));
             // Only the administrator removes the others, so that is said, whatever was found here.
-            let still = context.trust(vec![]).load()?;
+            let still = context.keyring(&KeyArgs::default())?;
             for key in still.keys().iter().filter(|key| key.id.to_string().eq_ignore_ascii_case(&id)) {
                 context.out.warn(&format!("the key is still trusted by {}", key.origin));
             }
-            let paths: Vec<_> = removed?.iter().map(|path| path.display().to_string()).collect();
-            let text = format!("{} {}", context.out.bold("Removed"), paths.join(", "));
-            context.out.answer(&json!({ "schema": "oct.trust.v1", "removed": paths }), &text);
+            let paths: Vec<_> = removed?.iter().map(|path| documents::path(path)).collect();
+            let document = json!({ "schema": "oct.trust.v1", "removed": paths });
+            context.out.answer(&document, &Facts::new("Removed", paths.join(", ")));
         }
     }
     Ok(Answer::Yes)

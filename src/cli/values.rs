@@ -1,14 +1,48 @@
 //! Values as people write them.
 
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// A switch as a variable or a configuration file sets it.
+///
+/// # Errors
+/// Says what is expected.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "true" => Ok(true),
+        "" | "0" | "no" | "false" => Ok(false),
+        _ => Err("say 1, yes or true, or 0, no or false".into()),
+    }
+}
+
+/// A path, which may begin with `~`, the user's home: a shell replaces that only where it stands alone. A URL is none.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let is_url = |scheme: &str| path.as_os_str().as_encoded_bytes().starts_with(scheme.as_bytes());
+        if is_url("https://") || is_url("http://") {
+            return Err("this is a URL, not a file: `oct pull` fetches an archive");
+        }
+        Ok(with_home(path, std::env::var_os("HOME").as_deref()))
+    })
+}
+
+fn with_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
+    match (path.strip_prefix("~"), home.filter(|home| !home.is_empty())) {
+        (Ok(rest), Some(home)) => Path::new(home).join(rest),
+        _ => path,
+    }
+}
 
 /// A duration such as `30d`, `2w` or `12h`; a day is 24 hours.
 ///
 /// # Errors
 /// Says what is expected.
-pub fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     let span: Span = text.parse().map_err(|_| format!("`{text}` is no duration like 30d, 2w or 12h"))?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
     let duration = duration.map_err(|_| format!("`{text}` has months or years, whose length varies; use days"))?;
@@ -19,7 +53,7 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
 ///
 /// # Errors
 /// Says what is expected.
-pub fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let expected = || format!("`{text}` is neither a date like 2026-01-31 nor an instant like 2026-01-31T12:00:00Z");
     if let Ok(instant) = text.parse() {
         return Ok(instant);
@@ -32,7 +66,7 @@ pub fn instant(text: &str) -> Result<Timestamp, String> {
 ///
 /// # Errors
 /// Names the character that is wrong.
-pub fn organization(text: &str) -> Result<String, String> {
+pub(super) fn organization(text: &str) -> Result<String, String> {
     match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-".contains(*c)) {
         None if !text.is_empty() => Ok(text.to_owned()),
         None => Err("an organization has a name".into()),
@@ -44,7 +78,7 @@ pub fn organization(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// Says what is expected.
-pub fn url(text: &str) -> Result<reqwest::Url, String> {
+pub(super) fn url(text: &str) -> Result<reqwest::Url, String> {
     let url: reqwest::Url = text.parse().map_err(|error| format!("`{text}` is no URL: {error}"))?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(format!("`{text}` is neither http nor https")) }
 }
@@ -53,13 +87,22 @@ pub fn url(text: &str) -> Result<reqwest::Url, String> {
 ///
 /// # Errors
 /// Says what is expected.
-pub fn at_least_one(text: &str) -> Result<usize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{text}` is not a number from 1 on"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_home_is_put_in_only_for_a_tilde_that_stands_alone() {
+        let path = |text: &str| with_home(text.into(), Some(OsStr::new("/home/u"))).display().to_string();
+        assert_eq!(path("~/x"), "/home/u/x");
+        assert_eq!(path("~x/y"), "~x/y");
+        assert_eq!(path("a/~"), "a/~");
+        assert_eq!(with_home("~/x".into(), None), Path::new("~/x"));
+    }
 
     #[test]
     fn durations() {

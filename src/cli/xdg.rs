@@ -7,12 +7,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// `$XDG_CONFIG_HOME/oct`.
-pub fn config() -> Option<PathBuf> {
+pub(super) fn config() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_CONFIG_HOME"), std::env::var_os("HOME"), ".config")
 }
 
 /// `$XDG_CACHE_HOME/oct`.
-pub fn cache() -> Option<PathBuf> {
+pub(super) fn cache() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"), ".cache")
 }
 

@@ -50,18 +50,14 @@ impl Classified for SourceError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    fn code(&self) -> &'static str {
         match self {
-            Self::Request { fault: Fault::Connect(_), .. } => {
-                Some("check the address, the proxy (HTTPS_PROXY) and the CA (--ca-cert)".into())
-            }
-            Self::Request { fault, .. } if fault.again() => {
-                Some("run the same command again: what was fetched is kept, and it goes on from there".into())
-            }
-            Self::Moving { .. } => Some("run the same command again when the catalog is quieter".into()),
-            Self::Empty { .. } => Some("check --catalog-url and --since".into()),
-            Self::Busy(_) => Some("wait until it has ended".into()),
-            _ => None,
+            Self::Request { fault, .. } => fault.code(),
+            Self::Moving { .. } => "catalog-keeps-changing",
+            Self::Empty { .. } => "no-documents",
+            Self::Client(_) => "http-client",
+            Self::Io(_) => "io",
+            Self::Busy(_) => "locked",
         }
     }
 }

@@ -44,6 +44,21 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// One word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "no-connection",
+            Self::Stall(_) => "stalled",
+            Self::Broken(_) => "broken-answer",
+            Self::Status { .. } => "http-status",
+            Self::Html => "html-answer",
+            Self::Decode(_) => "undecodable-answer",
+            Self::Disorder(_) => "disordered-answer",
+            Self::TooLarge(_) => "answer-too-large",
+        }
+    }
+
     /// Whether asking again can help.
     #[must_use]
     pub fn again(&self) -> bool {

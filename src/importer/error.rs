@@ -165,7 +165,8 @@ impl StoreError {
     }
 
     /// What the system said, if it was the system.
-    pub(super) fn errno(&self) -> Option<Errno> {
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Io { source, .. } => Errno::from_io_error(source),
             Self::Unfinished { source, .. } => source.errno(),
@@ -200,49 +201,25 @@ impl Classified for StoreError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Io { path, .. } => return self.errno().and_then(|errno| io_hint(errno, path)),
-            Self::NotAFolder { path } => format!("name a folder, or move `{}` away", path.display()),
-            Self::Held { .. } => "wait until it has finished, then run the command again".into(),
-            Self::Space { dir, .. } | Self::Inodes { dir, .. } => {
-                let previous = dir.join(super::folder::OCT).join(super::folder::PREVIOUS);
-                format!(
-                    "free some space (earlier catalogs are in `{}`), or choose another folder with --to",
-                    previous.display()
-                )
-            }
-            Self::Disturbed { .. } => "see who else writes into the folder, then run the command again".into(),
-            Self::Journal { path, .. } => {
-                format!("move `{}` away, then import an archive again", path.display())
-            }
-            Self::NoPrevious { .. } => "import the archive of the catalog that you want back".into(),
-            Self::Unfinished { source, pending, .. } => match (source.hint(), pending) {
-                (Some(hint), true) => format!("{hint}; the next run of oct on this folder completes the work"),
-                (None, true) => "the next run of oct on this folder completes the work".into(),
-                (hint, false) => return hint,
-            },
-            _ => return None,
-        };
-        Some(hint)
-    }
-}
-
-fn io_hint(errno: Errno, path: &Path) -> Option<String> {
-    let path = path.display();
-    let hint = match errno {
-        Errno::ACCESS | Errno::PERM => {
-            format!("the user who runs oct has no right to `{path}` or what lies in it, which a change needs whole")
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "io",
+            Self::NotAFolder { .. } => "not-a-folder",
+            Self::Held { .. } => "locked",
+            Self::Space { .. } => "no-space",
+            Self::Inodes { .. } => "no-inodes",
+            Self::NotAMember { .. } => "member-unknown",
+            Self::Twice { .. } => "member-twice",
+            Self::Size { .. } => "member-size",
+            Self::Digest { .. } => "member-digest",
+            Self::Missing { .. } => "member-missing",
+            Self::Disturbed { .. } => "staging-disturbed",
+            Self::OtherValidation => "other-validation",
+            Self::Journal { .. } => "bad-journal",
+            Self::NoPrevious { .. } => "no-previous",
+            Self::Unfinished { .. } => "swap-unfinished",
         }
-        Errno::ROFS => "the filesystem is read-only: choose another folder, or mount it writable".into(),
-        Errno::NOSPC | Errno::DQUOT => "free some space on this filesystem, then run the command again".into(),
-        Errno::FBIG => "the shell's limit on the size of a file is too low: see `ulimit -f`".into(),
-        Errno::BUSY => format!("is `{path}` a mount point? Mount the folder above it instead"),
-        Errno::XDEV => format!("`{path}` has to lie on the same filesystem as the folder that it is in"),
-        Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS => "this filesystem may lack locks: choose another folder".into(),
-        _ => return None,
-    };
-    Some(hint)
+    }
 }
 
 /// Says what was tried with which path when a system call fails.

@@ -23,9 +23,9 @@ use crate::exporter;
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
-use crate::trust::{Keyring, SigningKey};
+use crate::trust::{Keyring, SigningKey, TrustError};
 
-use super::{Error, PolicyError, from_db};
+use super::{Error, Lacking, PolicyError, from_db};
 
 /// Bytes that an image takes on the disk while it is laid out and packed, at most: under each of its digests in the
 /// spill, in the layout, in the body and in the archive.
@@ -219,7 +219,7 @@ fn write(
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
-        let key = keys.first().ok_or_else(|| Error::Usage("no secret key".into()))?;
+        let key = keys.first().ok_or(TrustError::NoSecretKey)?;
         Ok(key.sign(content, &comment)?)
     })?;
     Ok((manifest, published))
@@ -241,9 +241,9 @@ fn refuse_less(standing: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     let is_lacking = |source: &&Source| snapshot.sources.iter().all(|new| new.name != source.name);
     let lacking = old.sources.iter().find(is_lacking).filter(|_| !is_folder);
     let more = match (&old.partial, &snapshot.partial, lacking) {
-        (None, Some(_), _) => "it is not partial".to_owned(),
-        (Some(old), Some(new), _) if old.since < new.since => format!("containers since {}", old.since),
-        (_, _, Some(source)) => format!("`{}` too", sanitize(&source.name)),
+        (None, Some(_), _) => Lacking::Everything,
+        (Some(old), Some(new), _) if old.since < new.since => Lacking::Since(old.since),
+        (_, _, Some(source)) => Lacking::Source(source.name.clone()),
         _ => return Ok(()),
     };
     Err(PolicyError::HoldsMore { path: standing.to_owned(), more }.into())

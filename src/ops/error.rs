@@ -10,8 +10,10 @@ use crate::base::text;
 use crate::catalog::chart::ChartIndexError;
 use crate::catalog::snapshot::LayoutError;
 use crate::catalog::{TnfError, TooLarge};
+use crate::certify::questions::InputError;
+use crate::certify::reference::ReferenceError;
 use crate::exporter::SourceError;
-use crate::importer::{ForeignError, StoreError};
+use crate::importer::{Deviation, ForeignError, StoreError};
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
@@ -80,21 +82,16 @@ pub enum Error {
     /// A rule forbids it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// Nothing that could be verified is there.
-    #[error("`{}` {what}", path.display())]
-    Unsigned {
-        /// The folder.
-        path: PathBuf,
-        /// What it is instead.
-        what: &'static str,
-    },
-    /// Archives, where one of them or an installed catalog was asked for.
+    /// A catalog that nobody signed.
+    #[error("`{}` holds a catalog without a signed manifest", .0.display())]
+    Unsigned(PathBuf),
+    /// Archives, where an archive or an installed catalog is needed.
     #[error("`{}` is a folder with archives, and holds no installed catalog", .0.display())]
     Archives(PathBuf),
     /// No archive in a folder.
     #[error("`{}` holds no `catalog-YYYYMMDDHH.tar.zst`", .0.display())]
     NoArchive(PathBuf),
-    /// No catalog to ask.
+    /// No catalog in a folder.
     #[error("`{}` holds no catalog", .0.display())]
     NoCatalog(PathBuf),
     /// The files of an installed catalog are not what was signed.
@@ -103,19 +100,22 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
         /// The first difference.
-        first: String,
+        first: Box<Deviation>,
         /// How many more there are.
         more: u64,
     },
-    /// The catalog that `rollback` would bring back is not what was signed.
-    #[error("the previous catalog does not come back: {0}")]
+    /// The catalog that `rollback` would restore is not what was signed.
+    #[error("the previous catalog cannot be restored: {0}")]
     Previous(Box<Error>),
     /// This host does not allow it; the message names the path.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// A value on the command line or in the configuration is wrong.
-    #[error("{0}")]
-    Usage(String),
+    /// A value on the command line or in the environment is wrong.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The answer could not be written.
+    #[error("the answer cannot be written to standard output")]
+    Stdout(#[source] std::io::Error),
     /// Ended by a signal.
     #[error("interrupted")]
     Interrupted,
@@ -145,10 +145,10 @@ pub enum PolicyError {
     /// An archive of the same hour would be replaced by one that holds less.
     #[error("`{}` is of the same hour and holds more: {more}", path.display())]
     HoldsMore {
-        /// The standing archive.
+        /// The archive that is there.
         path: PathBuf,
         /// What the new one would lack.
-        more: String,
+        more: Lacking,
     },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
@@ -158,13 +158,111 @@ pub enum PolicyError {
     },
 }
 
+/// What an archive lacks that another one holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lacking {
+    /// It is partial, and the other one is not.
+    Everything,
+    /// Containers between this instant and the beginning of what it holds.
+    Since(Timestamp),
+    /// A whole source.
+    Source(String),
+}
+
+impl std::fmt::Display for Lacking {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Everything => write!(f, "it is not partial"),
+            Self::Since(since) => write!(f, "containers since {since}"),
+            Self::Source(name) => write!(f, "`{}`", text::sanitize(name)),
+        }
+    }
+}
+
+/// What is wrong with the command line or the environment, where a flag's own check cannot tell.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// An empty password for a new key.
+    #[error("the password is empty")]
+    EmptyPassword,
+    /// The password was not repeated.
+    #[error("the two passwords differ")]
+    PasswordsDiffer,
+    /// `SOURCE_DATE_EPOCH` is no instant.
+    #[error("the variable SOURCE_DATE_EPOCH is not a number of seconds")]
+    SourceDateEpoch,
+    /// The user has no folder for the configuration.
+    #[error("neither HOME nor XDG_CONFIG_HOME is set")]
+    NoHome,
+    /// `check` without a question.
+    #[error("nothing is asked")]
+    NothingAsked,
+    /// `check` with questions from the command line and from a file.
+    #[error("--from takes the questions from a file, and the command line has some as well")]
+    TwoSources,
+    /// No image reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// A list of questions that cannot be read.
+    #[error("`{}`: {cause}", path.display())]
+    Questions {
+        /// The list.
+        path: PathBuf,
+        /// Why.
+        cause: InputError,
+    },
+    /// A list of questions that is too long.
+    #[error("`{}` has more than {}: this is no list of questions", path.display(), text::size(*limit))]
+    TooLong {
+        /// The list.
+        path: PathBuf,
+        /// Bytes that it may have.
+        limit: u64,
+    },
+    /// A list of questions that is no text.
+    #[error("`{}` is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+}
+
+impl PolicyError {
+    /// One word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Older { .. } => "older-than-installed",
+            Self::TooOld { .. } => "too-old",
+            Self::HoldsMore { .. } => "holds-less",
+            Self::Partial { .. } => "partial",
+        }
+    }
+}
+
+impl UsageError {
+    /// One word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::EmptyPassword => "empty-password",
+            Self::PasswordsDiffer => "passwords-differ",
+            Self::SourceDateEpoch => "source-date-epoch",
+            Self::NoHome => "no-home",
+            Self::NothingAsked => "no-question",
+            Self::TwoSources => "questions-twice",
+            Self::Reference(_) => "bad-reference",
+            Self::Questions { .. } | Self::NotText(_) => "bad-questions",
+            Self::TooLong { .. } => "too-many-questions",
+        }
+    }
+}
+
 impl Error {
-    /// The error of a folder in which no signed catalog is installed.
-    pub(super) fn unsigned(path: &std::path::Path, what: &'static str) -> Self {
+    /// The error of a folder in which no signed catalog is installed; `is_there` says whether an unsigned one is.
+    pub(super) fn unsigned(path: &std::path::Path, is_there: bool) -> Self {
         let path = path.to_owned();
         match crate::archive::archives(&path) {
             Ok(archives) if !archives.is_empty() => Self::Archives(path),
-            _ => Self::Unsigned { path, what },
+            _ if is_there => Self::Unsigned(path),
+            _ => Self::NoCatalog(path),
         }
     }
 
@@ -202,7 +300,7 @@ impl Classified for Error {
             Self::Manifest { .. }
             | Self::Comment { .. }
             | Self::Content { .. }
-            | Self::Unsigned { .. }
+            | Self::Unsigned(_)
             | Self::Archives(_)
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
@@ -210,43 +308,37 @@ impl Classified for Error {
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_) | Self::TooLarge(_) | Self::Unreadable(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
-            Self::Io(_) => Class::Host,
+            Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    fn code(&self) -> &'static str {
         match self {
-            Self::Source(error) => error.hint(),
-            Self::Archive(error) => error.hint(),
-            Self::Trust(error) | Self::Signature { cause: error, .. } => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-                Some("free some space on this filesystem, then run the command again".into())
-            }
-            Self::Manifest { cause: ManifestError::Version(_), .. } => {
-                Some("install the oct that made the bundle, or a later one".into())
-            }
-            Self::Policy(PolicyError::Older { .. } | PolicyError::Partial { .. }) => {
-                Some("if that is meant, add --allow-downgrade".into())
-            }
-            Self::Policy(PolicyError::HoldsMore { .. }) => {
-                Some("name another folder with --out; if it shall go, add --force".into())
-            }
-            Self::Policy(PolicyError::TooOld { .. }) => Some("fetch a newer bundle, or raise --max-age".into()),
-            Self::Deviates { .. } => Some("import a bundle again, or `oct rollback`".into()),
-            Self::Previous(_) => Some("import the archive of the catalog that you want back".into()),
-            Self::Archives(_) => Some("name the archive in it that is meant".into()),
-            Self::Unsigned { .. } => {
-                Some("`oct import` a bundle: it replaces the folder, and keeps the old one".into())
-            }
-            Self::NoCatalog(_) => Some("`oct import` a bundle first, or name folder or archive with --db".into()),
-            Self::Foreign(_) => {
-                Some("name a folder that has `data/containers/containers.db` and the rest of the TNF layout".into())
-            }
-            Self::Interrupted => Some("run the same command again: what was fetched is kept".into()),
-            _ => None,
+            Self::Source(error) => error.code(),
+            Self::Archive(error) => error.code(),
+            Self::Trust(error) | Self::Signature { cause: error, .. } => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Manifest { cause: ManifestError::Version(_), .. } => "manifest-version",
+            Self::Manifest { .. } => "bad-manifest",
+            Self::Comment { .. } => "signature-comment",
+            Self::Content { .. } => "unreadable-content",
+            Self::Foreign(_) => "unreadable-folder",
+            Self::Charts(_) => "unreadable-charts",
+            Self::TooLarge(_) => "catalog-too-large",
+            Self::Unreadable(_) => "bad-manifest",
+            Self::Policy(error) => error.code(),
+            Self::Unsigned(_) => "unsigned",
+            Self::Archives(_) => "folder-of-archives",
+            Self::NoArchive(_) => "no-archive",
+            Self::NoCatalog(_) => "no-catalog",
+            Self::Deviates { .. } => "not-as-signed",
+            Self::Previous(_) => "previous-not-usable",
+            Self::Io(_) => "io",
+            Self::Stdout(_) => "stdout",
+            Self::Usage(error) => error.code(),
+            Self::Interrupted => "interrupted",
         }
     }
 }

@@ -50,9 +50,10 @@ pub enum Trust {
 pub fn inspect(path: &Path, keyring: &Keyring, now: Timestamp) -> Result<Inspection, Error> {
     let (signed, size) = if path.is_dir() {
         let folder = Store::open(path).read(&Holder::new("oct inspect", now), LOCK_WAIT, &Silent)?;
-        let manifest = folder.installed()?.and_then(|installed| installed.manifest);
-        let what = "holds no catalog with a manifest";
-        (manifest.ok_or_else(|| Error::unsigned(path, what))?, None)
+        let installed = folder.installed()?;
+        let is_there = installed.is_some();
+        let manifest = installed.and_then(|installed| installed.manifest);
+        (manifest.ok_or_else(|| Error::unsigned(path, is_there))?, None)
     } else {
         let archive = Archive::open(path)?;
         (archive.signed().clone(), Some(archive.length()))

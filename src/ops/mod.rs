@@ -6,6 +6,7 @@ pub mod diff;
 pub mod dump;
 pub mod error;
 pub mod from_db;
+pub mod hint;
 pub mod import;
 pub mod inspect;
 pub mod keys;
@@ -14,7 +15,7 @@ pub mod rollback;
 pub mod status;
 pub mod verify;
 
-pub use error::{Error, PolicyError};
+pub use error::{Error, Lacking, PolicyError, UsageError};
 
 /// How long a lock that somebody else holds is waited for.
 const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(10);

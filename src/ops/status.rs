@@ -92,10 +92,7 @@ pub fn status(
     let state = match folder.installed()? {
         None => State::Nothing,
         Some(installed) => match installed.manifest {
-            None => {
-                let what = "holds a catalog without a signed manifest";
-                State::Unsigned(Error::Unsigned { path: dir.to_owned(), what })
-            }
+            None => State::Unsigned(Error::Unsigned(dir.to_owned())),
             Some(signed) => match signed.verify(keyring) {
                 Err(error) => {
                     let cause = Error::of_manifest(dir, error);

@@ -47,8 +47,7 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
-        let what = if installed.is_some() { "holds a catalog without a signed manifest" } else { "holds no catalog" };
-        return Err(Error::unsigned(path, what));
+        return Err(Error::unsigned(path, installed.is_some()));
     };
     let manifest = signed.verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
     require_intact(path, &folder.verify_files(&manifest))?;
@@ -72,7 +71,7 @@ pub(super) fn require_intact(path: &Path, findings: &Findings) -> Result<(), Err
         }
         Some(first) => Err(Error::Deviates {
             path: path.to_owned(),
-            first: first.to_string(),
+            first: Box::new(first.clone()),
             more: findings.deviations.len() as u64 - 1 + findings.more,
         }),
     }

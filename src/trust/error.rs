@@ -118,24 +118,23 @@ impl Classified for TrustError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    fn code(&self) -> &'static str {
         match self {
-            Self::NoKeys => Some(
-                "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`".into(),
-            ),
-            Self::Untrusted(_) => {
-                Some("compare its fingerprint with the signer by phone, then `oct trust add` its public key".into())
-            }
-            Self::Mode { path, .. } => Some(format!("chmod go-rwx {}", path.display())),
-            Self::NoSecretKey => Some("make one with `oct keygen`".into()),
-            Self::PasswordNeeded { .. } => Some("run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE".into()),
-            Self::Sidecar { .. } => Some("carry the `.minisig` of this very archive, or none".into()),
-            Self::OtherKey { .. } => Some(
-                "ids are not unique by accident: somebody passes a key off as the signer's; ask the signer by phone"
-                    .into(),
-            ),
-            Self::NoSuchKey { .. } => Some("`oct trust list` shows the keys and where they come from".into()),
-            _ => None,
+            Self::Io(_) => "io",
+            Self::Key { .. } => "bad-key",
+            Self::Mode { .. } => "key-mode",
+            Self::NoSecretKey => "no-secret-key",
+            Self::PasswordNeeded { .. } => "password-needed",
+            Self::WrongPassword { .. } => "wrong-password",
+            Self::NoKeys => "no-trusted-key",
+            Self::Untrusted(_) => "untrusted-signer",
+            Self::BadSignature { .. } => "bad-signature",
+            Self::Malformed(_) => "malformed-signature",
+            Self::Legacy => "legacy-signature",
+            Self::Sidecar { .. } => "sidecar-differs",
+            Self::Comment { .. } => "signature-comment",
+            Self::OtherKey { .. } => "key-id-taken",
+            Self::NoSuchKey { .. } => "no-such-key",
         }
     }
 }

@@ -49,7 +49,7 @@ fn headline() {
     let server = Server::start(200_000, 30_000, 200);
     let folder = tempfile::tempdir().unwrap();
     let oct = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oct-under-test"));
         command.args(arguments).current_dir(folder.path()).env("XDG_CACHE_HOME", folder.path());
         command.env("XDG_CONFIG_HOME", folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
         assert!(command.status().unwrap().success());

@@ -13,7 +13,7 @@ use standin::{Catalog, Knobs, MadeUp, Standin};
 use crate::trip::{Host, text};
 
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name)
+    Path::new(crate::ROOT).join("tests/it/fixtures").join(name)
 }
 
 /// Asks all `lines` at once; the rows of the answer.

@@ -72,7 +72,7 @@ fn an_altered_image_or_a_dead_source_leaves_what_is_there() {
 
 #[test]
 fn the_image_is_labelled_with_this_version() {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
+    let text = fs::read_to_string(Path::new(crate::ROOT).join("Dockerfile")).unwrap();
     let label = format!("org.opencontainers.image.version=\"{}\"", env!("CARGO_PKG_VERSION"));
     assert!(text.contains(&label), "the Dockerfile lacks {label}");
 }

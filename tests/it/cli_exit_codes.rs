@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cli_support::{Desk, server};
+use crate::cli_support::{Desk, json_lines, server};
 
 /// One row: what is done, and the code that scripts get.
 type Row = (&'static str, &'static [&'static str], i32);
@@ -93,6 +93,14 @@ fn every_exit_code() {
             let document = desk.run(&[*arguments, &["--json"]].concat()).json();
             assert_eq!(document["schema"], "oct.error.v1", "{what}");
             assert_eq!(document["error"]["exit"], *code, "{what}");
+            let json = desk.run(&[*arguments, &["--log-format", "json"]].concat());
+            let errors: Vec<_> = json_lines(&json.err).into_iter().filter(|line| line["level"] == "ERROR").collect();
+            let code = &document["error"]["code"];
+            assert!(
+                errors.len() == 1 && errors[0]["fields"]["code"] == *code && code.is_string(),
+                "{what}: {}",
+                json.err
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cli_support::{Desk, server};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/schemas")
+    Path::new(crate::ROOT).join("packaging/schemas")
 }
 
 /// Checks a document, and notes its schema.

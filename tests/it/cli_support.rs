@@ -66,7 +66,7 @@ impl Desk {
 
     /// The program, in this folder, with an environment that holds nothing else.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        let mut command = Command::new(crate::OCT);
         command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
         command
     }
@@ -92,6 +92,21 @@ impl Desk {
         assert_eq!(names.len(), 1, "{names:?}");
         format!("{folder}/{}", names.remove(0))
     }
+}
+
+/// Each line as a JSON object in the form of the log.
+#[track_caller]
+pub fn json_lines(text: &str) -> Vec<Value> {
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for line in &lines {
+        let (time, level) = (line["timestamp"].as_str().unwrap(), line["level"].as_str().unwrap());
+        assert!(
+            time.parse::<jiff::Timestamp>().is_ok() && ["ERROR", "WARN", "INFO", "DEBUG"].contains(&level),
+            "{line}"
+        );
+        assert!(line["fields"]["message"].is_string(), "{line}");
+    }
+    lines
 }
 
 /// A small catalog on a server.

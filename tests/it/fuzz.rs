@@ -9,7 +9,7 @@ const ROUNDS: u32 = 1_000;
 
 /// Seeds of a target, by name.
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds").join(target);
+    let folder = Path::new(crate::ROOT).join("tests/fuzz/seeds").join(target);
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
         let path = entry.unwrap().path();
         (path.display().to_string(), std::fs::read(path).unwrap())

@@ -419,7 +419,7 @@ fn a_damaged_journal_is_named() {
         fs::write(scene.dir.join(".oct/journal.json"), text).unwrap();
         let error = try_lock(&scene.dir).err().unwrap();
         assert!(matches!(error, StoreError::Journal { .. }), "{error:?}");
-        assert!(error.hint().unwrap().contains("journal.json"));
+        assert!(oct::ops::hint::store(&error).unwrap().contains("journal.json"));
         assert!(Catalog::new('A').is_in(&scene.dir));
     }
 }

@@ -350,7 +350,7 @@ pub fn words(error: &StoreError) -> String {
         words.push_str(&format!(": {error}"));
         source = error.source();
     }
-    if let Some(hint) = error.hint() {
+    if let Some(hint) = oct::ops::hint::store(error) {
         words.push_str(&format!(" (hint: {hint})"));
     }
     words

@@ -62,7 +62,7 @@ fn used(code: &str) -> Vec<String> {
 #[test]
 fn no_layer_imports_upward_or_sideways() {
     let allowed: BTreeMap<_, _> = LAYERS.into_iter().collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(crate::ROOT).join("src");
     let mut wrong = Vec::new();
     for file in sources(&root) {
         let inner = file.strip_prefix(&root).unwrap();

@@ -30,3 +30,8 @@ mod status;
 mod trip;
 mod trust;
 mod vectors;
+
+/// The program under test.
+const OCT: &str = env!("CARGO_BIN_EXE_oct-under-test");
+/// The root of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

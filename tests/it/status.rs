@@ -32,9 +32,9 @@ impl Scene {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        let mut command = Command::new(crate::OCT);
         command.args(arguments).current_dir(self.parent.path()).env_clear();
-        command.env("OCT_KEY", "oct.pub").env("OCT_TO", "db").env("HOME", self.parent.path());
+        command.env("OCT_KEY", "oct.pub").env("OCT_DB", "db").env("HOME", self.parent.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -147,7 +147,7 @@ fn rollback_refuses_what_was_not_signed() {
     let previous = fs::read_dir(scene.path("db/.oct/previous")).unwrap().next().unwrap().unwrap().path();
     fs::write(previous.join("data/archive.json"), "{}").unwrap();
     let (code, said) = scene.run(&["rollback"]);
-    assert!(code == 4 && said.contains("the previous catalog does not come back"), "{said}");
+    assert!(code == 4 && said.contains("the previous catalog cannot be restored"), "{said}");
     assert_eq!(scene.json(&["status"]).1["created"], "2026-03-04T05:06:07Z");
 }
 
@@ -300,7 +300,7 @@ fn nothing_on_the_bastion_opens_a_socket() {
         let mut command = Command::new(wrapper[0]);
         command.args(&wrapper[1..]).arg(oct.get_program());
         command.args(oct.get_args()).current_dir(scene.parent.path());
-        command.env("OCT_KEY", "oct.pub").env("OCT_TO", "db").env("HOME", scene.parent.path());
+        command.env("OCT_KEY", "oct.pub").env("OCT_DB", "db").env("HOME", scene.parent.path());
         let (code, said) = outcome(&command.output().unwrap());
         assert_eq!(code, expected, "{arguments:?}: {said}");
         if traced {

@@ -29,7 +29,7 @@ impl Host {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+        let mut command = Command::new(crate::OCT);
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("XDG_CONFIG_HOME", self.path("config")).env("XDG_CACHE_HOME", self.path("cache"));
@@ -337,7 +337,7 @@ fn interrupted_by_a_signal_and_resumed() {
 
 #[test]
 fn the_real_documents_make_the_folder_that_is_known_to_be_right() {
-    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data"));
+    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
     if !data.is_dir() {
         eprintln!("skipped: the recorded documents are not here");
         return;

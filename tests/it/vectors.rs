@@ -19,7 +19,7 @@ use oct::ops::keys::Keyring;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
 
 /// How many mismatches a failed test names.
 const SHOWN: usize = 20;

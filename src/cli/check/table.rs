@@ -1,65 +1,52 @@
 //! The answers as a table for people: the verdict, what was asked, and below it where and why.
 
-use std::fmt::Write as _;
-
-use super::super::output::Output;
-use super::super::wrap::wrap;
+use super::super::facts::Facts;
 use super::{Summary, certified, counting};
 use crate::base::text::{count, sanitize};
 use crate::certify::questions::Row;
 use crate::ops::check::{CheckReport, Comparison};
 
-/// Columns of the verdict.
-const INDENT: usize = 9;
 /// Digits of a digest that are shown in a reason; the question has them all.
 const SHORT_DIGEST: usize = 12;
 
 /// The whole table with its summary.
-pub fn text(report: &CheckReport, summary: &Summary, online: bool, out: &Output) -> String {
-    let width = out.width_table;
-    let mut text = format!("{}\n", out.bold(&format!("{:<INDENT$}QUESTION, REASON", "VERDICT")));
+pub(super) fn facts(report: &CheckReport, summary: &Summary, online: bool) -> Facts {
+    let mut facts = Facts::table();
+    facts.strong_row("VERDICT", "QUESTION, REASON");
     for (row, comparison) in &report.rows {
-        add_row(&mut text, row, comparison.as_ref(), online, out, width);
+        add_row(&mut facts, row, comparison.as_ref(), online);
     }
-    text.push('\n');
-    text.push_str(&wrap(&totals(report, summary, online), width).join("\n"));
-    text
+    facts.gap().text(totals(report, summary, online));
+    facts
 }
 
-fn add_row(text: &mut String, row: &Row, comparison: Option<&Comparison>, online: bool, out: &Output, width: usize) {
-    let word = match certified(row, comparison, online) {
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "unclear",
-    };
+fn add_row(facts: &mut Facts, row: &Row, comparison: Option<&Comparison>, online: bool) {
     let asked = match &row.question {
         Ok(question) => format!("{} {question}", question.kind()),
         Err(_) if row.label.is_empty() => "?".into(),
         Err(_) => row.label.clone(),
     };
-    let padding = " ".repeat(INDENT - word.len());
-    let word = if word == "yes" { word.to_owned() } else { out.bold(word) };
-    let mut lines = wrap(&sanitize(&asked), width - INDENT).into_iter();
-    let _ = writeln!(text, "{word}{padding}{}", lines.next().unwrap_or_default());
-    let mut details = Vec::new();
+    let asked = sanitize(&asked);
+    match certified(row, comparison, online) {
+        Some(true) => facts.row("yes", asked),
+        Some(false) => facts.strong_row("NO", asked),
+        None => facts.strong_row("unclear", asked),
+    };
     let from = if row.question.is_ok() && !row.label.is_empty() { format!("{}: ", row.label) } else { String::new() };
+    let mut detail = |text: String| _ = facts.below(short_digests(&sanitize(&text)));
     match (&row.question, comparison) {
-        (Err(refused), _) => details.push(refused.to_string()),
+        (Err(refused), _) => detail(refused.to_string()),
         (_, Some(both)) => {
-            details.push(format!("{from}{}", counting(both, online)));
+            detail(format!("{from}{}", counting(both, online)));
             if let Some(difference) = both.difference.filter(|_| online) {
                 let word = if both.reader.certified() { "certified" } else { "not certified" };
-                details.push(format!("offline: {word}, {}; {difference}", both.reader));
+                detail(format!("offline: {word}, {}; {difference}", both.reader));
             }
         }
         (_, None) => {}
     }
     if let Some(note) = row.note {
-        details.push(format!("note: {note}"));
-    }
-    let details = details.iter().flat_map(|detail| wrap(&short_digests(&sanitize(detail)), width - INDENT - 2));
-    for line in lines.chain(details.map(|line| format!("  {line}"))) {
-        let _ = writeln!(text, "{:INDENT$}{line}", "");
+        detail(format!("note: {note}"));
     }
 }
 
@@ -68,11 +55,11 @@ fn totals(report: &CheckReport, summary: &Summary, online: bool) -> String {
     let mut text = format!("{} of {} certified", number(summary.certified), number(report.rows.len()));
     for (amount, what) in [(summary.not_certified, "not certified"), (summary.unclear, "unclear")] {
         if amount > 0 {
-            let _ = write!(text, ", {} {what}", number(amount));
+            text.push_str(&format!(", {} {what}", number(amount)));
         }
     }
     if online {
-        let _ = write!(text, " by the online rules ({} differ offline)", number(summary.differing));
+        text.push_str(&format!(" by the online rules ({} differ offline)", number(summary.differing)));
     }
     text
 }

@@ -19,7 +19,7 @@ const LEVEL: i32 = 6;
 
 /// `oct` with these arguments, at home in `folder`.
 pub fn oct(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oct"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oct-under-test"));
     command.args(arguments).current_dir(folder).stdout(Stdio::null());
     command.env("XDG_CONFIG_HOME", folder).env("XDG_CACHE_HOME", folder).arg("--no-progress");
     command

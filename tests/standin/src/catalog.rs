@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use yaml_rust2::YamlLoader;
 
+use crate::alter::{self, Undated};
 use crate::clock::{self, SECOND};
+use crate::doc::Doc;
 use crate::fields::Fields;
 use crate::made_up::{MadeUp, bundles, charts, images};
-use crate::store::{Collection, Doc};
+use crate::store::Collection;
 
 /// Documents and a chart index, ready to be served. Cloning is cheap for the documents' texts.
 #[derive(Debug, Clone)]
@@ -95,6 +97,30 @@ impl Catalog {
         }
         self.charts = text.into();
         Ok(self)
+    }
+
+    /// Takes `creation_date` from so many certified images and bundles (of the certified and Red
+    /// Hat's organizations), evenly spread; fewer if there are fewer.
+    pub fn with_undated(mut self, images: usize, bundles: usize, undated: Undated) -> Self {
+        // Nothing is served yet, so nothing changes in anybody's eyes.
+        let mut event = 0;
+        alter::undate(&mut self.images, images, undated, &mut event);
+        alter::undate(&mut self.bundles, bundles, undated, &mut event);
+        self.images.forget_changes();
+        self.bundles.forget_changes();
+        self
+    }
+
+    /// Adds to so many certified images and bundles (of the certified and Red Hat's
+    /// organizations), evenly spread, a document with the same `_id` and an earlier
+    /// `creation_date`.
+    pub fn with_twins(mut self, images: usize, bundles: usize) -> Self {
+        let mut event = 0;
+        alter::twin(&mut self.images, images, &mut event);
+        alter::twin(&mut self.bundles, bundles, &mut event);
+        self.images.forget_changes();
+        self.bundles.forget_changes();
+        self
     }
 
     /// How many images there are.

@@ -1,13 +1,14 @@
 //! Documents that come, go and change while a catalog is served.
 
 use crate::clock::{self, Micros};
+use crate::doc::Doc;
 use crate::json_text;
 use crate::knobs::Churn;
 use crate::made_up::MadeUp;
 use crate::made_up::bundles::{BundleMaker, ORGANIZATIONS};
 use crate::made_up::images::{ImageKind, ImageMaker};
 use crate::rng::Rng;
-use crate::store::{Collection, Doc};
+use crate::store::Collection;
 
 /// What churn did so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

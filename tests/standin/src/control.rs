@@ -4,16 +4,27 @@
 //! - `stats`: the counters;
 //! - `set?latency=200&max-concurrent=4`: turns knobs, by the names of the command line's flags;
 //! - `clear`: sets the counters back;
-//! - `truth`: how many documents of each kind there are.
+//! - `truth`: how many documents of each kind there are;
+//! - `outage?ms=90000&form=reset`: begins an outage (`form` as the flag `--outage-form` has it;
+//!   each defaults to its knob);
+//! - `undate?images=3&bundles=1&as=null`: takes dates away, as `--undated-images` and so on do;
+//! - `twin?images=3&bundles=1`: adds twins, as `--twin-images` and `--twin-bundles` do;
+//! - `move-tag`: moves a tag from the newest certified image to the oldest.
 //!
 //! Such requests are not counted (only their connections are), and they meet no fault.
 
+use std::time::Duration;
+
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use crate::args;
+use crate::alter::Undated;
+use crate::flags;
+use crate::form;
 use crate::http::Reply;
+use crate::log::Stats;
 use crate::query;
-use crate::state::{State, Stats};
+use crate::state::State;
 use crate::truth::{self, Span};
 
 /// The path below which these requests are.
@@ -25,7 +36,9 @@ pub(crate) fn answer(state: &mut State, target: &str) -> Option<Reply> {
     let (command, query) = command.split_once('?').unwrap_or((command, ""));
     let result = match command {
         "stats" => Ok(stats(&state.stats)),
-        "set" => args::turn(&mut state.knobs, &query::decode(query)).map(|()| json!({})),
+        "set" => flags::turn(&mut state.knobs, &query::decode(query)).map(|()| json!({})),
+        "outage" | "undate" | "twin" => act(state, command, &query::decode(query)).map(|()| json!({})),
+        "move-tag" => Ok(json!({ "moved": state.move_tag() })),
         "clear" => {
             state.clear();
             Ok(json!({}))
@@ -40,6 +53,43 @@ pub(crate) fn answer(state: &mut State, target: &str) -> Option<Reply> {
     Some(Reply::new(status, "application/json", body.to_string().into_bytes()))
 }
 
+/// A command with parameters.
+fn act(state: &mut State, command: &str, params: &[(String, String)]) -> Result<(), String> {
+    let number = |name: &str, default: u64| match query::param(params, name) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| format!("{name} must be a whole number")),
+    };
+    let known: &[&str] = match command {
+        "outage" => &["ms", "form"],
+        "undate" => &["images", "bundles", "as"],
+        _ => &["images", "bundles"],
+    };
+    if let Some((name, _)) = params.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+        return Err(format!("there is no {name}"));
+    }
+    if command == "outage" {
+        let planned = state.knobs.outage;
+        let millis = number("ms", planned.length.as_millis() as u64)?;
+        state.begin_outage(Duration::from_millis(millis), choice(params, "form", planned.form)?);
+        return Ok(());
+    }
+    let (images, bundles) = (number("images", 0)? as usize, number("bundles", 0)? as usize);
+    match command {
+        "undate" => state.undate(images, bundles, choice(params, "as", Undated::InTurn)?),
+        _ => state.twin(images, bundles),
+    }
+    Ok(())
+}
+
+fn choice<T: ValueEnum>(params: &[(String, String)], name: &str, default: T) -> Result<T, String> {
+    query::param(params, name).map_or(Ok(default), |text| T::from_str(text, false))
+}
+
+/// How often each was met, under its name.
+fn named<'a, T: ValueEnum + 'a>(counts: impl IntoIterator<Item = (&'a T, &'a u64)>) -> Map<String, Value> {
+    counts.into_iter().map(|(value, count)| (form::name(value), json!(count))).collect()
+}
+
 fn stats(stats: &Stats) -> Value {
     let statuses: Map<String, Value> =
         stats.statuses.iter().map(|(status, count)| (status.to_string(), json!(count))).collect();
@@ -49,13 +99,19 @@ fn stats(stats: &Stats) -> Value {
         "churn_rounds": stats.churn.rounds,
         "concurrent": stats.concurrent,
         "connections": stats.connections,
+        "declined": stats.declined,
         "deleted": stats.churn.deleted,
+        "denied": stats.denied,
         "documents": stats.documents,
         "faults": stats.faults,
+        "forms": named(&stats.forms),
         "inserted": stats.churn.inserted,
         "max_concurrent": stats.max_concurrent,
+        "outage": stats.outage,
+        "questions": named(&stats.questions),
         "refused": stats.refused,
         "requests": stats.requests,
+        "stalled": stats.stalled,
         "statuses": statuses,
     })
 }

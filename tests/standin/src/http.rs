@@ -25,8 +25,7 @@ pub(crate) struct Head {
     /// Path and query as sent.
     pub(crate) target: String,
     pub(crate) accepts_gzip: bool,
-    pub(crate) if_none_match: Option<String>,
-    pub(crate) user_agent: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Whether the connection may serve another request.
     pub(crate) keep_alive: bool,
 }
@@ -35,6 +34,8 @@ pub(crate) struct Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Whole,
+    /// Not at all: a reset instead.
+    Never,
     /// With a pause in the middle.
     Stalled(Duration),
     /// Half of it, then the end of the connection.
@@ -94,14 +95,16 @@ pub(crate) async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> O
     }
 }
 
+/// The first value of a header, by its name in any letter case.
+pub(crate) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+}
+
 fn head_of(request: &httparse::Request<'_, '_>) -> Head {
-    let header = |name: &str| {
-        request
-            .headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| String::from_utf8_lossy(header.value).into_owned())
-    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers: Vec<(String, String)> =
+        request.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
+    let header = |name: &str| self::header(&headers, name).map(str::to_owned);
     let says = |name: &str, word: &str| header(name).is_some_and(|value| value.to_ascii_lowercase().contains(word));
     // Bodies of requests are not read, so a connection that brings one is not used again.
     let brings_body =
@@ -111,9 +114,8 @@ fn head_of(request: &httparse::Request<'_, '_>) -> Head {
         method: request.method.unwrap_or_default().to_owned(),
         target: request.path.unwrap_or_default().to_owned(),
         accepts_gzip: says("accept-encoding", "gzip"),
-        if_none_match: header("if-none-match"),
-        user_agent: header("user-agent"),
         keep_alive: !brings_body && !says("connection", "close") && (!old || says("connection", "keep-alive")),
+        headers,
     }
 }
 
@@ -186,7 +188,7 @@ pub(crate) async fn send(
     out.extend_from_slice(&body);
     let middle = head + body.len() / 2;
     let (first, rest) = match reply.delivery {
-        Delivery::Whole => (&out[..], &out[out.len()..]),
+        Delivery::Whole | Delivery::Never => (&out[..], &out[out.len()..]),
         _ => out.split_at(middle),
     };
     write_slowly(stream, buffer, first, drip).await?;
@@ -293,6 +295,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         304 => "Not Modified",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",

@@ -151,6 +151,25 @@ pub(crate) fn with_member(text: &str, key: &str, value: &str) -> String {
     format!("{}{comma}\"{key}\":{value}}}", &text[..text.len() - 1])
 }
 
+/// Takes away a member of the top-level object.
+pub(crate) fn without_member(text: &str, key: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut members = Members::new(bytes, 0);
+    while let Some(member) = members.next() {
+        let end = skip_value(bytes, member.value);
+        if member.key == key.as_bytes() {
+            // One comma goes along: that behind the member, or else that before it.
+            return match (bytes[end], bytes[member.start - 1]) {
+                (b',', _) => format!("{}{}", &text[..member.start], &text[end + 1..]),
+                (_, b',') => format!("{}{}", &text[..member.start - 1], &text[end..]),
+                _ => format!("{}{}", &text[..member.start], &text[end..]),
+            };
+        }
+        members.ended(end);
+    }
+    text.to_owned()
+}
+
 /// The text of a top-level member's value.
 pub(crate) fn member<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let bytes = text.as_bytes();
@@ -204,6 +223,15 @@ mod tests {
         assert_eq!(member(&added, "g"), Some("true"));
         assert_eq!(with_member("{}", "g", "1"), r#"{"g":1}"#);
         assert!(serde_json::from_str::<serde_json::Value>(&added).is_ok());
+    }
+
+    #[test]
+    fn members_are_taken_away_with_one_comma() {
+        assert_eq!(without_member(r#"{"a":1,"b":2,"c":3}"#, "a"), r#"{"b":2,"c":3}"#);
+        assert_eq!(without_member(r#"{"a":1,"b":2,"c":3}"#, "b"), r#"{"a":1,"c":3}"#);
+        assert_eq!(without_member(r#"{"a":1,"b":2,"c":3}"#, "c"), r#"{"a":1,"b":2}"#);
+        assert_eq!(without_member(r#"{"a":1}"#, "a"), "{}");
+        assert_eq!(without_member(r#"{"a":1}"#, "b"), r#"{"a":1}"#);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use crate::store::TieOrder;
+pub use crate::order::TieOrder;
+use crate::upstream::{Access, DateCompare, DateForm, Outage, Ping, Profile, SlowPaths};
 
 /// The behaviour of a stand-in. The default is a quick and faultless server.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +75,26 @@ pub struct Knobs {
     pub drip: Option<Drip>,
     /// Prints a line on standard error for each request that has been answered.
     pub print_requests: bool,
+    /// Questions that are answered slowly or not at all.
+    pub slow: SlowPaths,
+    /// How filters compare dates.
+    pub date_compare: DateCompare,
+    /// Which dates filters may hold.
+    pub date_form: DateForm,
+    /// What the front end wants to see.
+    pub access: Access,
+    /// A time in which nothing is answered rightly.
+    pub outage: Outage,
+    /// What `/ping` answers.
+    pub ping: Ping,
+    /// The JSON text that stands for every `total`, whatever is true: `1000000000`, `null`, `-1`.
+    pub total_is: Option<String>,
+    /// Pages of documents never end: behind the last document come made-up ones, as far as the
+    /// page has room, with dates that go on in the direction of the order within its bounds.
+    pub endless_catalog: bool,
+    /// Before each of these requests (by their numbers) a tag moves from the newest certified
+    /// image with tags to the oldest, and `last_update_date` of both moves to now.
+    pub move_tag_at: Vec<u64>,
 }
 
 impl Default for Knobs {
@@ -111,6 +132,15 @@ impl Default for Knobs {
             compression: true,
             drip: None,
             print_requests: false,
+            slow: SlowPaths::default(),
+            date_compare: DateCompare::default(),
+            date_form: DateForm::default(),
+            access: Access::default(),
+            outage: Outage::default(),
+            ping: Ping::default(),
+            total_is: None,
+            endless_catalog: false,
+            move_tag_at: Vec::new(),
         }
     }
 }
@@ -266,6 +296,15 @@ impl Default for Churn {
             bundles: true,
             seed: 1,
         }
+    }
+}
+
+impl Knobs {
+    /// The knobs of a profile.
+    pub fn of(profile: Profile) -> Self {
+        let mut knobs = Knobs::default();
+        profile.apply(&mut knobs);
+        knobs
     }
 }
 

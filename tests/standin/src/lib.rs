@@ -33,30 +33,46 @@
 //!
 //! The server runs in a thread of its own and stops when the handle is dropped.
 
+mod alter;
 mod args;
 mod catalog;
 mod churn;
 mod clock;
 mod control;
+mod doc;
+mod endless;
 mod fields;
 mod filter;
+mod flags;
+mod form;
 mod http;
 mod json_text;
 mod knobs;
+mod log;
 mod made_up;
+mod order;
 mod projection;
 mod query;
+mod reply;
 mod rng;
+mod route;
 mod server;
 mod state;
 mod store;
 mod truth;
+mod upstream;
+mod upstream_flags;
 
+pub use alter::Undated;
 pub use args::Args;
 pub use catalog::Catalog;
 pub use churn::ChurnCount;
+pub use form::Question;
 pub use knobs::{Churn, Drip, Fault, FaultChoice, Knobs, Oversized, RetryAfter, Scope, TieOrder};
+pub use log::{Request, Stats};
 pub use made_up::{MadeUp, UNPARSABLE_KUBE_VERSIONS};
 pub use server::Standin;
-pub use state::{Request, Stats};
 pub use truth::{ChartVersion, Document, Mark, Since, Truth};
+pub use upstream::{
+    Access, DateCompare, DateForm, Form, Outage, OutageForm, Ping, Profile, SlowEnd, SlowPaths, Treatment,
+};

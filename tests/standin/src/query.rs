@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::endless;
 use crate::fields::Fields;
-use crate::filter::{self, Expr, Field, Test};
+use crate::filter::{self, Dates, Expr, Field, Test};
+use crate::form::Traits;
 use crate::knobs::{Knobs, Oversized, TieOrder};
+use crate::order::{Order, Sort};
 use crate::projection::Projection;
-use crate::store::{Collection, Order, Sort};
+use crate::route::Endpoint;
+use crate::store::Collection;
 
 /// A request's parameters, understood.
 pub(crate) struct Query {
@@ -14,7 +18,10 @@ pub(crate) struct Query {
     sort: Sort,
     page: usize,
     page_size: usize,
+    /// The page size is above the largest one, which is an error.
+    oversized: bool,
     projection: Projection,
+    pub(crate) traits: Traits,
 }
 
 /// An answer to a query.
@@ -41,6 +48,11 @@ pub(crate) fn decode(query: &str) -> Vec<(String, String)> {
 }
 
 fn decode_part(text: &str) -> String {
+    decode_path(&text.replace('+', " "))
+}
+
+/// Decodes a part of a path: `%XX` is a byte.
+pub(crate) fn decode_path(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
@@ -49,37 +61,35 @@ fn decode_part(text: &str) -> String {
             .then(|| text.get(i + 1..i + 3))
             .flatten()
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (code, bytes[i]) {
-            (Some(code), _) => {
-                out.push(code);
-                i += 2;
-            }
-            (None, b'+') => out.push(b' '),
-            (None, other) => out.push(other),
-        }
-        i += 1;
+        out.push(code.unwrap_or(bytes[i]));
+        i += if code.is_some() { 3 } else { 1 };
     }
     String::from_utf8_lossy(&out).into_owned()
 }
 
 impl Query {
     /// Reads the parameters. The error says what is wrong with them, for a status 400.
-    pub(crate) fn read(params: &[(String, String)], fields: &Fields, knobs: &Knobs) -> Result<Self, String> {
+    pub(crate) fn read(
+        params: &[(String, String)],
+        fields: &Fields,
+        knobs: &Knobs,
+        endpoint: &Endpoint,
+    ) -> Result<Self, String> {
         let page = number(params, "page", 0, 0)?;
         let asked = number(params, "page_size", knobs.default_page_size, 1)?;
-        let page_size = match knobs.oversized {
-            Oversized::Refuse if asked > knobs.max_page_size => {
-                return Err(format!("page_size must not exceed {}", knobs.max_page_size));
-            }
-            _ => asked.min(knobs.max_page_size),
-        };
+        let page_size = asked.min(knobs.max_page_size);
+        let dates = Dates { compare: knobs.date_compare, form: knobs.date_form };
         let mut filter = Vec::new();
         for text in all(params, "filter") {
-            filter.extend(filter::parse(text, fields)?.into_conjunction());
+            filter.extend(filter::parse_with(text, fields, dates)?.into_conjunction());
         }
         let mut sort = sort(params, fields)?;
+        let traits = Traits::new(&filter, sort.order, *endpoint != Endpoint::Bundles);
         if knobs.ignore_filter {
             filter.clear();
+        }
+        if let Endpoint::Repository(place) = endpoint {
+            filter.push(Expr::Place(place.clone()));
         }
         if knobs.ignore_sort {
             sort = Sort::unsorted();
@@ -89,7 +99,21 @@ impl Query {
             (!lists.is_empty()).then(|| lists.join(","))
         };
         let projection = Projection::new(list("include").as_deref(), list("exclude").as_deref());
-        Ok(Query { filter, sort, page, page_size, projection })
+        let oversized = knobs.oversized == Oversized::Refuse && asked > page_size;
+        Ok(Query { filter, sort, page, page_size, oversized, projection, traits })
+    }
+
+    /// Why the query is refused, if it is: it is understood, but against the rules.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.oversized.then(|| format!("page_size must not exceed {}", self.page_size))
+    }
+
+    pub(crate) fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    pub(crate) fn wants_documents(&self) -> bool {
+        self.projection.of("data").is_some()
     }
 
     /// How many documents the page leaves behind it.
@@ -127,34 +151,26 @@ impl Query {
             offset = offset.saturating_add(self.page.saturating_mul(self.page));
         }
         let shuffle = (knobs.tie_order == TieOrder::Shuffled).then_some(nonce);
-        let found = collection.select(self.filter, &self.sort, offset, self.page_size, shuffle);
+        let found = collection.select(self.filter.clone(), &self.sort, offset, self.page_size, shuffle);
+        let mut further = Vec::new();
+        if knobs.endless_catalog {
+            let (skipped, room) = (offset.saturating_sub(found.total), self.page_size - found.slots.len());
+            further = endless::documents(collection, &self.filter, &self.sort, found.total, skipped, room);
+        }
         let mut body = Vec::with_capacity(512 * (found.slots.len() + 1));
         let mut documents = 0;
         body.push(b'{');
         if let Some(projection) = self.projection.of("data") {
+            documents = found.slots.len() + further.len();
             body.extend_from_slice(b"\"data\":[");
-            let bulk = projected_bulk(collection, &projection, found.slots.len());
-            for slot in &found.slots {
-                if documents > 0 {
-                    body.push(b',');
-                }
-                documents += 1;
-                let doc = collection.doc(*slot);
-                projection.write(&doc.text, &mut body);
-                let extra = doc.bulk.and_then(|i| bulk.get(usize::from(i)));
-                if let Some(members) = extra.filter(|members| !members.is_empty()) {
-                    body.pop();
-                    if body.last() != Some(&b'{') {
-                        body.push(b',');
-                    }
-                    body.extend_from_slice(members);
-                    body.push(b'}');
-                }
-            }
+            write_documents(collection, &projection, &found.slots, &further, &mut body);
             body.push(b']');
         }
-        let total = (found.total as i64).saturating_add(knobs.total_error).max(0) as usize;
-        for (key, value) in [("page", self.page), ("page_size", self.page_size), ("total", total)] {
+        let total = (found.total as i64).saturating_add(knobs.total_error).max(0).to_string();
+        let total = knobs.total_is.clone().unwrap_or(total);
+        for (key, value) in
+            [("page", self.page.to_string()), ("page_size", self.page_size.to_string()), ("total", total)]
+        {
             if self.projection.of(key).is_some() {
                 if body.len() > 1 {
                     body.push(b',');
@@ -164,6 +180,40 @@ impl Query {
         }
         body.push(b'}');
         Page { body, documents }
+    }
+}
+
+/// Writes documents, those of the collection first, separated by commas.
+fn write_documents(
+    collection: &Collection,
+    projection: &Projection,
+    slots: &[u32],
+    further: &[String],
+    body: &mut Vec<u8>,
+) {
+    let start = body.len();
+    let bulk = projected_bulk(collection, projection, slots.len());
+    for slot in slots {
+        if body.len() > start {
+            body.push(b',');
+        }
+        let doc = collection.doc(*slot);
+        projection.write(&doc.text, body);
+        let extra = doc.bulk.and_then(|i| bulk.get(usize::from(i)));
+        if let Some(members) = extra.filter(|members| !members.is_empty()) {
+            body.pop();
+            if body.last() != Some(&b'{') {
+                body.push(b',');
+            }
+            body.extend_from_slice(members);
+            body.push(b'}');
+        }
+    }
+    for text in further {
+        if body.len() > start {
+            body.push(b',');
+        }
+        projection.write(text, body);
     }
 }
 
@@ -245,7 +295,10 @@ mod tests {
 
     fn ask_with(knobs: &Knobs, query: &str) -> Result<Value, String> {
         let mut images = catalog().images;
-        let query = Query::read(&decode(query), &images.fields, knobs)?;
+        let query = Query::read(&decode(query), &images.fields, knobs, &Endpoint::Images)?;
+        if let Some(refusal) = query.refusal() {
+            return Err(refusal);
+        }
         let page = query.answer(&mut images, knobs, knobs.skip_pages, 1);
         Ok(serde_json::from_slice(&page.body).expect("answers are JSON"))
     }
@@ -343,7 +396,10 @@ mod tests {
             ..Knobs::default()
         };
         let fields = catalog().images.fields;
-        let work = |query: &str| Query::read(&decode(query), &fields, &knobs).map(|query| query.work(&knobs));
+        let work = |query: &str| {
+            let query = Query::read(&decode(query), &fields, &knobs, &Endpoint::Images);
+            query.map(|query| query.work(&knobs))
+        };
         let fast = "filter=creation_date<2021-01-01T00:00:01Z&sort_by=creation_date[desc]";
         let millis = Duration::from_millis;
         assert_eq!(work(fast), Ok(millis(7)));

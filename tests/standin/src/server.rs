@@ -11,13 +11,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::alter::Undated;
 use crate::catalog::Catalog;
 use crate::control;
-use crate::http::{self, Sent};
+use crate::doc::Doc;
+use crate::http::{self, Delivery, Sent};
 use crate::knobs::{Churn, Knobs};
-use crate::state::{BASE, Request, State, Stats, Ticket};
-use crate::store::Doc;
+use crate::log::{Request, Stats};
+use crate::route::BASE;
+use crate::state::{State, Ticket};
 use crate::truth::{self, Mark, Since, Span, Truth};
+use crate::upstream::{Outage, OutageForm};
 
 /// How long reviving waits for its port to become free.
 const REVIVAL: Duration = Duration::from_secs(5);
@@ -156,6 +160,58 @@ impl Standin {
         assert!(!state.images.has_id(&doc.id), "an image with this _id exists");
         state.images.fields.learn(document);
         state.images.insert(doc, event);
+    }
+
+    /// Changes an image in place by its `_id`; its `_id` must stay. False if there is none. The
+    /// change says itself what becomes of `last_update_date`.
+    ///
+    /// # Panics
+    /// If the changed document is no object, or its `_id` is another.
+    pub fn change_image(&self, id: &str, change: impl FnOnce(&mut serde_json::Value)) -> bool {
+        let mut state = self.shared.state();
+        let Some(slot) = state.images.find(id) else {
+            return false;
+        };
+        let text = &state.images.doc(slot).text;
+        let mut document = serde_json::from_str(text).expect("served documents are JSON");
+        change(&mut document);
+        assert!(document.is_object() && document["_id"] == id, "a changed image must keep its _id");
+        state.event += 1;
+        let event = state.event;
+        state.images.fields.learn(&document);
+        state.images.replace(slot, document.to_string(), event);
+        true
+    }
+
+    /// Moves a tag from the newest certified image with tags to the oldest one, and
+    /// `last_update_date` of both to now. False if there are no two such images.
+    pub fn move_tag(&self) -> bool {
+        self.shared.state().move_tag()
+    }
+
+    /// Takes `creation_date` from so many certified images and bundles (of the certified and Red
+    /// Hat's organizations), evenly spread; fewer if there are fewer.
+    pub fn undate(&self, images: usize, bundles: usize, undated: Undated) {
+        self.shared.state().undate(images, bundles, undated);
+    }
+
+    /// Adds to so many certified images and bundles (of the certified and Red Hat's
+    /// organizations), evenly spread, a document with the same `_id` and an earlier
+    /// `creation_date`.
+    pub fn twin(&self, images: usize, bundles: usize) {
+        self.shared.state().twin(images, bundles);
+    }
+
+    /// Begins an outage now; it takes the place of one that lasts.
+    pub fn outage(&self, length: Duration, form: OutageForm) {
+        self.shared.state().begin_outage(length, form);
+    }
+
+    /// Answers this many further requests, then has an outage.
+    pub fn outage_after(&self, requests: u64, length: Duration, form: OutageForm) {
+        let mut state = self.shared.state();
+        let after = Some(state.requests + requests);
+        state.knobs.outage = Outage { after, length, form };
     }
 
     /// Removes an image or a bundle by its `_id`; false if there is none.
@@ -307,6 +363,10 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             (state.knobs.compression, state.knobs.drip)
         };
         if !http::pause(&mut stream, &mut buffer, start + reply.delay).await {
+            return;
+        }
+        if reply.delivery == Delivery::Never {
+            http::reset_on_close(&stream);
             return;
         }
         let status = reply.status;

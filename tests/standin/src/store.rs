@@ -5,178 +5,19 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::clock::{self, DAY, Micros};
-use crate::fields::Fields;
+use crate::clock;
+use crate::doc::{BEFORE_ALL, Doc, View};
+use crate::fields::{FieldKind, Fields};
 use crate::filter::{Expr, Field, Literal, Op, Subject, Test};
 use crate::json_text;
-use crate::rng::{mix, mix_text};
-
-/// A moment before every date.
-const BEFORE_ALL: Micros = Micros::MIN;
+use crate::order::{Order, Sort, SortValue};
+use crate::rng::mix;
 
 /// Date ranges with at most this many documents are filtered anew instead of kept as a list.
 const NARROW: usize = 4096;
 
 /// How many lists are kept between two changes of the documents.
 const MAX_LISTS: usize = 48;
-
-/// How far unsorted answers stray from the order of creation.
-const UNSORTED_JITTER: Micros = 3 * DAY;
-
-/// Marks a document that is still there.
-pub(crate) const ALIVE: u64 = u64::MAX;
-
-/// One document: its text, and beside it what is asked of it all the time.
-#[derive(Debug, Clone)]
-pub(crate) struct Doc {
-    pub(crate) id: Arc<str>,
-    pub(crate) text: Arc<str>,
-    /// Index of the bulky members that complete the text, from the pool of the collection.
-    pub(crate) bulk: Option<u16>,
-    pub(crate) created: Option<Micros>,
-    pub(crate) updated: Option<Micros>,
-    pub(crate) certified: Option<bool>,
-    pub(crate) partner: bool,
-    pub(crate) organization: Option<Arc<str>>,
-    /// Number of the event that brought the document.
-    pub(crate) born: u64,
-    /// Number of the event that removed it, or `ALIVE`.
-    pub(crate) died: u64,
-}
-
-impl Doc {
-    /// `text` must be a JSON object in compact form.
-    pub(crate) fn from_text(text: String) -> Self {
-        let mut doc = Doc {
-            id: "".into(),
-            text: text.into(),
-            bulk: None,
-            created: None,
-            updated: None,
-            certified: None,
-            partner: false,
-            organization: None,
-            born: 0,
-            died: ALIVE,
-        };
-        doc.read_text();
-        doc
-    }
-
-    fn read_text(&mut self) {
-        let text = Arc::clone(&self.text);
-        let bytes = text.as_bytes();
-        let mut members = json_text::Members::new(bytes, 0);
-        while let Some(member) = members.next() {
-            let end = json_text::skip_value(bytes, member.value);
-            let value = &text[member.value..end];
-            let content = json_text::string(value);
-            match member.key {
-                b"_id" => self.id = content.unwrap_or_default().as_ref().into(),
-                b"creation_date" => self.created = content.and_then(|date| clock::parse(&date)),
-                b"last_update_date" => self.updated = content.and_then(|date| clock::parse(&date)),
-                b"certified" => self.certified = value.parse().ok(),
-                b"isv_pid" => self.partner = value != "null",
-                b"organization" => self.organization = content.map(|name| name.as_ref().into()),
-                _ => {}
-            }
-            members.ended(end);
-        }
-    }
-
-    /// The document without the pool of bulky members.
-    #[cfg(test)]
-    pub(crate) fn bare(&self) -> View<'_> {
-        View { doc: self, bulk: None }
-    }
-
-    fn sort_date(&self, order: Order) -> Micros {
-        let date = match order {
-            Order::Updated => self.updated,
-            _ => self.created,
-        };
-        date.unwrap_or(BEFORE_ALL)
-    }
-
-    fn unsorted_place(&self) -> Micros {
-        let jitter = (mix_text(&self.id) % (2 * UNSORTED_JITTER as u64)) as Micros;
-        self.created.unwrap_or(0) + jitter - UNSORTED_JITTER
-    }
-}
-
-/// A document with all its members.
-#[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub(crate) doc: &'a Doc,
-    pub(crate) bulk: Option<&'a str>,
-}
-
-impl Subject for View<'_> {
-    fn id(&self) -> &str {
-        &self.doc.id
-    }
-
-    fn created(&self) -> Option<Micros> {
-        self.doc.created
-    }
-
-    fn updated(&self) -> Option<Micros> {
-        self.doc.updated
-    }
-
-    fn certified(&self) -> Option<bool> {
-        self.doc.certified
-    }
-
-    fn partner(&self) -> bool {
-        self.doc.partner
-    }
-
-    fn organization(&self) -> Option<&Arc<str>> {
-        self.doc.organization.as_ref()
-    }
-
-    fn any_at(&self, path: &[String], mut predicate: &mut dyn FnMut(&str) -> bool) -> bool {
-        json_text::any_value(self.doc.text.as_bytes(), 0, path, &mut predicate)
-            || self.bulk.is_some_and(|b| json_text::any_value(b.as_bytes(), 0, path, &mut predicate))
-    }
-}
-
-/// What answers are sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Order {
-    /// No order was asked for.
-    Unsorted,
-    Created,
-    Updated,
-    Id,
-    /// By the values of some other field.
-    Field,
-}
-
-/// An order with its direction; `path` matters for `Order::Field` only.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Sort {
-    pub(crate) order: Order,
-    pub(crate) path: Vec<String>,
-    pub(crate) descending: bool,
-}
-
-impl Sort {
-    pub(crate) fn unsorted() -> Self {
-        Sort { order: Order::Unsorted, path: Vec::new(), descending: false }
-    }
-}
-
-/// In which order documents stand that are equal under the sort key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum TieOrder {
-    /// In the order in which they came into the catalog, as an index would give them.
-    #[default]
-    Stable,
-    /// In another order on each request.
-    Shuffled,
-}
 
 /// The documents that answer a request.
 pub(crate) struct Selection {
@@ -205,6 +46,9 @@ pub(crate) struct Collection {
     /// The living by creation date, ties in order of arrival.
     by_created: Vec<u32>,
     ids: HashSet<Arc<str>>,
+    /// Whether every `creation_date` is written as the catalog does, or missing: then texts sort
+    /// as instants do.
+    uniform_dates: bool,
     lists: HashMap<(Sort, String), Arc<Vec<u32>>>,
 }
 
@@ -213,7 +57,8 @@ impl Collection {
         let mut by_created: Vec<u32> = (0..docs.len() as u32).collect();
         by_created.sort_by_key(|slot| docs[*slot as usize].sort_date(Order::Created));
         let ids = docs.iter().map(|doc| Arc::clone(&doc.id)).collect();
-        Collection { docs, bulk, fields, earlier: Vec::new(), by_created, ids, lists: HashMap::new() }
+        let uniform_dates = docs.iter().all(|doc| doc.uniform_date);
+        Collection { docs, bulk, fields, earlier: Vec::new(), by_created, ids, uniform_dates, lists: HashMap::new() }
     }
 
     pub(crate) fn doc(&self, slot: u32) -> &Doc {
@@ -241,12 +86,18 @@ impl Collection {
     pub(crate) fn insert(&mut self, mut doc: Doc, event: u64) {
         let slot = self.docs.len() as u32;
         doc.born = event;
-        let date = doc.sort_date(Order::Created);
-        let place = self.by_created.partition_point(|other| self.doc(*other).sort_date(Order::Created) <= date);
         self.ids.insert(Arc::clone(&doc.id));
+        self.uniform_dates &= doc.uniform_date;
         self.docs.push(doc);
-        self.by_created.insert(place, slot);
+        self.place(slot);
         self.lists.clear();
+    }
+
+    /// Puts a document among the living, behind those of its date.
+    fn place(&mut self, slot: u32) {
+        let date = self.doc(slot).sort_date(Order::Created);
+        let place = self.by_created.partition_point(|other| self.doc(*other).sort_date(Order::Created) <= date);
+        self.by_created.insert(place, slot);
     }
 
     pub(crate) fn remove(&mut self, slot: u32, event: u64) {
@@ -257,17 +108,33 @@ impl Collection {
 
     /// Removes the living document with this `_id`; false if there is none.
     pub(crate) fn remove_id(&mut self, id: &str, event: u64) -> bool {
-        let found = self.by_created.iter().copied().find(|slot| *self.doc(*slot).id == *id);
-        found.inspect(|slot| self.remove(*slot, event)).is_some()
+        self.find(id).inspect(|slot| self.remove(*slot, event)).is_some()
     }
 
-    /// Replaces the text of a document; its date of creation must stay.
+    /// The living document with this `_id`.
+    pub(crate) fn find(&self, id: &str) -> Option<u32> {
+        self.by_created.iter().copied().find(|slot| *self.doc(*slot).id == *id)
+    }
+
+    /// Replaces the text of a living document; its `_id` must stay.
     pub(crate) fn replace(&mut self, slot: u32, text: String, event: u64) {
         let old = &self.docs[slot as usize];
         let new = Doc { bulk: old.bulk, born: old.born, died: old.died, ..Doc::from_text(text) };
+        let moved = new.created != old.created;
+        self.uniform_dates &= new.uniform_date;
         let old = std::mem::replace(&mut self.docs[slot as usize], new);
+        if moved {
+            self.by_created.retain(|other| *other != slot);
+            self.place(slot);
+        }
         self.earlier.push(Earlier { slot, until: event, text: old.text });
         self.lists.clear();
+    }
+
+    /// Makes the documents as they are those of the start.
+    pub(crate) fn forget_changes(&mut self) {
+        self.earlier.clear();
+        self.docs.iter_mut().for_each(|doc| doc.born = 0);
     }
 
     /// Finds the documents of a page. `offset` counts from the first in the asked direction.
@@ -280,8 +147,8 @@ impl Collection {
         shuffle: Option<u64>,
     ) -> Selection {
         let (bounds, rest): (Vec<Expr>, Vec<Expr>) =
-            filter.into_iter().partition(|expr| bound_of(expr, sort.order).is_some());
-        let bounds: Vec<Test> = bounds.iter().filter_map(|expr| bound_of(expr, sort.order).cloned()).collect();
+            filter.into_iter().partition(|expr| self.bound_of(expr, sort.order).is_some());
+        let bounds: Vec<Test> = bounds.iter().filter_map(|expr| self.bound_of(expr, sort.order).cloned()).collect();
         let list = self.list(rest, sort, &bounds);
         let (first, last) = self.range(&list, sort.order, &bounds);
         let total = last - first;
@@ -307,18 +174,25 @@ impl Collection {
         let dates: Vec<Test> = if sort.order == Order::Created {
             bounds.to_vec()
         } else {
-            rest.iter().filter_map(|expr| bound_of(expr, Order::Created).cloned()).collect()
+            rest.iter().filter_map(|expr| self.bound_of(expr, Order::Created).cloned()).collect()
         };
         let (from, to) = self.range(&self.by_created, Order::Created, &dates);
         let narrow = to - from <= NARROW && to - from < self.by_created.len();
         let candidates =
             if narrow || sort.order != Order::Created { &self.by_created[from..to] } else { &self.by_created };
+        let needles: Vec<&str> = rest.iter().filter_map(Expr::needle).collect();
+        let mentioned = |text: &str| needles.iter().map(|needle| text.contains(needle)).collect::<Vec<bool>>();
+        let in_bulk: Vec<Vec<bool>> = self.bulk.iter().map(|bulk| mentioned(bulk)).collect();
+        let mentions = |doc: &Doc, i: usize| {
+            let of_bulk = doc.bulk.and_then(|bulk| in_bulk.get(usize::from(bulk)));
+            of_bulk.is_some_and(|mentioned| mentioned[i]) || doc.text.contains(needles[i])
+        };
         let mut list: Vec<u32> = candidates
             .iter()
             .copied()
             .filter(|slot| {
                 let view = self.view(*slot);
-                rest.iter().all(|expr| expr.holds(&view))
+                (0..needles.len()).all(|i| mentions(view.doc, i)) && rest.iter().all(|expr| expr.holds(&view))
             })
             .collect();
         self.arrange(&mut list, sort);
@@ -393,10 +267,25 @@ impl Collection {
         (first.min(last), last)
     }
 
+    /// The test, if it bounds the key of the order.
+    fn bound_of<'a>(&self, expr: &'a Expr, order: Order) -> Option<&'a Test> {
+        let Expr::Test(test) = expr else { return None };
+        let on_key = match (order, &test.field) {
+            (Order::Created, Field::Created) | (Order::Updated, Field::Updated) | (Order::Id, Field::Id) => true,
+            (Order::Created, Field::Path(path, FieldKind::Text)) => self.uniform_dates && *path == ["creation_date"],
+            _ => false,
+        };
+        let bounding =
+            matches!(test.op, Op::Eq | Op::Lt | Op::Le | Op::Gt | Op::Ge) && !test.values.contains(&Literal::Null);
+        (on_key && bounding).then_some(test)
+    }
+
     fn against(&self, slot: u32, order: Order, literal: &Literal) -> Ordering {
         let doc = self.doc(slot);
         match (order, literal) {
             (Order::Id, Literal::Text(text)) => (*doc.id).cmp(text),
+            // Only where texts sort as instants do.
+            (_, Literal::Text(text)) => clock::format(doc.sort_date(order)).as_str().cmp(text),
             (_, Literal::Date(date)) => doc.sort_date(order).cmp(date),
             _ => Ordering::Less,
         }
@@ -421,46 +310,6 @@ impl Collection {
             run.sort_by_key(|slot| mix(nonce ^ u64::from(*slot)));
         }
         slots[from - start..to - start].to_vec()
-    }
-}
-
-/// The test, if it bounds the key of the order.
-fn bound_of(expr: &Expr, order: Order) -> Option<&Test> {
-    let Expr::Test(test) = expr else { return None };
-    let on_key = matches!(
-        (order, &test.field),
-        (Order::Created, Field::Created) | (Order::Updated, Field::Updated) | (Order::Id, Field::Id)
-    );
-    let bounding =
-        matches!(test.op, Op::Eq | Op::Lt | Op::Le | Op::Gt | Op::Ge) && !test.values.contains(&Literal::Null);
-    (on_key && bounding).then_some(test)
-}
-
-/// The value of a document under some sort key.
-enum SortValue {
-    Null,
-    Number(f64),
-    Date(Micros),
-    Text(String),
-}
-
-impl SortValue {
-    fn compare(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (SortValue::Number(a), SortValue::Number(b)) => a.total_cmp(b),
-            (SortValue::Date(a), SortValue::Date(b)) => a.cmp(b),
-            (SortValue::Text(a), SortValue::Text(b)) => a.cmp(b),
-            _ => self.rank().cmp(&other.rank()),
-        }
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            SortValue::Null => 0,
-            SortValue::Number(_) => 1,
-            SortValue::Text(_) => 2,
-            SortValue::Date(_) => 3,
-        }
     }
 }
 

@@ -124,3 +124,27 @@ fn changes_are_seen_at_once_and_remembered() {
     assert_eq!((all.earlier[0].slot, all.earlier[0].until), (3, 2));
     assert!(all.has_id("new"));
 }
+
+#[test]
+fn texts_are_found_however_json_writes_them() {
+    let docs = [
+        r#"{"_id":"1","name":"a/b\"c é-1"}"#,
+        r#"{"_id":"2","name":"a\/b\"c \u00e9-1"}"#,
+        r#"{"_id":"3","name":"a/b"}"#,
+        r#"{"_id":"4","other":"a/b\"c é-1"}"#,
+    ];
+    let docs = docs.map(|text| Doc::from_text(text.to_owned())).to_vec();
+    let mut fields = Fields::of_images();
+    fields.learn(&serde_json::json!({"name": ""}));
+    let bulk: Arc<[String]> = Arc::new([r#"{"name":"a/b\"c é-1"}"#.to_owned()]);
+    let mut all = Collection::new(docs, bulk, fields);
+    let found = |all: &mut Collection| {
+        let mut slots = select(all, r#"name=='a/b"c é-1'"#, &Sort::unsorted(), (0, 9)).slots;
+        slots.sort_unstable();
+        slots
+    };
+    assert_eq!(found(&mut all), [0, 1]);
+    let bulky = Doc { bulk: Some(0), ..Doc::from_text(r#"{"_id":"5"}"#.to_owned()) };
+    all.insert(bulky, 1);
+    assert_eq!(found(&mut all), [0, 1, 4]);
+}

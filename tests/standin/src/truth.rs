@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 use yaml_rust2::{Yaml, YamlLoader};
 
+use crate::doc::{ALIVE, Doc};
 use crate::json_text;
 use crate::projection::Projection;
-use crate::store::{ALIVE, Collection, Doc};
+use crate::store::Collection;
 
 const IMAGE_FIELDS: &str = "_id,architecture,certified,creation_date,image_id,\
     repositories.registry,repositories.repository,repositories.tags.name,\

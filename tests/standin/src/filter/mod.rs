@@ -10,7 +10,9 @@ mod parse;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+#[cfg(test)]
 pub(crate) use parse::parse;
+pub(crate) use parse::{Dates, parse_with};
 
 use crate::clock::{self, Micros};
 use crate::fields::FieldKind;
@@ -22,6 +24,16 @@ pub(crate) enum Expr {
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Test(Test),
+    Place(Place),
+}
+
+/// That an image is in some repository of some registry, under some tag if there is one. All of it
+/// is asked of one element of `repositories`, which no text of a filter can ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) registry: String,
+    pub(crate) repository: String,
+    pub(crate) tag: Option<String>,
 }
 
 /// One comparison.
@@ -85,7 +97,25 @@ impl Expr {
             Expr::And(parts) => parts.iter().all(|part| part.holds(subject)),
             Expr::Or(parts) => parts.iter().any(|part| part.holds(subject)),
             Expr::Test(test) => test.holds(subject),
+            Expr::Place(place) => place.holds(subject),
         }
+    }
+
+    /// A text that occurs in every document of which the condition holds, if one is known: looking
+    /// for it is far quicker than asking the condition.
+    pub(crate) fn needle(&self) -> Option<&str> {
+        let text = match self {
+            Expr::Place(place) => place.repository.as_str(),
+            Expr::Test(Test { field: Field::Path(..), op: Op::Eq, values }) => match values.as_slice() {
+                [Literal::Text(text)] => text,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        // Served documents escape none of these bytes, but may escape others, slashes included. A
+        // colon would only bring the name of a digest's algorithm along, which every document has.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        text.split(|c| !u8::try_from(c).is_ok_and(plain)).max_by_key(|part| part.len())
     }
 
     /// The conditions that must all hold, one by one.
@@ -94,6 +124,27 @@ impl Expr {
             Expr::And(parts) => parts.into_iter().flat_map(Expr::into_conjunction).collect(),
             other => vec![other],
         }
+    }
+}
+
+impl Place {
+    fn holds(&self, subject: &impl Subject) -> bool {
+        subject.any_at(&["repositories".to_owned()], &mut |repository| {
+            let is = |key: &str, value: &str| {
+                let found = json_text::member(repository, key).and_then(json_text::string);
+                found.is_some_and(|found| found == value)
+            };
+            let tagged = |tag: &String| {
+                let path = ["tags".to_owned(), "name".to_owned()];
+                json_text::any_value(repository.as_bytes(), 0, &path, &mut |name| {
+                    json_text::string(name).is_some_and(|name| name == *tag)
+                })
+            };
+            repository.starts_with('{')
+                && is("registry", &self.registry)
+                && is("repository", &self.repository)
+                && self.tag.as_ref().is_none_or(tagged)
+        })
     }
 }
 
@@ -110,7 +161,12 @@ impl Test {
     fn holds(&self, subject: &impl Subject) -> bool {
         match &self.field {
             Field::Id => self.of_one(Some(Seen::Text(subject.id()))),
-            Field::Created => self.of_one(subject.created().map(Seen::Date)),
+            Field::Created => {
+                // A text that is no date is something, but compares with no date.
+                let unreadable = || subject.any_at(&["creation_date".to_owned()], &mut |json| json != "null");
+                let date = subject.created().map(Seen::Date);
+                self.of_one(date.or_else(|| unreadable().then_some(Seen::Other)))
+            }
             Field::Updated => self.of_one(subject.updated().map(Seen::Date)),
             Field::Certified => self.of_one(subject.certified().map(Seen::Flag)),
             Field::Partner => self.of_one(subject.partner().then_some(Seen::Other)),

@@ -12,13 +12,27 @@
 use super::{Expr, Field, Literal, Op, Test};
 use crate::clock;
 use crate::fields::{FieldKind, Fields};
+use crate::upstream::{DateCompare, DateForm};
 
 /// How deep parentheses may nest.
 const MAX_DEPTH: usize = 64;
 
-/// Parses a filter over documents with the given fields. The error is a sentence for the client.
+/// What filters do with dates.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Dates {
+    pub(crate) compare: DateCompare,
+    pub(crate) form: DateForm,
+}
+
+/// Parses a filter that compares dates as instants.
+#[cfg(test)]
 pub(crate) fn parse(text: &str, fields: &Fields) -> Result<Expr, String> {
-    let mut parser = Parser { text, at: 0, depth: 0, fields };
+    parse_with(text, fields, Dates::default())
+}
+
+/// Parses a filter over documents with the given fields. The error is a sentence for the client.
+pub(crate) fn parse_with(text: &str, fields: &Fields, dates: Dates) -> Result<Expr, String> {
+    let mut parser = Parser { text, at: 0, depth: 0, fields, dates };
     let expr = parser.any()?;
     parser.skip_space();
     if parser.at < text.len() {
@@ -32,6 +46,7 @@ struct Parser<'a> {
     at: usize,
     depth: usize,
     fields: &'a Fields,
+    dates: Dates,
 }
 
 impl<'a> Parser<'a> {
@@ -111,9 +126,17 @@ impl<'a> Parser<'a> {
         self.skip_space();
         let raw = if matches!(op, Op::In | Op::Out) { self.list()? } else { vec![self.value()?] };
         let mut values = Vec::with_capacity(raw.len());
+        let as_text = kind == FieldKind::Date && self.dates.compare.by_text(op);
         for text in raw {
-            values.push(literal(name, kind, op, text)?);
+            if let (FieldKind::Date, Raw::Bare(date) | Raw::Quoted(date)) = (kind, &text)
+                && !self.dates.form.allows(date)
+                && date != "null"
+            {
+                return Err(format!("'{date}' is not written as dates in '{name}' must be"));
+            }
+            values.push(literal(name, kind, op, text, as_text)?);
         }
+        let kind = if as_text { FieldKind::Text } else { kind };
         let field = field(name, kind, &values);
         Ok(Expr::Test(Test { field, op, values }))
     }
@@ -198,7 +221,7 @@ fn single_or(mut parts: Vec<Expr>, many: fn(Vec<Expr>) -> Expr) -> Expr {
     if parts.len() == 1 { parts.remove(0) } else { many(parts) }
 }
 
-fn literal(name: &str, kind: FieldKind, op: Op, raw: Raw) -> Result<Literal, String> {
+fn literal(name: &str, kind: FieldKind, op: Op, raw: Raw, as_text: bool) -> Result<Literal, String> {
     let text = match raw {
         Raw::Bare(word) if word == "null" => {
             return if matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge) {
@@ -212,7 +235,11 @@ fn literal(name: &str, kind: FieldKind, op: Op, raw: Raw) -> Result<Literal, Str
     let wrong = |what: &str| format!("'{text}' is not {what}, as '{name}' demands");
     match kind {
         FieldKind::Text => Ok(Literal::Text(text)),
-        FieldKind::Date => clock::parse(&text).map(Literal::Date).ok_or_else(|| wrong("a date")),
+        FieldKind::Date => match clock::parse(&text) {
+            None => Err(wrong("a date")),
+            Some(_) if as_text => Ok(Literal::Text(text)),
+            Some(date) => Ok(Literal::Date(date)),
+        },
         FieldKind::Flag => match text.as_str() {
             "true" => Ok(Literal::Flag(true)),
             "false" => Ok(Literal::Flag(false)),

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::doc::Doc;
 use crate::fields::Fields;
-use crate::store::Doc;
 
 fn document() -> Value {
     json!({

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Hole, MadeUp, PARTNERS, PRODUCTS, hole, object_id, timeline, updated_after};
 use crate::clock::{self, Micros, SECOND};
+use crate::doc::Doc;
 use crate::rng::Rng;
-use crate::store::Doc;
 
 /// How many different sets of bulky members there are.
 const BULK_VARIANTS: usize = 16;

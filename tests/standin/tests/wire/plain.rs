@@ -1,134 +1,13 @@
-//! The stand-in as a client sees it: over a raw connection, so that what goes wrong below HTTP is
-//! seen as well.
+//! The stand-in as it was asked to be: faults, churn, limits.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use standin::{Catalog, Churn, Drip, Fault, Knobs, MadeUp, Oversized, RetryAfter, Scope, Standin};
+use standin::{Catalog, Churn, Drip, Fault, Knobs, Oversized, RetryAfter, Scope, Standin};
 
-const IMAGES: &str = "/api/containers/v1/images";
-
-/// An answer as far as it came.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-    end: End,
-}
-
-#[derive(Debug, PartialEq)]
-enum End {
-    /// All that was declared is there.
-    Whole,
-    /// The connection closed before that.
-    Closed,
-    /// The connection was reset before that.
-    Reset,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("the body is JSON")
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    }
-
-    fn is_html(&self) -> bool {
-        let typed = self.header("content-type") == Some("text/html; charset=utf-8");
-        typed && self.body.starts_with(b"<!DOCTYPE html>")
-    }
-}
-
-struct Client(TcpStream);
-
-impl Client {
-    fn to(server: &Standin) -> Self {
-        let stream = TcpStream::connect(server.address()).expect("the server listens");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("time-outs can be set");
-        Client(stream)
-    }
-
-    fn send(&mut self, target: &str, headers: &str) {
-        let head = format!("GET {target} HTTP/1.1\r\nHost: standin\r\n{headers}\r\n");
-        self.0.write_all(head.as_bytes()).expect("the server reads");
-    }
-
-    /// Reads an answer; `None` if the connection ends before its head is complete.
-    fn read(&mut self) -> Option<Answer> {
-        let mut bytes = Vec::new();
-        let mut part = [0; 4096];
-        let (head, start, length) = loop {
-            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-                let length = head
-                    .lines()
-                    .find_map(|line| line.strip_prefix("Content-Length: "))
-                    .map_or(0, |text| text.parse::<usize>().expect("lengths are numbers"));
-                break (head, end + 4, length);
-            }
-            match self.0.read(&mut part) {
-                Ok(0) | Err(_) => return None,
-                Ok(read) => bytes.extend_from_slice(&part[..read]),
-            }
-        };
-        let mut end = End::Whole;
-        while bytes.len() < start + length {
-            match self.0.read(&mut part) {
-                Ok(0) => {
-                    end = End::Closed;
-                    break;
-                }
-                Ok(read) => bytes.extend_from_slice(&part[..read]),
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-                    end = End::Reset;
-                    break;
-                }
-            }
-        }
-        Some(Answer {
-            status: head[9..12].parse().expect("statuses are numbers"),
-            body: bytes.split_off(start),
-            head,
-            end,
-        })
-    }
-
-    fn get(&mut self, target: &str) -> Answer {
-        self.send(target, "");
-        self.read().expect("an answer comes")
-    }
-}
-
-fn get(server: &Standin, target: &str) -> Answer {
-    Client::to(server).get(target)
-}
-
-fn small() -> Catalog {
-    Catalog::made_up(&MadeUp { images: 300, bundles: 60, charts: 8, ..MadeUp::default() })
-}
-
-fn server() -> Standin {
-    Standin::start(small(), Knobs::default())
-}
-
-fn with_fault(fault: Fault) -> Standin {
-    let server = server();
-    server.set(|knobs| {
-        knobs.fault_share = 1.0;
-        knobs.faults = vec![fault];
-        knobs.stall = Duration::from_millis(60);
-        knobs.endless_cap = 4 << 20;
-    });
-    server
-}
+use crate::client::{Client, End, IMAGES, get, server, with_fault};
 
 /// Walks all certified images by pages and returns their ids.
 fn walk(server: &Standin) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `cargo run --release --example pictures [FOLDER] [COLUMNS]`: makes the pictures of the README from real runs of `oct`
+//! `cargo run -p pictures -- [FOLDER] [COLUMNS]`: makes the pictures of the README from real runs of `oct`
 //! in a pseudo-terminal, as SVG files in `packaging/pictures`, 100 columns wide unless told otherwise.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = std::env::args().skip(1);
     let out = arguments.next().map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/pictures"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/pictures"),
         |folder| std::env::current_dir().unwrap().join(folder),
     );
     let columns = arguments.next().map_or(NonZero::new(100).unwrap(), |columns| columns.parse().unwrap());

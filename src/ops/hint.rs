@@ -1,0 +1,163 @@
+//! What to do about an error: one sentence without a full stop. The only place below the command line that names flags
+//! and commands.
+
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::{Error, PolicyError, UsageError};
+use crate::archive::ArchiveError;
+use crate::exporter::{Fault, SourceError};
+use crate::importer::StoreError;
+use crate::trust::TrustError;
+use crate::trust::manifest::ManifestError;
+
+impl Error {
+    /// What to do next, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Source(error) => return source(error),
+            Self::Archive(error) => return archive(error),
+            Self::Trust(error) | Self::Signature { cause: error, .. } => return trust(error),
+            Self::Store(error) => return store(error),
+            Self::Policy(error) => policy(error),
+            Self::Usage(error) => return usage(error),
+            Self::Manifest { cause: ManifestError::Version(_), .. } => {
+                "install the oct that made the archive, or a later one"
+            }
+            Self::Deviates { .. } => "import an archive again, or run `oct rollback`",
+            Self::Previous(_) => "import the archive of the catalog that you want back",
+            Self::Archives(_) => "name the archive in it that you mean",
+            Self::Unsigned(_) => "`oct import` an archive: it replaces the folder and keeps the old one",
+            Self::NoCatalog(_) => {
+                "`oct import` an archive first, or name the catalog: by --db, OCT_DB or `db` in config.toml"
+            }
+            Self::Foreign(_) => "name a folder that has `data/containers/containers.db` and the rest of the TNF layout",
+            Self::Interrupted => "run the same command again: it continues with what it has fetched",
+            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                "free some space on this filesystem, then run the command again"
+            }
+            Self::Manifest { .. }
+            | Self::TooLarge(_)
+            | Self::Unreadable(_)
+            | Self::Comment { .. }
+            | Self::Content { .. }
+            | Self::Charts(_)
+            | Self::NoArchive(_)
+            | Self::Io(_)
+            | Self::Stdout(_) => return None,
+        };
+        Some(hint.into())
+    }
+}
+
+fn source(error: &SourceError) -> Option<String> {
+    let hint = match error {
+        SourceError::Request { fault: Fault::Connect(_), .. } => {
+            "check the address, the proxy (HTTPS_PROXY) and the CA (--ca-cert)"
+        }
+        SourceError::Request { fault, .. } if fault.again() => {
+            "run the same command again: it continues with what it has fetched"
+        }
+        SourceError::Moving { .. } => "run the same command again when the catalog changes less",
+        SourceError::Empty { .. } => "check --catalog-url and --since",
+        SourceError::Busy(_) => "wait until it has ended",
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+fn archive(error: &ArchiveError) -> Option<String> {
+    let hint = match error {
+        ArchiveError::Truncated { .. } | ArchiveError::BodyDigest { .. } | ArchiveError::Trailing { .. } => {
+            "copy the file again, then compare it with `sha256sum -c` on the host that made it"
+        }
+        ArchiveError::NotAnArchive { .. } => "name a `catalog-YYYYMMDDHH.tar.zst` made by `oct bundle`",
+        ArchiveError::Space { .. } => "free some space on this filesystem, or choose another folder with --out",
+        ArchiveError::Sidecar { .. } => "carry the `.sha256` and `.minisig` files of this very archive, or none",
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+fn trust(error: &TrustError) -> Option<String> {
+    let hint = match error {
+        TrustError::NoKeys => {
+            "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`"
+        }
+        TrustError::Untrusted(_) => {
+            "compare its fingerprint with the signer by phone, then `oct trust add` its public key"
+        }
+        TrustError::Mode { path, .. } => return Some(format!("chmod go-rwx {}", path.display())),
+        TrustError::NoSecretKey => "make one with `oct keygen`",
+        TrustError::PasswordNeeded { .. } => "run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE",
+        TrustError::Sidecar { .. } => "carry the `.minisig` of this very archive, or none",
+        TrustError::OtherKey { .. } => {
+            "two keys never have one id by accident: somebody may pose as the signer; ask the signer by phone"
+        }
+        TrustError::NoSuchKey { .. } => "`oct trust list` shows the keys and where they come from",
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+/// What to do where the installed folder could not be read or changed.
+#[must_use]
+pub fn store(error: &StoreError) -> Option<String> {
+    let hint = match error {
+        StoreError::Io { path, .. } => return error.errno().and_then(|errno| io(errno, path)),
+        StoreError::NotAFolder { path } => format!("name a folder, or move `{}` away", path.display()),
+        StoreError::Held { .. } => "wait until it has finished, then run the command again".into(),
+        StoreError::Space { dir, .. } | StoreError::Inodes { dir, .. } => {
+            let previous = dir.join(".oct/previous");
+            format!("free some space (earlier catalogs are in `{}`), or choose another folder", previous.display())
+        }
+        StoreError::Disturbed { .. } => "find out who else writes into the folder, then run the command again".into(),
+        StoreError::Journal { path, .. } => format!("move `{}` away, then import an archive again", path.display()),
+        StoreError::NoPrevious { .. } => "import the archive of the catalog that you want back".into(),
+        StoreError::Unfinished { source, pending, .. } => match (store(source), pending) {
+            (Some(hint), true) => format!("{hint}; the next run of oct on this folder completes the work"),
+            (None, true) => "the next run of oct on this folder completes the work".into(),
+            (hint, false) => return hint,
+        },
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// What to do where the system refused something with `path`.
+fn io(errno: Errno, path: &Path) -> Option<String> {
+    let path = path.display();
+    let hint = match errno {
+        Errno::ACCESS | Errno::PERM => {
+            format!("the user who runs oct needs the right to change `{path}` and everything in it")
+        }
+        Errno::ROFS => "the filesystem is read-only: choose another folder, or mount it writable".into(),
+        Errno::NOSPC | Errno::DQUOT => "free some space on this filesystem, then run the command again".into(),
+        Errno::FBIG => "the shell's limit on the size of a file is too low: see `ulimit -f`".into(),
+        Errno::BUSY => format!("if `{path}` is a mount point, mount the folder above it instead"),
+        Errno::XDEV => format!("`{path}` must be on the same filesystem as the folder that it is in"),
+        Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS => "this filesystem may lack locks: choose another folder".into(),
+        _ => return None,
+    };
+    Some(hint)
+}
+
+fn policy(error: &PolicyError) -> &'static str {
+    match error {
+        PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
+        PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
+        PolicyError::TooOld { .. } => "fetch a newer archive, or raise --max-age",
+    }
+}
+
+fn usage(error: &UsageError) -> Option<String> {
+    let hint = match error {
+        UsageError::EmptyPassword => "for a key without a password, add --no-password",
+        UsageError::NothingAsked => "name image, operator or chart, or give --from FILE",
+        UsageError::TwoSources => "leave out image, operator or chart",
+        _ => return None,
+    };
+    Some(hint.into())
+}
