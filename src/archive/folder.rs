@@ -217,3 +217,18 @@ impl Archive {
         sidecar(self, ".minisig")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::failure::{Class, Classified as _};
+
+    #[test]
+    fn more_than_the_disk_holds_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        require_space(folder.path(), 0).unwrap();
+        let error = require_space(folder.path(), u64::MAX).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Host, "no-space"));
+        assert!(require_space(&folder.path().join("none"), 0).is_err());
+    }
+}
