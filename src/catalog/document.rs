@@ -21,6 +21,13 @@ impl ObjectId {
     /// The highest id.
     pub const MAX: Self = Self([0xff; 12]);
 
+    /// When it was made, which its first four bytes tell in seconds.
+    #[must_use]
+    pub fn instant(self) -> Option<Timestamp> {
+        let seconds = self.0.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))?;
+        Timestamp::from_second(seconds.into()).ok()
+    }
+
     /// Reads 24 hexadecimal digits of either case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -29,10 +36,11 @@ impl ObjectId {
         Some(Self(bytes))
     }
 
-    /// Its 12 bytes.
+    /// `text` as an id or, where it is none, one made of its SHA-256: equal texts have equal ids, and only these.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 12] {
-        &self.0
+    pub fn standing_for(text: &str) -> Self {
+        let digest = Sha256Digest::of(text.as_bytes());
+        Self::parse(text).unwrap_or_else(|| Self(*digest.as_bytes().first_chunk().unwrap_or(&[0; 12])))
     }
 }
 

@@ -10,32 +10,47 @@ mod containers;
 mod containers_builder;
 pub mod diff;
 pub mod document;
+pub mod folder;
+mod json;
 pub mod layout;
 mod operators;
 pub mod provenance;
+mod slice;
 pub mod snapshot;
 mod sorter;
 mod validate;
+mod yaml;
 
+pub use chart::ChartIndex;
 pub use containers::{ContainerEntry, ContainerRepository, TagName, read_containers, split_line};
 pub use containers_builder::{ContainersBuilder, entry_line};
-pub use operators::{LoosePage, OperatorPage, write_operator_page};
+pub use json::JsonError;
+pub use operators::{OperatorPages, PageStated, write_operator_page};
+pub use slice::Slice;
 pub use validate::{Validation, Validator};
+pub use yaml::YamlError;
+
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
+
+use crate::base::limits;
 
 /// Why a file of the layout cannot be read as certsuite reads it.
 #[derive(Debug, thiserror::Error)]
 pub enum TnfError {
-    /// Not JSON, or JSON of another shape.
+    /// Not JSON, or JSON of another shape: certsuite does not read it either.
     #[error("not of the form that certsuite reads: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(JsonError),
     /// Not a chart index.
     #[error(transparent)]
     Charts(#[from] crate::catalog::chart::ChartIndexError),
     /// Well-formed, but at odds with what the manifest or the file's own name says.
     #[error("{0}")]
     Mismatch(String),
+    /// A limit of `oct` is passed; certsuite may read it.
+    #[error("larger than `oct` reads: {0}")]
+    Limit(String),
     /// The bytes could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -48,14 +63,36 @@ pub struct TooLarge(String);
 
 impl TooLarge {
     fn entry(key: &str) -> Self {
-        let max = crate::base::text::size(crate::base::limits::ENTRY_BYTES as u64);
-        Self(format!("the image `{key}` has more than {max} of repositories and tags"))
+        let max = crate::base::text::size(limits::ENTRY_BYTES as u64);
+        let items = crate::base::text::count(limits::ENTRY_ITEMS as u64);
+        Self(format!("the image `{key}` has more than {items} repositories and tags, or more than {max} of these"))
+    }
+
+    fn text(id: &str) -> Self {
+        let max = crate::base::text::size(limits::TEXT_BYTES as u64);
+        Self(format!("the image `{id}` has a text of more than {max}"))
     }
 }
 
 impl From<TooLarge> for std::io::Error {
     fn from(error: TooLarge) -> Self {
         Self::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
+impl From<JsonError> for TnfError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Io(error) => Self::Io(error),
+            JsonError::Limit { .. } => Self::Limit(error.to_string()),
+            other => Self::Json(other),
+        }
+    }
+}
+
+impl From<serde_json::Error> for TnfError {
+    fn from(error: serde_json::Error) -> Self {
+        JsonError::from(error).into()
     }
 }
 
@@ -71,6 +108,16 @@ pub struct ArchiveJson {
 }
 
 impl ArchiveJson {
+    /// Reads the file: a few numbers, in plain JSON.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub(crate) fn read(content: impl Read) -> Result<Self, TnfError> {
+        let mut text = Vec::new();
+        content.take(limits::ARCHIVE_JSON_BYTES).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
     /// The file's bytes.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {

@@ -8,11 +8,10 @@ use super::TooLarge;
 use crate::base::digest::HashingWriter;
 use crate::base::member::MemberPath;
 use crate::base::{limits, text};
-use crate::catalog::chart::ChartIndexError;
 use crate::catalog::document::Operator;
 use crate::catalog::layout::{self, File, Kind, OPERATORS_PER_PAGE};
 use crate::catalog::provenance::{Counts, Partial, Source};
-use crate::catalog::{ArchiveJson, ContainersBuilder, chart, write_operator_page};
+use crate::catalog::{ArchiveJson, ChartIndex, ContainersBuilder, write_operator_page};
 
 /// A whole catalog at one time but for its images, which nobody holds in memory: they go to a [`ContainersBuilder`] one
 /// by one.
@@ -27,7 +26,7 @@ pub struct Snapshot {
     /// Operator bundles, one for each document.
     pub operators: Vec<Operator>,
     /// The chart index as served.
-    pub chart_index: Vec<u8>,
+    pub chart_index: ChartIndex,
     /// Where all this comes from.
     pub sources: Vec<Source>,
 }
@@ -35,9 +34,6 @@ pub struct Snapshot {
 /// Why a snapshot was not laid out.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    /// The chart index cannot be read.
-    #[error("the chart index: {0}")]
-    Charts(#[from] ChartIndexError),
     /// Readers would refuse it.
     #[error("the catalog is larger than readers accept: {0}")]
     TooLarge(#[from] TooLarge),
@@ -85,7 +81,7 @@ impl Snapshot {
             let max = text::count(layout::MAX_OPERATORS as u64);
             return Err(TooLarge(format!("it has more than {max} operators")).into());
         }
-        let charts = chart::parse_index(&self.chart_index)?.len() as u64;
+        let charts = self.chart_index.versions().len() as u64;
         let mut operators: Vec<&Operator> = self.operators.iter().collect();
         operators.sort_unstable();
         let mut counts = Counts { containers: self.images, digests: 0, operators: operators.len() as u64, charts };
@@ -102,7 +98,7 @@ impl Snapshot {
                         counts.digests = containers.finish(&mut out)?;
                     }
                 }
-                Some(Kind::Helm) => out.write_all(&self.chart_index)?,
+                Some(Kind::Helm) => out.write_all(self.chart_index.yaml())?,
                 Some(Kind::OperatorPage { number, .. }) => {
                     let data = operators.chunks(OPERATORS_PER_PAGE).nth(number).unwrap_or_default();
                     write_operator_page(data, number, operators.len(), &mut out)?;
@@ -191,7 +187,7 @@ mod tests {
             partial: None,
             images,
             operators: (0..operators).map(operator).collect(),
-            chart_index: b"entries: {}".to_vec(),
+            chart_index: ChartIndex::parse("entries: {}").unwrap(),
             sources: vec![],
         }
     }

@@ -17,9 +17,9 @@ use crate::base::progress::Progress;
 use crate::base::text::sanitize;
 use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
-use crate::catalog::{ContainersBuilder, chart};
+use crate::catalog::{ChartIndex, ContainersBuilder, TooLarge};
 use crate::certify::constraint::Constraint;
-use crate::exporter;
+use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
@@ -105,32 +105,69 @@ pub async fn bundle(
 ) -> Result<BundleReport, Error> {
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
-    let mut fetched = exporter::fetch(plan, fetch, progress).await?;
+    let fetched = exporter::fetch(plan, fetch, progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let images = |containers: &mut Containers| fetched.each_image(|image| containers.image(&image));
-        let mut report = pack(&fetched.snapshot, images, &options, &keys, &*progress)?;
+        let mut containers = containers(&options.out, fetched.images().saturating_mul(BYTES_PER_IMAGE))?;
+        let taken = fetched.each_image(|image| containers.image(&image).map_err(|error| named(&options.out, error)));
+        taken.map_err(LayoutError::from)?;
+        let mut report = pack(&snapshot(&fetched), containers, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
+        report.warnings.extend(fetched.notes.iter().cloned());
         fetched.forget_work()?;
         Ok(report)
     });
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
 }
 
+/// The snapshot that was fetched.
+fn snapshot(fetched: &Fetched) -> Snapshot {
+    Snapshot {
+        created: fetched.created,
+        partial: fetched.partial.clone(),
+        images: fetched.images(),
+        operators: fetched.operators.clone(),
+        chart_index: fetched.chart_index.clone(),
+        sources: fetched.sources.clone(),
+    }
+}
+
 /// Where images go on their way into the layout.
 pub(super) type Containers = ContainersBuilder<File>;
 
-/// Lays out, packs, signs and publishes a snapshot; `images` hands over its images.
+/// A place for images in a file without a name in `folder`, so that a killed run leaves nothing. What is to come takes
+/// `needed` bytes on that disk until it is an archive.
+pub(super) fn containers(folder: &Path, needed: u64) -> Result<Containers, Error> {
+    archive::require_space(folder, needed)?;
+    Ok(ContainersBuilder::new(nameless(folder)?))
+}
+
+fn nameless(folder: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(folder).map_err(|error| named(folder, error))
+}
+
+/// An error of a file without a name, with the name of its folder.
+fn named(folder: &Path, error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|cause| cause.is::<TooLarge>()) {
+        return error;
+    }
+    io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+}
+
+/// Lays out, packs, signs and publishes a snapshot with the images in `containers`.
 pub(super) fn pack(
     snapshot: &Snapshot,
-    images: impl FnOnce(&mut Containers) -> io::Result<()>,
+    containers: Containers,
     options: &BundleOptions,
     keys: &[SigningKey],
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
     progress.begin("packing", None);
-    let layout = lay_out(snapshot, images, &options.out)?;
+    let layout = snapshot.lay_out(containers, nameless(&options.out)?).map_err(|error| match error {
+        LayoutError::Io(error) => LayoutError::Io(named(&options.out, error)),
+        error => error,
+    })?;
     let content = content_digest(layout.files());
     let standing = if options.force { None } else { unchanged(&options.out, content, &snapshot.partial, keys)? };
     let (manifest, outcome) = match standing {
@@ -150,34 +187,13 @@ pub(super) fn pack(
         manifest,
         outcome,
         key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
-        crashing_charts: crashing_charts(&snapshot.chart_index)?,
-        warnings: nameless(snapshot),
+        crashing_charts: crashing_charts(&snapshot.chart_index),
+        warnings: without_operators(snapshot),
         removed,
         requests: snapshot.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|fetch| fetch.requests).sum(),
         resumed: 0,
         refused: 0,
     })
-}
-
-/// Lays the snapshot out in files without a name in `folder`: a killed run leaves nothing.
-fn lay_out(
-    snapshot: &Snapshot,
-    images: impl FnOnce(&mut Containers) -> io::Result<()>,
-    folder: &Path,
-) -> Result<Layout<File>, Error> {
-    archive::require_space(folder, snapshot.images.saturating_mul(BYTES_PER_IMAGE))?;
-    let nameless = || tempfile::tempfile_in(folder).map_err(|error| unwritable(folder, error));
-    let failed = |error: LayoutError| match error {
-        LayoutError::Io(error) => LayoutError::Io(unwritable(folder, error)),
-        error => error,
-    };
-    let mut containers = ContainersBuilder::new(nameless()?);
-    images(&mut containers).map_err(|error| failed(error.into()))?;
-    Ok(snapshot.lay_out(containers, nameless()?).map_err(failed)?)
-}
-
-fn unwritable(folder: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
 }
 
 /// Packs, signs and publishes.
@@ -194,9 +210,8 @@ fn write(
     if !options.force {
         refuse_less(&folder.join(name.as_str()), snapshot)?;
     }
-    let unwritable = |error| unwritable(folder, error);
-    let mut body = tempfile::tempfile_in(folder).map_err(unwritable)?;
-    let packed = archive::pack(&mut layout, options.level, &mut body).map_err(unwritable)?;
+    let mut body = nameless(folder)?;
+    let packed = archive::pack(&mut layout, options.level, &mut body).map_err(|error| named(folder, error))?;
     let mut sources = snapshot.sources.clone();
     if options.created.is_some() {
         sources.iter_mut().for_each(|source| source.fetch = None);
@@ -226,7 +241,7 @@ fn write(
 }
 
 /// Warns of organizations without any bundle: a name that nobody has looks like that.
-fn nameless(snapshot: &Snapshot) -> Vec<String> {
+fn without_operators(snapshot: &Snapshot) -> Vec<String> {
     let organizations = snapshot.sources.iter().filter(|source| source.documents == 0);
     let names = organizations.filter_map(|source| source.name.strip_prefix("operators:"));
     names.map(|name| format!("`{}` has no operators in the catalog; is the name right?", sanitize(name))).collect()
@@ -281,13 +296,12 @@ fn unchanged(
 }
 
 /// Charts whose `kubeVersion` does not parse.
-fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
-    let versions = chart::parse_index(index)?.into_iter().filter(|version| !version.kube_version.is_empty());
-    Ok(versions
-        .filter_map(|chart| {
-            let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
-            let name = chart.shown_name().to_owned();
-            Some(CrashingChart { name, version: chart.version, kube_version: chart.kube_version, cause })
-        })
-        .collect())
+fn crashing_charts(index: &ChartIndex) -> Vec<CrashingChart> {
+    let versions = index.versions().iter().filter(|version| !version.kube_version.is_empty());
+    let crashing = versions.filter_map(|chart| {
+        let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
+        let (name, version) = (chart.shown_name().to_owned(), chart.version.clone());
+        Some(CrashingChart { name, version, kube_version: chart.kube_version.clone(), cause })
+    });
+    crashing.collect()
 }

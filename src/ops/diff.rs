@@ -1,23 +1,23 @@
-//! `oct diff`: two catalogs side by side, read as streams, without writing anything.
+//! `oct diff`: two catalogs side by side, read as streams, without writing into either.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
-use super::Error;
 use super::open::{self, VerifiedArchive};
+use super::{Error, from_db};
 use crate::archive::ArchiveError;
 use crate::base::{limits, text};
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
+use crate::catalog::folder::TnfFolder;
 use crate::catalog::layout::Kind;
-use crate::catalog::{OperatorPage, TnfError, chart, diff, entry_line, split_line};
-use crate::importer::Foreign;
+use crate::catalog::snapshot::LayoutError;
+use crate::catalog::{ChartIndex, ContainersBuilder, JsonError, OperatorPages, TnfError, diff, split_line};
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
@@ -91,7 +91,7 @@ pub fn diff(old: &Path, new: &Path, keyring: &Keyring, details: usize) -> Result
         let (differing, listed) = (text::count(differing), text::count(listed as u64));
         format!("of {differing} differing images only {listed} are listed")
     });
-    let warnings = [left.remark, right.remark, shortened].into_iter().flatten().collect();
+    let warnings = left.remarks.into_iter().chain(right.remarks).chain(shortened).collect();
     Ok(DiffReport { old: described_old, new: described_new, diff, warnings })
 }
 
@@ -123,7 +123,7 @@ impl Skip {
 
 enum Input {
     Archive(PathBuf, Box<VerifiedArchive>),
-    Folder(PathBuf, Foreign, Option<Box<Manifest>>),
+    Folder(PathBuf, TnfFolder, Option<Box<Manifest>>),
 }
 
 /// Everything but the images, which went ahead.
@@ -131,14 +131,14 @@ enum Input {
 struct Rest {
     operators: Vec<Operator>,
     charts: Vec<ChartVersion>,
-    remark: Option<String>,
+    remarks: Vec<String>,
 }
 
 impl Input {
     fn open(path: &Path, keyring: &Keyring) -> Result<Self, Error> {
         if path.is_dir() {
-            let folder = Foreign::open(path)?;
-            let manifest = folder.manifest().map(Box::new);
+            let folder = TnfFolder::open(path)?;
+            let manifest = from_db::manifest_beside(&folder).map(Box::new);
             return Ok(Self::Folder(path.to_owned(), folder, manifest));
         }
         Ok(Self::Archive(path.to_owned(), Box::new(open::archive(path, keyring)?)))
@@ -162,13 +162,13 @@ impl Input {
     fn read(self, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
         match self {
             Self::Archive(path, archive) => read_archive(&path, *archive, skip, lines),
-            Self::Folder(_, folder, manifest) => read_folder(&folder, manifest.is_some(), lines),
+            Self::Folder(_, folder, _) => read_folder(&folder, lines),
         }
     }
 }
 
 fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
-    let mut rest = Rest::default();
+    let (mut rest, mut pages) = (Rest::default(), OperatorPages::default());
     archive.body.unpack::<Error>(|file, content| {
         let content_error = |cause| match cause {
             TnfError::Io(cause) => Error::from(ArchiveError::of_body(path, "", cause)),
@@ -176,15 +176,19 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
         };
         match Kind::of(&file.path) {
             Some(Kind::Containers) if !skip.containers => {
-                send_lines(content, lines).map_err(content_error)?;
+                let mut sender = Sender::new(lines);
+                match io::copy(content, &mut sender).and_then(|_| sender.finish()) {
+                    Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(content_error(error.into())),
+                    _ => {}
+                }
             }
             Some(Kind::Helm) if !skip.charts => {
-                rest.charts = chart::read_index(content).map_err(TnfError::from).map_err(content_error)?;
+                let index = ChartIndex::read(content).map_err(TnfError::from).map_err(content_error)?;
+                rest.charts = index.into_versions();
             }
             Some(Kind::OperatorPage { .. }) if !skip.operators => {
-                let page = serde_json::from_reader(BufReader::with_capacity(64 << 10, content));
-                let page: OperatorPage = page.map_err(|cause| content_error(cause.into()))?;
-                rest.operators.extend(page.data);
+                let read = pages.read(content, |operator| rest.operators.push(operator.clone()));
+                read.map_err(content_error)?;
             }
             _ => {}
         }
@@ -193,44 +197,65 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
     Ok(rest)
 }
 
-fn read_folder(folder: &Foreign, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
-    if is_ours {
-        let path = folder.containers_path();
-        let sent = send_lines(&mut fs::File::open(&path)?, lines);
-        sent.map_err(|cause| Error::Content { path, cause })?;
-    } else {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        for (key, entry) in folder.containers()? {
-            chunk.extend(entry_line(&key, &entry));
-            chunk.push(b'\n');
-            // Nobody receives any more where the other side has failed.
-            if chunk.len() >= CHUNK && lines.send(std::mem::take(&mut chunk)).is_err() {
-                break;
-            }
-        }
-        let _ = lines.send(chunk);
+/// A folder may have its images in any order and spelling: they are sorted on the way, in a file without a name where
+/// they are many.
+fn read_folder(folder: &TnfFolder, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
+    let mut containers = ContainersBuilder::new(tempfile::tempfile()?);
+    let contents = from_db::read_images(folder, &mut containers, |_| {})?;
+    let mut sender = Sender::new(lines);
+    match containers.finish(&mut sender).and_then(|_| sender.finish()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(LayoutError::from(error).into()),
+        _ => {}
     }
-    let (operators, remark) = folder.operators()?;
-    let charts = chart::parse_index(&folder.charts()?)?;
-    Ok(Rest { operators, charts, remark })
+    Ok(Rest { operators: contents.operators, charts: contents.charts.into_versions(), remarks: contents.remarks })
 }
 
-/// Sends whole lines, many at once.
-fn send_lines(content: &mut dyn Read, lines: &SyncSender<Vec<u8>>) -> Result<(), TnfError> {
-    let mut content = BufReader::with_capacity(64 << 10, content);
-    loop {
-        let mut chunk = Vec::with_capacity(CHUNK + (64 << 10));
-        if (&mut content).take(CHUNK as u64).read_to_end(&mut chunk)? == 0 {
-            return Ok(());
+/// Sends what is written to it, whole lines, many at once. Nobody receives any more where the other side has failed:
+/// then it fails as a broken pipe.
+struct Sender<'a> {
+    lines: &'a SyncSender<Vec<u8>>,
+    chunk: Vec<u8>,
+}
+
+impl<'a> Sender<'a> {
+    fn new(lines: &'a SyncSender<Vec<u8>>) -> Self {
+        Self { lines, chunk: Vec::with_capacity(2 * CHUNK) }
+    }
+
+    fn send(&mut self, rest: Vec<u8>) -> io::Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, rest);
+        self.lines.send(chunk).map_err(|_| ErrorKind::BrokenPipe.into())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if self.chunk.is_empty() { Ok(()) } else { self.send(Vec::new()) }
+    }
+}
+
+impl Write for Sender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.chunk.extend_from_slice(bytes);
+        if self.chunk.len() >= CHUNK {
+            match self.chunk.iter().rposition(|byte| *byte == b'\n') {
+                Some(end) => {
+                    let mut rest = Vec::with_capacity(2 * CHUNK);
+                    rest.extend_from_slice(&self.chunk[end + 1..]);
+                    self.chunk.truncate(end + 1);
+                    self.send(rest)?;
+                }
+                None if self.chunk.len() > limits::ENTRY_BYTES => {
+                    let max = text::size(limits::ENTRY_BYTES as u64);
+                    let what = format!("an entry of containers.db has more than {max}");
+                    return Err(io::Error::new(ErrorKind::InvalidData, what));
+                }
+                None => {}
+            }
         }
-        let rest = (&mut content).take(limits::ENTRY_BYTES as u64).read_until(b'\n', &mut chunk)?;
-        if rest == limits::ENTRY_BYTES && chunk.last() != Some(&b'\n') {
-            let max = text::size(limits::ENTRY_BYTES as u64);
-            return Err(TnfError::Mismatch(format!("an entry of containers.db has more than {max}")));
-        }
-        if lines.send(chunk).is_err() {
-            return Ok(());
-        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -290,7 +315,7 @@ impl Lines {
 fn merge(mut old: Lines, mut new: Lines, images: &mut ImageDiff) -> Result<(), (Side, TnfError)> {
     use std::cmp::Ordering;
     let of = |side| move |cause| (side, cause);
-    let json = |side| move |cause: serde_json::Error| (side, TnfError::from(cause));
+    let json = |side| move |cause: JsonError| (side, TnfError::from(cause));
     old.advance().map_err(of(Side::Old))?;
     new.advance().map_err(of(Side::New))?;
     loop {

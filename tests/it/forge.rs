@@ -11,10 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use oct::base::digest::Sha256Digest;
 use oct::base::member::MemberPath;
 use oct::base::progress::Progress;
-use oct::catalog::ContainersBuilder;
-use oct::catalog::document::{Document, Image, Operator};
+use oct::catalog::document::{Image, Operator};
 use oct::catalog::provenance::Counts;
 use oct::catalog::snapshot::Snapshot;
+use oct::catalog::{ChartIndex, ContainersBuilder};
 use oct::ops::import::{ImportOptions, ImportReport, import};
 use oct::trust::manifest::{Body, FORMAT, File, Manifest, VERSION, content_digest};
 use oct::trust::{KeyPair, Keyring, SigningKey};
@@ -52,12 +52,14 @@ fn image(number: u64) -> Image {
             "tags":[{{"name":"v{number}"}},{{"name":"latest"}}],"manifest_list_digest":"sha256:{:064x}"}}]}}"#,
         number + 1_000
     );
-    let api: oct::catalog::document::ApiImage = serde_json::from_str(&text).unwrap();
-    match Document::from(api).body {
-        oct::catalog::document::Body::Image(image) => *image,
-        oct::catalog::document::Body::Operator(_) => unreachable!(),
+    let page = format!(r#"{{"data":[{text}],"page_size":1}}"#);
+    match oct::exporter::decode_images(page.into_bytes()).unwrap().remove(0).body {
+        oct::exporter::Body::Image(image) => *image,
+        oct::exporter::Body::Operator(_) => unreachable!(),
     }
 }
+
+const CHARTS: &str = "apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    kubeVersion: '>= 1.19'\n";
 
 /// A small catalog but for its images, another one for each `flavour`.
 fn snapshot(flavour: u64, created: &str) -> Snapshot {
@@ -71,8 +73,7 @@ fn snapshot(flavour: u64, created: &str) -> Snapshot {
         partial: None,
         images: 4,
         operators: operators.collect(),
-        chart_index: b"apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    kubeVersion: '>= 1.19'\n"
-            .to_vec(),
+        chart_index: ChartIndex::parse(CHARTS).unwrap(),
         sources: vec![],
     }
 }
@@ -297,6 +298,7 @@ pub fn try_import(
     let options = ImportOptions {
         to: to.to_owned(),
         allow_downgrade: true,
+        adopt: false,
         max_age: None,
         dry_run: false,
         keep: 1,
