@@ -18,7 +18,7 @@ use super::{Error, PolicyError, open};
 use crate::archive::{self, Archive, Retained, site};
 use crate::base::limits;
 use crate::base::progress::Progress;
-use crate::base::text::{self, sanitize};
+use crate::base::text;
 use crate::exporter::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 use crate::trust::name::ArchiveName;
@@ -387,7 +387,7 @@ impl Visit<'_> {
         let path = site::download_path(&self.options.out, wanted.sha256);
         let mut target = Target::open(&path, wanted.size)?;
         let resumed = target.have();
-        require_space(&self.options.out, wanted.size - resumed)?;
+        archive::require_space(&self.options.out, wanted.size - resumed)?;
         let other = |cause: String| Error::NotListed { place: self.file(wanted), cause };
         let cause = match self.mirror.download(wanted.name.as_str(), &mut target, wanted.size).await? {
             Downloaded::Complete => {
@@ -451,17 +451,4 @@ fn verify(
         fs::remove_file(path)?;
     }
     verified
-}
-
-/// Refuses to begin a download for which there is no room.
-fn require_space(folder: &Path, bytes: u64) -> Result<(), Error> {
-    let found = rustix::fs::statvfs(folder).map_err(io::Error::from)?;
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    if free >= bytes {
-        return Ok(());
-    }
-    let (needed, free) = (text::size(bytes), text::size(free));
-    let what =
-        format!("`{}` needs {needed} for the archive, and has {free} free", sanitize(&folder.display().to_string()));
-    Err(io::Error::new(io::ErrorKind::StorageFull, what).into())
 }
