@@ -338,17 +338,17 @@ impl Target {
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(flags);
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
         let (file, metadata) = loop {
             let file = options.open(path).map_err(named)?;
             let metadata = file.metadata().map_err(named)?;
             if !metadata.is_file() {
                 return Err(named(io::Error::other("it is no regular file")).into());
             }
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Err(rustix::io::Errno::WOULDBLOCK) => return Err(SourceError::Downloading(path.to_owned())),
-                // Some filesystems of networks have no locks. Everything else works there.
-                Ok(()) | Err(_) => {}
+            // Some filesystems of networks have no locks. Everything else works there.
+            if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK) {
+                return Err(SourceError::Downloading(path.to_owned()));
             }
             // Whoever had the lock may have given the file its final name: then it is not ours to write.
             if std::fs::symlink_metadata(path).is_ok_and(|named| same_file(&named, &metadata)) {
