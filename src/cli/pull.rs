@@ -82,7 +82,9 @@ fn tell(context: &Context, report: &PullReport) {
         facts.row("size", size(bytes));
     }
     let resumed = if let Pulled::Pulled { resumed, .. } = report.outcome { resumed } else { 0 };
-    let mut asked = format!("{} requests, {} received", count(report.requests), size(report.bytes));
+    let requests =
+        if report.requests == 1 { "1 request".to_owned() } else { format!("{} requests", count(report.requests)) };
+    let mut asked = format!("{requests}, {} received", size(report.bytes));
     if resumed > 0 {
         asked.push_str(&format!(", {} from an earlier run", size(resumed)));
     }
