@@ -272,7 +272,7 @@ fn a_partial_bundle_says_so_and_does_not_replace_a_full_one() {
 fn no_archive_when_the_source_fails() {
     let (server, host) = (small(5), Host::with_key());
     server.die_after(4);
-    let output = host.bundle(&server, &["--tries", "2", "--out", "out"]);
+    let output = host.bundle(&server, &["--patience", "1s", "--out", "out"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert_eq!(tree(&host.path("out")).len(), 0);
     assert!(text(&output).contains("no connection"), "{}", text(&output));
