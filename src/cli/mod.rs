@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod context;
 mod diff;
+mod doctor;
 mod documents;
 mod dump;
 mod facts;
@@ -89,6 +90,7 @@ enum Command {
     Trust(trust::Args),
     Dump(Box<dump::Args>),
     Probe(Box<probe::Args>),
+    Doctor(Box<doctor::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -151,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Doctor(args) => doctor::run(&context, *args),
         Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),

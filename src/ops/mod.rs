@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod check;
 pub mod diff;
+pub mod doctor;
 pub mod dump;
 pub mod error;
 pub mod from_db;
