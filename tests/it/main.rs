@@ -4,6 +4,7 @@
 mod check;
 mod check_from;
 mod cli_config;
+mod cli_desk;
 mod cli_diff;
 mod cli_dump;
 mod cli_exit_codes;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use serde_json::json;
 
 use super::super::context::Context;
@@ -80,7 +80,12 @@ fn shown(command: &Command, settings: &[Setting]) -> Vec<Shown> {
 
 fn default(arg: &Arg) -> Option<String> {
     let values: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-    (!values.is_empty()).then(|| values.join(","))
+    match arg.get_action() {
+        _ if !values.is_empty() => Some(values.join(",")),
+        ArgAction::SetTrue => Some("false".into()),
+        ArgAction::Count => Some("0".into()),
+        _ => None,
+    }
 }
 
 /// A proxy or a mirror may be named with a password, which is nobody's business.
