@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Read, Write};
 
-use serde::de::{DeserializeSeed, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
+use super::json::{Json, JsonError, Value};
+use super::slice::{Slice, Slot};
+use crate::base::limits;
 use crate::catalog::TnfError;
 use crate::catalog::document::{Image, ManifestDigest, ObjectId};
 
@@ -209,173 +211,173 @@ pub fn split_line(line: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
     let (key, rest) = if plain[end] == b'"' {
         (Cow::Borrowed(std::str::from_utf8(&plain[..end]).ok()?), &plain[end + 1..])
     } else {
-        let length = quoted_len("\0", line);
+        let mut escaped = false;
+        let is_end = |byte: &u8| {
+            let end = *byte == b'"' && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            end
+        };
+        let length = plain.iter().position(is_end)? + 2;
         (serde_json::from_slice::<String>(line.get(..length)?).ok()?.into(), line.get(length..)?)
     };
     Some((key, rest.strip_prefix(b":")?))
 }
 
 /// An entry as certsuite reads it: absent and `null` fields are their type's zero value, as in Go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerEntry {
     /// The document's id.
-    #[serde(rename = "_id", default, deserialize_with = "null_is_default")]
     pub id: String,
     /// When the document was entered.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub creation_date: String,
     /// Processor architecture.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub architecture: String,
     /// Whether it counts as certified.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub certified: bool,
     /// The image's own digest; old dumps call it `docker_image_digest`.
-    #[serde(default, alias = "docker_image_digest", deserialize_with = "null_is_default")]
     pub image_id: String,
     /// Where it can be pulled from.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub repositories: Vec<ContainerRepository>,
+    pub repositories: Slice<ContainerRepository>,
 }
 
 /// A repository within a [`ContainerEntry`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerRepository {
     /// Registry host.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub registry: String,
     /// Path within the registry.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub repository: String,
     /// Its tags.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub tags: Vec<TagName>,
+    pub tags: Slice<TagName>,
 }
 
 /// A tag within a [`ContainerRepository`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagName {
     /// The tag.
-    #[serde(default, deserialize_with = "null_is_default")]
     pub name: String,
 }
 
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
+/// What certsuite knows of an entry, and the name that old dumps have for `image_id`, of which it knows nothing.
+const ENTRY: [&str; 7] =
+    ["_id", "creation_date", "architecture", "certified", "image_id", "repositories", "docker_image_digest"];
+const REPOSITORY: [&str; 3] = ["registry", "repository", "tags"];
 
 /// Reads a `containers.db`, entry by entry, in the order of the file; returns how many entries there are.
 ///
-/// Only one entry at a time is held in memory. A file with one entry a line, as `oct` writes it, is read several times
-/// faster than other JSON.
+/// `None` is a `null` entry: certsuite finds it by its digest, and crashes when it meets it while it looks for a tag. A
+/// key may come twice: the later entry then stands in the place of the former one. JSON may have any layout. Only one
+/// entry is held in memory.
 ///
 /// # Errors
-/// Where the file is not one JSON object of entries, or `visit` fails.
-pub fn read_containers<R: BufRead>(
-    mut file: R,
-    mut visit: impl FnMut(&str, ContainerEntry) -> Result<(), TnfError>,
+/// Where certsuite could not read the file, an entry is larger than [`limits`] has it, or `visit` fails.
+pub fn read_containers(
+    file: impl Read,
+    mut visit: impl FnMut(&str, Option<&ContainerEntry>) -> Result<(), TnfError>,
 ) -> Result<u64, TnfError> {
-    let mut line = Vec::new();
-    file.read_until(b'\n', &mut line)?;
-    // Indented JSON begins with such a line as well; what `oct` writes is not indented.
-    if line == b"{\n" && !file.fill_buf()?.first().is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
-        return read_lines(file, line, visit);
-    }
-    let mut failure = None;
-    let mut deserializer = serde_json::Deserializer::from_reader(io::Read::chain(&line[..], file));
-    let entries = Entries { visit: &mut visit, failure: &mut failure };
-    match entries.deserialize(&mut deserializer) {
-        Ok(count) => {
-            deserializer.end()?;
-            Ok(count)
-        }
-        Err(error) => Err(failure.unwrap_or(TnfError::Json(error))),
-    }
-}
-
-/// The rest of a file that has one entry a line: `"key":{…},` and at last `"key":{…}` and `}`.
-fn read_lines<R: BufRead>(
-    mut file: R,
-    mut line: Vec<u8>,
-    mut visit: impl FnMut(&str, ContainerEntry) -> Result<(), TnfError>,
-) -> Result<u64, TnfError> {
-    let odd = |count: u64| TnfError::Mismatch(format!("line {} is not one entry of the object", count + 2));
-    let mut count = 0;
-    let mut more = true;
-    loop {
-        line.clear();
-        file.read_until(b'\n', &mut line)?;
-        let Some(text) = line.strip_suffix(b"\n") else { return Err(odd(count)) };
-        if text == b"}" && (!more || count == 0) {
-            line.clear();
-            file.read_until(b'\n', &mut line)?;
-            return if line.is_empty() { Ok(count) } else { Err(odd(count + 1)) };
-        }
-        if text.is_empty() && count == 0 && more {
-            // An empty catalog is written as a brace, an empty line and a brace.
-            more = false;
-            continue;
-        }
-        if !more {
-            return Err(odd(count));
-        }
-        let entry = text.strip_suffix(b",");
-        more = entry.is_some();
-        let mut deserializer = serde_json::Deserializer::from_slice(entry.unwrap_or(text));
-        let key = std::borrow::Cow::<str>::deserialize(&mut deserializer)?;
-        let rest = entry.unwrap_or(text).get(quoted_len(&key, entry.unwrap_or(text))..).unwrap_or_default();
-        let value = rest.strip_prefix(b":").ok_or_else(|| odd(count))?;
-        visit(&key, serde_json::from_slice(value)?)?;
-        count += 1;
-    }
-}
-
-/// Bytes that the JSON string at the start of `text`, whose value is `key`, takes with its quotes.
-fn quoted_len(key: &str, text: &[u8]) -> usize {
-    if text.get(1..=key.len()) == Some(key.as_bytes()) && text.get(key.len() + 1) == Some(&b'"') {
-        return key.len() + 2;
-    }
-    let mut escaped = false;
-    for (position, byte) in text.iter().enumerate().skip(1) {
-        match byte {
-            b'"' if !escaped => return position + 1,
-            b'\\' => escaped = !escaped,
-            _ => escaped = false,
-        }
-    }
-    text.len()
-}
-
-struct Entries<'a, V> {
-    visit: &'a mut V,
-    failure: &'a mut Option<TnfError>,
-}
-
-impl<'de, V: FnMut(&str, ContainerEntry) -> Result<(), TnfError>> DeserializeSeed<'de> for Entries<'_, V> {
-    type Value = u64;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, V: FnMut(&str, ContainerEntry) -> Result<(), TnfError>> Visitor<'de> for Entries<'_, V> {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of images by digest")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<u64, A::Error> {
-        let mut count = 0;
-        while let Some((key, entry)) = map.next_entry::<String, ContainerEntry>()? {
-            if let Err(error) = (self.visit)(&key, entry) {
-                *self.failure = Some(error);
-                return Err(serde::de::Error::custom("stopped"));
+    let mut json = Json::new(file);
+    let mut entry = ContainerEntry::default();
+    let (mut count, mut digest) = (0, String::new());
+    match json.value()? {
+        Value::Object => {
+            let mut first = true;
+            while json.key(&mut first)? {
+                count += 1;
+                if count > limits::DIGESTS {
+                    return Err(json.limit(format!("more than {} entries", limits::DIGESTS)).into());
+                }
+                json.take_text(&mut digest)?;
+                let read = match json.value()? {
+                    Value::Null => None,
+                    value => {
+                        entry.read(&mut json, value)?;
+                        Some(&entry)
+                    }
+                };
+                json.take_mistyped()?;
+                visit(&digest, read)?;
             }
-            count += 1;
         }
-        Ok(count)
+        Value::Null => {}
+        other => json.mistyped(other, "an object of images by digest")?,
+    }
+    json.end()?;
+    Ok(count)
+}
+
+impl ContainerEntry {
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// Where certsuite could not read it.
+    pub fn parse(json: &[u8]) -> Result<Self, JsonError> {
+        let (mut json, mut entry) = (Json::new(json), Self::default());
+        let value = json.value()?;
+        entry.read(&mut json, value)?;
+        json.end()?;
+        Ok(entry)
+    }
+
+    /// Reads a new entry in the place of this one.
+    fn read<R: Read>(&mut self, json: &mut Json<R>, value: Value) -> Result<(), JsonError> {
+        let texts = [&mut self.id, &mut self.creation_date, &mut self.architecture, &mut self.image_id];
+        texts.into_iter().for_each(Slot::reset);
+        self.certified = false;
+        self.repositories.renew();
+        let mut old_digest = String::new();
+        let mut room = limits::ENTRY_ITEMS;
+        json.fields(value, &ENTRY, |json, field, value| match field {
+            0 => json.text_into(value, &mut self.id),
+            1 => json.text_into(value, &mut self.creation_date),
+            2 => json.text_into(value, &mut self.architecture),
+            3 => json.bool_into(value, &mut self.certified),
+            4 => json.text_into(value, &mut self.image_id),
+            5 => json.list_into(value, &mut self.repositories, &mut |json, value, place| {
+                take(json, &mut room)?;
+                place.read(json, value, &mut room)
+            }),
+            _ if value == Value::Text => json.text_into(value, &mut old_digest),
+            _ => json.skip(value),
+        })?;
+        if self.image_id.is_empty() {
+            self.image_id = old_digest;
+        }
+        Ok(())
+    }
+}
+
+impl ContainerRepository {
+    fn read<R: Read>(&mut self, json: &mut Json<R>, value: Value, room: &mut usize) -> Result<(), JsonError> {
+        json.fields(value, &REPOSITORY, |json, field, value| match field {
+            0 => json.text_into(value, &mut self.registry),
+            1 => json.text_into(value, &mut self.repository),
+            _ => json.list_into(value, &mut self.tags, &mut |json, value, tag: &mut TagName| {
+                take(json, room)?;
+                json.fields(value, &["name"], |json, _, value| json.text_into(value, &mut tag.name))
+            }),
+        })
+    }
+}
+
+/// Counts one item of a list within an entry.
+fn take<R: Read>(json: &Json<R>, room: &mut usize) -> Result<(), JsonError> {
+    *room = room
+        .checked_sub(1)
+        .ok_or_else(|| json.limit(format!("an entry with more than {} repositories and tags", limits::ENTRY_ITEMS)))?;
+    Ok(())
+}
+
+impl Slot for ContainerRepository {
+    fn reset(&mut self) {
+        self.registry.reset();
+        self.repository.reset();
+        self.tags.renew();
+    }
+}
+
+impl Slot for TagName {
+    fn reset(&mut self) {
+        self.name.reset();
     }
 }
 
@@ -409,7 +411,7 @@ mod tests {
     fn read_back(file: &[u8]) -> Vec<(String, ContainerEntry)> {
         let mut entries = Vec::new();
         read_containers(file, |key, entry| {
-            entries.push((key.to_owned(), entry));
+            entries.push((key.to_owned(), entry.unwrap().clone()));
             Ok(())
         })
         .unwrap();
@@ -459,20 +461,103 @@ mod tests {
         for (key, entry) in &entries {
             let line = entry_line(key, entry);
             let (read, value) = split_line(&line).unwrap();
-            assert_eq!((&*read, &serde_json::from_slice::<ContainerEntry>(value).unwrap()), (key.as_str(), entry));
+            assert_eq!((&*read, &ContainerEntry::parse(value).unwrap()), (key.as_str(), entry));
         }
         assert_eq!(split_line(b"\"a\\\"b\":{}").unwrap(), ("a\"b".into(), &b"{}"[..]));
         assert_eq!(split_line(b"no line"), None);
     }
 
+    /// The entry of the object `{"k": …}`.
+    fn entry(json: &str) -> Result<ContainerEntry, TnfError> {
+        let mut read = ContainerEntry::default();
+        read_containers(format!(r#"{{"k":{json}}}"#).as_bytes(), |_, entry| {
+            read = entry.cloned().unwrap_or_default();
+            Ok(())
+        })?;
+        Ok(read)
+    }
+
+    fn tags(entry: &ContainerEntry) -> String {
+        let of = |r: &ContainerRepository| {
+            format!("{}:{}", r.repository, r.tags.iter().map(|tag| &*tag.name).collect::<Vec<_>>().join("+"))
+        };
+        entry.repositories.iter().map(of).collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
-    fn nulls_read_as_in_go_and_wrong_types_do_not() {
-        let entries = read_back(br#"{"k":{"_id":null,"repositories":[{"tags":null}],"other":7}}"#);
-        assert_eq!(entries[0].1.repositories.len(), 1);
-        for bad in
-            ["{\"k\":{\"_id\":1}}", "[]", "{\"k\":", "{\n\"k\":{}\n", "{\n\"k\":{},\n}\n", "{\n\"k\":{}\n}\nx", "{}x"]
-        {
+    fn an_entry_is_read_as_in_go() {
+        for (json, id, due) in [
+            (r#"{"_id":null,"repositories":[{"tags":null},null],"other":7}"#, "", ": :"),
+            (r#"{"_id":"a","_ID":"b","Repositories":[{"REPOSITORY":"r","tagS":[{"Name":"t"}]}]}"#, "b", "r:t"),
+            (r#"{"_id":"a","_id":null,"docker_image_digest":7}"#, "a", ""),
+            // What comes again is decoded into what was there before.
+            (
+                r#"{"repositories":[{"repository":"r","tags":[{"name":"1"},{"name":"2"}]}],"repositories":[{"tags":[{}]}]}"#,
+                "",
+                "r:1",
+            ),
+            (
+                r#"{"repositories":[{"repository":"r"},{"repository":"s"}],"repositories":[{}],"repositories":[{},{},{}]}"#,
+                "",
+                "r: s: :",
+            ),
+            (
+                r#"{"repositories":[{"repository":"r","tags":[{"name":"1"},{"name":"2"}],"tags":[{"name":"3"}],"tags":[null,null]}]}"#,
+                "",
+                "r:3+2",
+            ),
+            (r#"{"repositories":[{"repository":"r"}],"repositories":null,"repositories":[{}]}"#, "", ":"),
+            (r#"{"repositories":[{"repository":"r"}],"repositories":[],"repositories":[{}]}"#, "", ":"),
+        ] {
+            let read = entry(json).unwrap();
+            assert_eq!((read.id.as_str(), tags(&read).as_str()), (id, due), "{json}");
+        }
+        for mistyped in [
+            r#"{"_id":1}"#,
+            r#"{"certified":"true"}"#,
+            r#"{"repositories":{}}"#,
+            r#"{"repositories":[7]}"#,
+            r#"{"repositories":[{"tags":["1"]}]}"#,
+            "7",
+            "[]",
+            r#""x""#,
+        ] {
+            let error = entry(mistyped).unwrap_err();
+            assert!(matches!(error, TnfError::Json(JsonError::Mistyped { .. })), "{mistyped}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_stays_from_the_entry_before() {
+        let json = r#"{"a":{"_id":"x","certified":true,"repositories":[{"repository":"r","tags":[{"name":"1"}]},{"repository":"s"}]},
+            "b":{"repositories":[{"tags":[{}]}]},"c":null,"d":{"repositories":[{},{}]}}"#;
+        let mut read = Vec::new();
+        let count = read_containers(json.as_bytes(), |key, entry| {
+            read.push(
+                entry.map_or(key.to_owned(), |entry| format!("{key} {} {} {}", entry.id, entry.certified, tags(entry))),
+            );
+            Ok(())
+        });
+        assert_eq!(
+            (count.unwrap(), read),
+            (4, vec!["a x true r:1 s:".into(), "b  false :".into(), "c".into(), "d  false : :".into()])
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_of_entries_is_refused() {
+        for bad in ["", "[]", "{\"k\":", "{\n\"k\":{}\n", "{\n\"k\":{},\n}\n", "{\n\"k\":{}\n}\nx", "{}x", "7"] {
             assert!(read_containers(bad.as_bytes(), |_, _| Ok(())).is_err(), "{bad:?}");
+        }
+        assert_eq!(read_containers(&b"null"[..], |_, _| Ok(())).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_entry_is_bounded() {
+        let many = format!(r#"{{"repositories":[{{"tags":[{}null]}}]}}"#, "null,".repeat(limits::ENTRY_ITEMS));
+        for large in [many, format!(r#"{{"_id":"{}"}}"#, "x".repeat(limits::TEXT_BYTES + 1))] {
+            let error = entry(&large).unwrap_err();
+            assert!(matches!(&error, TnfError::Limit(text) if text.starts_with("line 1, column ")), "{error}");
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::document::{ObjectId, Operator};
-use crate::catalog::{ContainerEntry, split_line};
+use crate::catalog::{ContainerEntry, JsonError, split_line};
 
 /// What differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -181,11 +181,11 @@ impl ImageDiff {
     ///
     /// # Errors
     /// Where it is not an entry.
-    pub fn differs(&mut self, side: Side, line: &[u8]) -> Result<(), serde_json::Error> {
+    pub fn differs(&mut self, side: Side, line: &[u8]) -> Result<(), JsonError> {
         let malformed = || <serde_json::Error as serde::de::Error>::custom("not one entry of the object");
         let (key, value) = split_line(line).ok_or_else(malformed)?;
         let quick = quick_id(line).filter(|id| !id.is_empty());
-        let parsed = if quick.is_none() { Some(serde_json::from_slice::<ContainerEntry>(value)?) } else { None };
+        let parsed = if quick.is_none() { Some(ContainerEntry::parse(value)?) } else { None };
         // An entry without an id is known by its key.
         let id = match (&parsed, quick) {
             (_, Some(id)) => id,
@@ -208,7 +208,7 @@ impl ImageDiff {
         if let Some(kept) = seen.kept.and_then(|kept| self.kept.get_mut(kept)) {
             let entry = match parsed {
                 Some(entry) => entry,
-                None => serde_json::from_slice(value)?,
+                None => ContainerEntry::parse(value)?,
             };
             let entries = if side == Side::Old { &mut kept.old } else { &mut kept.new };
             entries.insert(key.into_owned(), entry);

@@ -21,6 +21,13 @@ impl ObjectId {
     /// The highest id.
     pub const MAX: Self = Self([0xff; 12]);
 
+    /// When it was made, which its first four bytes tell in seconds.
+    #[must_use]
+    pub fn instant(self) -> Option<Timestamp> {
+        let seconds = self.0.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))?;
+        Timestamp::from_second(seconds.into()).ok()
+    }
+
     /// Reads 24 hexadecimal digits of either case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

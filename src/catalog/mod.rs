@@ -9,35 +9,64 @@ pub mod chart;
 mod containers;
 pub mod diff;
 pub mod document;
+pub mod folder;
+mod json;
 pub mod layout;
 mod operators;
 pub mod provenance;
+mod slice;
 pub mod snapshot;
 mod validate;
+mod yaml;
 
+pub use chart::ChartIndex;
 pub use containers::{
     ContainerEntry, ContainerRepository, ContainersFile, TagName, entry_line, read_containers, split_line,
 };
-pub use operators::{LoosePage, OperatorPage, write_operator_page};
+pub use json::JsonError;
+pub use operators::{OperatorPages, PageStated, write_operator_page};
+pub use slice::Slice;
 pub use validate::{Validation, Validator};
+pub use yaml::YamlError;
+
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
 /// Why a file of the layout cannot be read as certsuite reads it.
 #[derive(Debug, thiserror::Error)]
 pub enum TnfError {
-    /// Not JSON, or JSON of another shape.
+    /// Not JSON, or JSON of another shape: certsuite does not read it either.
     #[error("not of the form that certsuite reads: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(JsonError),
     /// Not a chart index.
     #[error(transparent)]
     Charts(#[from] crate::catalog::chart::ChartIndexError),
     /// Well-formed, but at odds with what the manifest or the file's own name says.
     #[error("{0}")]
     Mismatch(String),
+    /// A limit of `oct` is passed; certsuite may read it.
+    #[error("larger than `oct` reads: {0}")]
+    Limit(String),
     /// The bytes could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<JsonError> for TnfError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Io(error) => Self::Io(error),
+            JsonError::Limit { .. } => Self::Limit(error.to_string()),
+            other => Self::Json(other),
+        }
+    }
+}
+
+impl From<serde_json::Error> for TnfError {
+    fn from(error: serde_json::Error) -> Self {
+        JsonError::from(error).into()
+    }
 }
 
 /// `data/archive.json`.
@@ -52,6 +81,16 @@ pub struct ArchiveJson {
 }
 
 impl ArchiveJson {
+    /// Reads the file: a few numbers, in plain JSON.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub(crate) fn read(content: impl Read) -> Result<Self, TnfError> {
+        let mut text = Vec::new();
+        content.take(crate::base::limits::ARCHIVE_JSON_BYTES).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
     /// The file's bytes.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {

@@ -9,7 +9,7 @@ use crate::catalog::chart::ChartIndexError;
 use crate::catalog::document::{Image, Operator};
 use crate::catalog::layout::{Kind, OPERATORS_PER_PAGE};
 use crate::catalog::provenance::{Counts, Partial, Source};
-use crate::catalog::{ArchiveJson, ContainerEntry, ContainersFile, chart, layout, write_operator_page};
+use crate::catalog::{ArchiveJson, ChartIndex, ContainerEntry, ContainersFile, layout, write_operator_page};
 
 /// A whole catalog at one time.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ impl Snapshot {
     /// # Errors
     /// Where the chart index cannot be read.
     pub fn layout(&self) -> Result<Layout<'_>, ChartIndexError> {
-        let charts = chart::parse_index(&self.chart_index)?.len() as u64;
+        let charts = ChartIndex::parse(&*self.chart_index)?.versions().len() as u64;
         let (containers, documents) = match &self.taken_over {
             Some(taken) => (ContainersFile::of_entries(&taken.entries), taken.documents),
             None => (ContainersFile::new(&self.images), self.images.len() as u64),

@@ -1,11 +1,11 @@
 //! Reading a whole catalog as certsuite does, file by file, and reconciling it with its manifest.
 
-use std::io::BufRead;
+use std::io::Read;
 
 use crate::base::member::MemberPath;
 use crate::catalog::layout::{Kind, OPERATORS_PER_PAGE};
 use crate::catalog::provenance::Counts;
-use crate::catalog::{ArchiveJson, OperatorPage, TnfError, chart, read_containers};
+use crate::catalog::{ArchiveJson, ChartIndex, OperatorPages, PageStated, TnfError, read_containers};
 
 /// Reads files one after another and adds up what they hold.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub struct Validator {
 struct Found {
     digests: u64,
     operators: u64,
+    pages: OperatorPages,
     charts: u64,
     archive_json: Option<ArchiveJson>,
 }
@@ -47,12 +48,18 @@ impl Validator {
     ///
     /// # Errors
     /// Where certsuite could not read the file, or would read something else than the manifest says.
-    pub fn read(&mut self, path: &MemberPath, mut content: impl BufRead) -> Result<(), TnfError> {
+    pub fn read(&mut self, path: &MemberPath, content: impl Read) -> Result<(), TnfError> {
         match Kind::of(path) {
-            Some(Kind::ArchiveJson) => self.found.archive_json = Some(from_json(content)?),
+            Some(Kind::ArchiveJson) => self.found.archive_json = Some(ArchiveJson::read(content)?),
             Some(Kind::Containers) => {
                 let mut previous = String::new();
-                self.found.digests = read_containers(&mut content, |key, _| {
+                self.found.digests = read_containers(content, |key, entry| {
+                    if entry.is_none() {
+                        let key = crate::base::text::sanitize(key);
+                        return Err(TnfError::Mismatch(format!(
+                            "the entry of `{key}` is null, at which certsuite crashes"
+                        )));
+                    }
                     if !previous.is_empty() && *key <= *previous {
                         let key = crate::base::text::sanitize(key);
                         return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
@@ -63,15 +70,19 @@ impl Validator {
                 })?;
             }
             Some(Kind::Helm) => {
-                self.found.charts = chart::read_index(&mut content)?.len() as u64;
+                self.found.charts = ChartIndex::read(content)?.versions().len() as u64;
             }
             Some(Kind::OperatorPage { number, size }) => {
-                let page: OperatorPage = from_json(content)?;
-                let said = (page.page, page.page_size, page.total, page.data.len());
-                let due = (number as u64, OPERATORS_PER_PAGE as u64, self.expected.operators, size);
-                if said != due {
-                    let text = format!("page, page_size, total and rows are {said:?} where {due:?} is due");
-                    return Err(TnfError::Mismatch(text));
+                let stated = self.found.pages.read(content, |_| {})?;
+                let due = PageStated {
+                    page: Some(number as u64),
+                    page_size: Some(OPERATORS_PER_PAGE as u64),
+                    total: Some(self.expected.operators),
+                    rows: size as u64,
+                    is_complete: true,
+                };
+                if stated != due {
+                    return Err(TnfError::Mismatch(format!("the page states {stated}, where {due} is due")));
                 }
                 self.found.operators += size as u64;
             }
@@ -103,8 +114,4 @@ impl Validator {
         }
         Ok(Validation { counts: expected })
     }
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(content: impl BufRead) -> Result<T, TnfError> {
-    Ok(serde_json::from_reader(content)?)
 }

@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Take the catalog over from a folder in the TNF layout; fetch nothing
     #[arg(long, value_name = "DIR", env = "OCT_FROM_DB", value_hint = ValueHint::DirPath)]
     from_db: Option<PathBuf>,
+    /// With --from-db: bundle the folder though it holds less than its archive.json says
+    #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL", hide_env_values = true)]
+    allow_partial: bool,
     /// Keep the newest N archives in the folder, and remove older ones with their sidecars
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
@@ -76,7 +79,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     };
     let progress = context.progress();
     let report = match &args.from_db {
-        Some(folder) => from_db::bundle(folder, &options, &keys, context.now(), &*progress)?,
+        Some(folder) => from_db::bundle(folder, args.allow_partial, &options, &keys, context.now(), &*progress)?,
         None => {
             let (plan, fetch) = args.fetch.resolve(context)?;
             until_signal(bundle::bundle(&plan, &fetch, &options, Arc::clone(&keys), &progress))?

@@ -65,7 +65,7 @@ Examples:
   oct import /media/stick --to /opt/tnf/offline-db   on the bastion
 
 Exit codes: 0 done · 1 the answer is no · 2 usage · 3 the source · 4 verification · 5 policy · 6 this host · 130 \
-interrupted";
+interrupted · 143 terminated";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -106,6 +106,7 @@ pub fn command() -> clap::Command {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    runtime::open_umask();
     let cli = match parse() {
         Ok(cli) => cli,
         // Help and version.
@@ -116,6 +117,16 @@ pub fn main() -> ExitCode {
         }
     };
     let context = Context::new(cli.globals);
+    let leaves = match &cli.command {
+        Command::Import(_) | Command::Rollback(_) | Command::Dump(_) => {
+            Some("the next run of oct on this folder settles what this one has left there")
+        }
+        _ => None,
+    };
+    if let Err(error) = runtime::watch(&context, leaves) {
+        context.out.error(&error);
+        return ExitCode::from(error.class().exit_code());
+    }
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),
         Command::Check(args) => check::run(&context, *args),

@@ -32,6 +32,18 @@ pub enum StoreError {
         /// Where.
         path: PathBuf,
     },
+    /// It belongs to somebody who could have put anything in it.
+    #[error(
+        "`{path}` belongs to user {owner}, neither to user {user}, who runs oct, nor to root: what it says to move and to remove is not done"
+    )]
+    Owner {
+        /// The folder of `oct`'s own, or its journal.
+        path: PathBuf,
+        /// The user that it belongs to, by number.
+        owner: u32,
+        /// The user who runs this program.
+        user: u32,
+    },
     /// Another process works on the folder.
     #[error("`{dir}` is locked by {holder}")]
     Held {
@@ -191,6 +203,7 @@ impl Classified for StoreError {
             | Self::OtherValidation => Class::Verification,
             Self::Io { .. }
             | Self::NotAFolder { .. }
+            | Self::Owner { .. }
             | Self::Held { .. }
             | Self::Space { .. }
             | Self::Inodes { .. }
@@ -205,6 +218,7 @@ impl Classified for StoreError {
         match self {
             Self::Io { .. } => "io",
             Self::NotAFolder { .. } => "not-a-folder",
+            Self::Owner { .. } => "not-own",
             Self::Held { .. } => "locked",
             Self::Space { .. } => "no-space",
             Self::Inodes { .. } => "no-inodes",

@@ -13,11 +13,11 @@ use crate::archive::{self, Archive, Published};
 use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
-use crate::catalog::chart;
+use crate::catalog::ChartIndex;
 use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, Snapshot};
 use crate::certify::constraint::Constraint;
-use crate::exporter;
+use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
@@ -99,16 +99,35 @@ pub async fn bundle(
 ) -> Result<BundleReport, Error> {
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
-    let mut fetched = exporter::fetch(plan, fetch, progress).await?;
+    let fetched = exporter::fetch(plan, fetch, progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let mut report = pack(&fetched.snapshot, &options, &keys, &*progress)?;
+        let mut report = pack(&snapshot(&fetched)?, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
+        report.warnings.extend(fetched.notes.iter().cloned());
         fetched.forget_work()?;
         Ok(report)
     });
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
+}
+
+/// The snapshot that was fetched.
+fn snapshot(fetched: &Fetched) -> Result<Snapshot, Error> {
+    let mut images = Vec::with_capacity(usize::try_from(fetched.images()).unwrap_or_default());
+    fetched.each_image(|image| {
+        images.push(image);
+        Ok(())
+    })?;
+    Ok(Snapshot {
+        created: fetched.created,
+        partial: fetched.partial.clone(),
+        images,
+        taken_over: None,
+        operators: fetched.operators.clone(),
+        chart_index: fetched.chart_index.yaml().to_vec(),
+        sources: fetched.sources.clone(),
+    })
 }
 
 /// Lays out, packs, signs and publishes a snapshot.
@@ -250,7 +269,8 @@ fn unchanged(
 
 /// Charts whose `kubeVersion` does not parse.
 fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
-    let versions = chart::parse_index(index)?.into_iter().filter(|version| !version.kube_version.is_empty());
+    let versions =
+        ChartIndex::parse(index)?.into_versions().into_iter().filter(|version| !version.kube_version.is_empty());
     Ok(versions
         .filter_map(|chart| {
             let cause = Constraint::parse(&chart.kube_version).err()?.to_string();

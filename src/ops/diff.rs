@@ -8,15 +8,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use fs_err as fs;
 use jiff::Timestamp;
 
-use super::Error;
 use super::open::{self, VerifiedArchive};
+use super::{Error, from_db};
 use crate::archive::ArchiveError;
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
-use crate::catalog::layout::Kind;
-use crate::catalog::{OperatorPage, TnfError, chart, diff, entry_line, split_line};
-use crate::importer::Foreign;
+use crate::catalog::folder::TnfFolder;
+use crate::catalog::layout::{self, Kind};
+use crate::catalog::{ChartIndex, JsonError, OperatorPages, TnfError, diff, entry_line, split_line};
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
@@ -82,7 +82,7 @@ pub fn diff(old: &Path, new: &Path, keyring: &Keyring, details: usize) -> Result
         operators: diff::operators(&left.operators, &right.operators),
         charts: diff::charts(&left.charts, &right.charts),
     };
-    let warnings = left.remark.into_iter().chain(right.remark).collect();
+    let warnings = left.remarks.into_iter().chain(right.remarks).collect();
     Ok(DiffReport { old: described_old, new: described_new, diff, warnings })
 }
 
@@ -114,7 +114,7 @@ impl Skip {
 
 enum Input {
     Archive(PathBuf, Box<VerifiedArchive>),
-    Folder(PathBuf, Foreign, Option<Box<Manifest>>),
+    Folder(PathBuf, TnfFolder, Option<Box<Manifest>>),
 }
 
 /// Everything but the images, which went ahead.
@@ -122,14 +122,14 @@ enum Input {
 struct Rest {
     operators: Vec<Operator>,
     charts: Vec<ChartVersion>,
-    remark: Option<String>,
+    remarks: Vec<String>,
 }
 
 impl Input {
     fn open(path: &Path, keyring: &Keyring) -> Result<Self, Error> {
         if path.is_dir() {
-            let folder = Foreign::open(path)?;
-            let manifest = folder.manifest().map(Box::new);
+            let folder = TnfFolder::open(path)?;
+            let manifest = from_db::manifest_beside(&folder).map(Box::new);
             return Ok(Self::Folder(path.to_owned(), folder, manifest));
         }
         Ok(Self::Archive(path.to_owned(), Box::new(open::archive(path, keyring)?)))
@@ -159,7 +159,7 @@ impl Input {
 }
 
 fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
-    let mut rest = Rest::default();
+    let (mut rest, mut pages) = (Rest::default(), OperatorPages::default());
     archive.body.unpack::<Error>(|file, content| {
         let content_error = |cause| open::content_error(path, &file.path, cause);
         match Kind::of(&file.path) {
@@ -168,14 +168,12 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
                 sent.map_err(|cause| ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() })?;
             }
             Some(Kind::Helm) if !skip.charts => {
-                let mut yaml = Vec::new();
-                content.read_to_end(&mut yaml)?;
-                rest.charts = chart::parse_index(&yaml).map_err(|cause| content_error(cause.into()))?;
+                let index = ChartIndex::read(content).map_err(|cause| content_error(cause.into()))?;
+                rest.charts = index.into_versions();
             }
             Some(Kind::OperatorPage { .. }) if !skip.operators => {
-                let page = serde_json::from_reader(BufReader::with_capacity(64 << 10, content));
-                let page: OperatorPage = page.map_err(|cause| content_error(cause.into()))?;
-                rest.operators.extend(page.data);
+                let read = pages.read(content, |operator| rest.operators.push(operator.clone()));
+                read.map_err(content_error)?;
             }
             _ => {}
         }
@@ -184,12 +182,13 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
     Ok(rest)
 }
 
-fn read_folder(folder: &Foreign, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
+fn read_folder(folder: &TnfFolder, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
+    let contents = folder.contents()?;
     if is_ours {
-        send_lines(&mut fs::File::open(folder.containers_path())?, lines)?;
+        send_lines(&mut fs::File::open(folder.root().join(layout::CONTAINERS_DB))?, lines)?;
     } else {
         let mut chunk = Vec::with_capacity(CHUNK);
-        for (key, entry) in folder.containers()? {
+        for (key, entry) in contents.entries {
             chunk.extend(entry_line(&key, &entry));
             chunk.push(b'\n');
             // Nobody receives any more where the other side has failed.
@@ -199,9 +198,7 @@ fn read_folder(folder: &Foreign, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> 
         }
         let _ = lines.send(chunk);
     }
-    let (operators, remark) = folder.operators()?;
-    let charts = chart::parse_index(&folder.charts()?)?;
-    Ok(Rest { operators, charts, remark })
+    Ok(Rest { operators: contents.operators, charts: contents.charts.into_versions(), remarks: contents.remarks })
 }
 
 /// Sends whole lines, many at once.
@@ -275,7 +272,7 @@ impl Lines {
 fn merge(mut old: Lines, mut new: Lines, images: &mut ImageDiff) -> Result<(), (Side, TnfError)> {
     use std::cmp::Ordering;
     let of = |side| move |cause| (side, cause);
-    let json = |side| move |cause: serde_json::Error| (side, TnfError::from(cause));
+    let json = |side| move |cause: JsonError| (side, TnfError::from(cause));
     old.advance().map_err(of(Side::Old))?;
     new.advance().map_err(of(Side::New))?;
     loop {

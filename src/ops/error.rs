@@ -9,10 +9,10 @@ use crate::base::failure::{Class, Classified};
 use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
-use crate::certify::questions::InputError;
-use crate::certify::reference::ReferenceError;
+use crate::catalog::folder::FolderError;
+use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
-use crate::importer::{Deviation, ForeignError, StoreError};
+use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
@@ -68,7 +68,21 @@ pub enum Error {
     },
     /// A folder of other origin that certsuite could not read.
     #[error(transparent)]
-    Foreign(#[from] ForeignError),
+    Foreign(#[from] FolderError),
+    /// A folder that holds less than its own `archive.json` says.
+    #[error("`{}` {lack}", path.display())]
+    Lacks {
+        /// The folder.
+        path: PathBuf,
+        /// What there is less of.
+        lack: String,
+    },
+    /// A folder without a single image.
+    #[error("`{}` holds no images", .0.display())]
+    NoImages(PathBuf),
+    /// A folder whose images do not tell how old they are.
+    #[error("no image in `{}` has a creation date or an id that tells one", .0.display())]
+    NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
@@ -97,6 +111,14 @@ pub enum Error {
         /// How many more there are.
         more: u64,
     },
+    /// A catalog that may be as it was signed, by somebody who is not trusted here.
+    #[error("`{}` cannot be proved here: {cause}", path.display())]
+    NotProvable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: TrustError,
+    },
     /// The catalog that `rollback` would restore is not what was signed.
     #[error("the previous catalog cannot be restored: {0}")]
     Previous(Box<Error>),
@@ -109,9 +131,12 @@ pub enum Error {
     /// The answer could not be written.
     #[error("the answer cannot be written to standard output")]
     Stdout(#[source] std::io::Error),
-    /// Ended by a signal.
+    /// Ended by SIGINT.
     #[error("interrupted")]
     Interrupted,
+    /// Ended by SIGTERM.
+    #[error("terminated")]
+    Terminated,
 }
 
 /// A rule that an archive breaks.
@@ -142,6 +167,12 @@ pub enum PolicyError {
         path: PathBuf,
         /// What the new one would lack.
         more: Lacking,
+    },
+    /// Something that is no catalog would be moved away.
+    #[error("what stands where the catalog has to stand is no catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    Unrelated {
+        /// Files and folders.
+        what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
@@ -187,6 +218,14 @@ pub enum UsageError {
     /// A configuration file is wrong; the message names file and key.
     #[error("{0}")]
     Config(String),
+    /// What shall stand in a request and cannot; without its value, which may be a secret.
+    #[error("{flag}: {cause}")]
+    Header {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -196,9 +235,9 @@ pub enum UsageError {
     /// `check` with questions from the command line and from a file.
     #[error("--from takes the questions from a file, and the command line has some as well")]
     TwoSources,
-    /// No image reference.
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
+    /// A question on the command line that cannot be asked.
+    #[error("{0}")]
+    Question(Refused),
     /// A list of questions that cannot be read.
     #[error("`{}`: {cause}", path.display())]
     Questions {
@@ -215,9 +254,6 @@ pub enum UsageError {
         /// Bytes that it may have.
         limit: u64,
     },
-    /// A list of questions that is no text.
-    #[error("`{}` is not UTF-8 text", .0.display())]
-    NotText(PathBuf),
 }
 
 impl PolicyError {
@@ -228,6 +264,7 @@ impl PolicyError {
             Self::Older { .. } => "older-than-installed",
             Self::TooOld { .. } => "too-old",
             Self::HoldsMore { .. } => "holds-less",
+            Self::Unrelated { .. } => "unrelated",
             Self::Partial { .. } => "partial",
         }
     }
@@ -242,11 +279,12 @@ impl UsageError {
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
             Self::Config(_) => "bad-config",
+            Self::Header { .. } => "bad-header",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
-            Self::Reference(_) => "bad-reference",
-            Self::Questions { .. } | Self::NotText(_) => "bad-questions",
+            Self::Question(_) => "bad-question",
+            Self::Questions { .. } => "bad-questions",
             Self::TooLong { .. } => "too-many-questions",
         }
     }
@@ -274,6 +312,11 @@ impl Error {
     }
 }
 
+/// Whether nothing is wrong but that nobody who is trusted here signed it.
+pub(super) fn is_unproved(cause: &TrustError) -> bool {
+    matches!(cause, TrustError::NoKeys | TrustError::Untrusted(_))
+}
+
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -291,12 +334,14 @@ impl Classified for Error {
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
             | Self::Foreign(_)
+            | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) => Class::Source,
+            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
+            Self::Terminated => Class::Terminated,
         }
     }
 
@@ -312,17 +357,22 @@ impl Classified for Error {
             Self::Content { .. } => "unreadable-content",
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",
+            Self::Lacks { .. } => "folder-lacks",
+            Self::NoImages(_) => "no-images",
+            Self::NoDate(_) => "no-date",
             Self::Policy(error) => error.code(),
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
             Self::Deviates { .. } => "not-as-signed",
+            Self::NotProvable { .. } => "not-provable",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",
             Self::Stdout(_) => "stdout",
             Self::Usage(error) => error.code(),
             Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `oct bundle --from-db`: a catalog taken over from a folder that exists.
 
 use std::collections::HashSet;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,29 +11,38 @@ use jiff::Timestamp;
 use super::Error;
 use super::bundle::{self, BundleOptions, BundleReport};
 use crate::archive;
+use crate::base::limits;
 use crate::base::progress::Progress;
-use crate::catalog::chart;
-use crate::catalog::provenance::Source;
+use crate::base::text::count;
+use crate::catalog::ArchiveJson;
+use crate::catalog::ContainerEntry;
+use crate::catalog::document::ObjectId;
+use crate::catalog::folder::{Contents, TnfFolder, open_regular};
+use crate::catalog::provenance::{Counts, Source};
 use crate::catalog::snapshot::{Snapshot, TakenOver};
-use crate::importer::Foreign;
 use crate::trust::SigningKey;
+use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 
 /// `name` of the source of such a bundle.
 pub const SOURCE: &str = "folder";
 
 /// Makes a signed bundle of the folder `from`. Every file is read as certsuite reads it and written anew.
 ///
+/// With `allow_partial`, the folder may hold less than its own `archive.json` says.
+///
 /// # Errors
-/// Where certsuite could not read the folder, or the archive cannot be written.
+/// Where certsuite could not read the folder, it has no images or less than it says, nothing in it tells how old it is,
+/// or the archive cannot be written.
 pub fn bundle(
     from: &Path,
+    allow_partial: bool,
     options: &BundleOptions,
     keys: &Arc<Vec<SigningKey>>,
     now: Timestamp,
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
     progress.begin("reading", None);
-    let (snapshot, remarks) = read(from, now)?;
+    let (snapshot, remarks) = read(from, allow_partial, options.created, now)?;
     progress.end("reading");
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
@@ -41,26 +51,48 @@ pub fn bundle(
     Ok(report)
 }
 
+/// What the manifest beside the data says, **unverified**, if there is one.
+pub(super) fn manifest_beside(folder: &TnfFolder) -> Option<Manifest> {
+    let mut text = String::new();
+    let file = open_regular(&folder.root().join(MANIFEST_FILE)).ok()?;
+    file.take(limits::HEADER_BYTES).read_to_string(&mut text).ok()?;
+    Manifest::parse(&text).ok()
+}
+
 /// The folder as a snapshot, with what is odd about it.
-fn read(from: &Path, now: Timestamp) -> Result<(Snapshot, Vec<String>), Error> {
-    let folder = Foreign::open(from)?;
-    let mut remarks = Vec::new();
-    let entries = folder.containers()?;
-    let (operators, remark) = folder.operators()?;
-    remarks.extend(remark);
-    let chart_index = folder.charts()?;
-    let charts = chart::parse_index(&chart_index)?.len() as u64;
-    let beside = folder.manifest();
-    let mut ids: HashSet<&str> = entries.iter().map(|(_, entry)| entry.id.as_str()).collect();
-    let nameless = if ids.remove("") { entries.iter().filter(|(_, entry)| entry.id.is_empty()).count() } else { 0 };
-    let distinct = (ids.len() + nameless) as u64;
+fn read(
+    from: &Path,
+    allow_partial: bool,
+    stated_date: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(Snapshot, Vec<String>), Error> {
+    let folder = TnfFolder::open(from)?;
+    let stated = folder.archive_json()?;
+    let Contents { entries, operators, charts, mut remarks } = folder.contents()?;
+    let beside = manifest_beside(&folder);
     // Documents that share all their digests with others do not show in the file: only its maker could count them.
     let known = beside.as_ref().filter(|manifest| {
         manifest.counts.digests == entries.len() as u64 && manifest.counts.operators == operators.len() as u64
     });
+    let distinct = documents(&entries);
     let documents = known.map_or(distinct, |manifest| manifest.counts.containers.max(distinct));
-    let written = folder.modified().and_then(|time| Timestamp::try_from(time).ok());
-    let created = known.map(|manifest| manifest.created).or(written).unwrap_or(now).min(now);
+    let counts = Counts {
+        containers: documents,
+        digests: entries.len() as u64,
+        operators: operators.len() as u64,
+        charts: charts.versions().len() as u64,
+    };
+    if let Some(lack) = lack(counts, stated) {
+        if !allow_partial {
+            return Err(Error::Lacks { path: from.to_owned(), lack });
+        }
+        remarks.push(format!("`{}` {lack}", from.display()));
+    }
+    if documents == 0 {
+        return Err(Error::NoImages(from.to_owned()));
+    }
+    let newest = newest(&entries).or(stated_date).ok_or_else(|| Error::NoDate(from.to_owned()))?;
+    let created = known.map_or(newest, |manifest| manifest.created.max(newest)).min(now);
     let created = Timestamp::from_second(created.as_second()).unwrap_or(created);
     let root = folder.root().canonicalize()?;
     let snapshot = Snapshot {
@@ -70,13 +102,78 @@ fn read(from: &Path, now: Timestamp) -> Result<(Snapshot, Vec<String>), Error> {
         sources: vec![Source {
             name: SOURCE.into(),
             url: format!("file://{}", root.display()),
-            documents: documents + operators.len() as u64 + charts,
-            total: None,
+            documents: documents + counts.operators + counts.charts,
+            total: stated.map(|stated| stated.containers + stated.operators + stated.charts),
             fetch: None,
         }],
         taken_over: Some(TakenOver { entries, documents }),
         operators,
-        chart_index,
+        chart_index: charts.into_yaml(),
     };
     Ok((snapshot, remarks))
+}
+
+/// How many documents the entries come from: an image stands under several digests.
+fn documents(entries: &[(String, ContainerEntry)]) -> u64 {
+    let mut ids: HashSet<&str> = entries.iter().map(|(_, entry)| entry.id.as_str()).collect();
+    let nameless = if ids.remove("") { entries.iter().filter(|(_, entry)| entry.id.is_empty()).count() } else { 0 };
+    (ids.len() + nameless) as u64
+}
+
+/// What the folder holds less of than its `archive.json` says.
+fn lack(found: Counts, stated: Option<ArchiveJson>) -> Option<String> {
+    let stated = stated?;
+    let pairs = [
+        ("images", found.containers, stated.containers),
+        ("operators", found.operators, stated.operators),
+        ("chart versions", found.charts, stated.charts),
+    ];
+    let lacking = pairs.into_iter().filter(|(_, found, stated)| found < stated);
+    let texts: Vec<_> =
+        lacking.map(|(what, found, stated)| format!("{} of {} {what}", count(found), count(stated))).collect();
+    (!texts.is_empty()).then(|| format!("holds {} that its archive.json states", texts.join(" and ")))
+}
+
+/// When the newest document of the folder was entered: its creation date or, without one, the instant in its id. The
+/// catalog is at least as old as nothing newer, whenever its files were written.
+fn newest(entries: &[(String, ContainerEntry)]) -> Option<Timestamp> {
+    let date = |entry: &ContainerEntry| {
+        let stated = entry.creation_date.parse().ok();
+        stated.or_else(|| ObjectId::parse(&entry.id).and_then(ObjectId::instant))
+    };
+    entries.iter().filter_map(|(_, entry)| date(entry)).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_document_dates_the_folder() {
+        let entry = |id: &str, created: &str| {
+            (
+                "sha256:a".to_owned(),
+                ContainerEntry { id: id.into(), creation_date: created.into(), ..Default::default() },
+            )
+        };
+        let date = |entries: &[(String, ContainerEntry)]| newest(entries).map(|date| date.to_string());
+        let old = entry("5f059f17bed8bd4f99d20100", "2020-10-20T18:17:55.675000+00:00");
+        assert_eq!(date(&[old.clone()]).unwrap(), "2020-10-20T18:17:55.675Z");
+        assert_eq!(date(&[old.clone(), entry("61cf9980bed8bd4f99d20100", "")]).unwrap(), "2022-01-01T00:00:00Z");
+        assert_eq!(date(&[entry("61cf9980bed8bd4f99d20100", "yesterday"), old]).unwrap(), "2022-01-01T00:00:00Z");
+        assert_eq!(date(&[entry("x", "")]), None);
+    }
+
+    #[test]
+    fn what_a_folder_lacks_is_named() {
+        let found = Counts { containers: 2, digests: 3, operators: 1_000, charts: 0 };
+        let stated = |containers, operators, charts| Some(ArchiveJson { containers, operators, charts });
+        assert_eq!(lack(found, None), None);
+        assert_eq!(lack(found, stated(2, 1_000, 0)), None);
+        assert_eq!(lack(found, stated(1, 900, 0)), None);
+        assert_eq!(
+            lack(found, stated(3, 1_090, 0)).unwrap(),
+            "holds 2 of 3 images and 1,000 of 1,090 operators that its archive.json states"
+        );
+    }
 }

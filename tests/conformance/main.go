@@ -14,9 +14,10 @@ import (
 
 // question is one line of input. Kind decides which of the other fields count.
 type question struct {
-	Kind string `json:"kind"` // load, container, operator, chart, semver
+	Kind string `json:"kind"` // load, container, operator, chart, semver, index, contents
 
-	Dir string `json:"dir"` // load: the folder that holds data/
+	Dir  string `json:"dir"`  // load: the folder that holds data/
+	YAML []byte `json:"yaml"` // index: a chart index, in base64
 
 	Registry   string `json:"registry"`
 	Repository string `json:"repository"`
@@ -39,6 +40,10 @@ type answer struct {
 	Answers []string `json:"answers"`           // ok, load-error, true, false, panic, error
 	Error   string   `json:"error,omitempty"`   // with load-error and error
 	Skipped []string `json:"skipped,omitempty"` // with ok: entries of operators/ that were passed over
+	// Of an index: key of the list, name, version and kubeVersion of each chart; of contents: the operators' CSV, OCP and channel.
+	Rows [][]string `json:"rows,omitempty"`
+	// Of contents: by key, the images; null for a null entry.
+	Images map[string]*image `json:"images,omitempty"`
 }
 
 func main() {
@@ -75,11 +80,20 @@ func respond(folder **database, line []byte) answer {
 			return failed("load-error", err)
 		}
 		return answer{Answers: []string{"ok"}, Skipped: loaded.skipped}
+	case "index":
+		charts, err := parseIndex(asked.YAML)
+		if err != nil {
+			return failed("load-error", err)
+		}
+		return answer{Answers: []string{"ok"}, Rows: chartRows(charts)}
 	case "semver":
 		return answer{Answers: []string{satisfies(asked.Constraint, asked.Version)}}
-	case "container", "operator", "chart":
+	case "container", "operator", "chart", "contents":
 		if *folder == nil {
 			return failed("error", fmt.Errorf("no folder is loaded"))
+		}
+		if asked.Kind == "contents" {
+			return (*folder).contents()
 		}
 		return answer{Answers: (*folder).verdicts(asked)}
 	}

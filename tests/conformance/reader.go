@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,14 +74,38 @@ func load(dir string) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("charts: %w", err)
 	}
+	if db.charts, err = parseIndex(text); err != nil {
+		return nil, fmt.Errorf("charts: %w", err)
+	}
+	return db, nil
+}
+
+func parseIndex(text []byte) (map[string][]chart, error) {
 	var index struct {
 		Entries map[string][]chart `yaml:"entries"`
 	}
-	if err := yaml.Unmarshal(text, &index); err != nil {
-		return nil, fmt.Errorf("charts: %w", err)
+	err := yaml.Unmarshal(text, &index)
+	return index.Entries, err
+}
+
+// chartRows are in the order of the lists' keys, then in that of each list.
+func chartRows(charts map[string][]chart) [][]string {
+	rows := [][]string{}
+	for _, key := range slices.Sorted(maps.Keys(charts)) {
+		for _, known := range charts[key] {
+			rows = append(rows, []string{key, known.Name, known.Version, known.KubeVersion})
+		}
 	}
-	db.charts = index.Entries
-	return db, nil
+	return rows
+}
+
+// contents is all that was read; operators once for each page on which they stand.
+func (db *database) contents() answer {
+	rows := [][]string{}
+	for _, known := range db.bundles {
+		rows = append(rows, []string{known.CSV, known.OCP, known.Channel})
+	}
+	return answer{Answers: []string{"ok"}, Images: db.images, Rows: rows}
 }
 
 // loadOperators decodes every entry into the same page, so that what one file leaves out keeps the value of the file

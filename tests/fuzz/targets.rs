@@ -10,10 +10,10 @@ use std::sync::{LazyLock, Mutex};
 
 use oct::archive::Archive;
 use oct::base::limits;
-use oct::catalog::document::{Body, Document};
 use oct::catalog::snapshot::Snapshot;
-use oct::catalog::{ContainerEntry, Validator, chart, read_containers};
+use oct::catalog::{ChartIndex, ContainerEntry, ContainersFile, OperatorPages, Validator, read_containers};
 use oct::certify::{constraint, version};
+use oct::exporter::{Body, Document};
 use oct::trust::Keyring;
 use oct::trust::manifest::Manifest;
 use oct::trust::signed::SignedManifest;
@@ -24,13 +24,14 @@ use crate::forge::{Forge, compress};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("header", header),
     ("archive", archive),
     ("manifest", manifest),
     ("charts", charts),
     ("api", api),
     ("containers", containers),
+    ("operators", operators),
 ];
 
 /// The archive's header, as bytes: one spelling alone is read, and nobody trusted has signed what the fuzzer makes.
@@ -83,7 +84,8 @@ pub fn manifest(data: &[u8]) {
 
 /// A chart index, and the constraints and versions in it.
 pub fn charts(data: &[u8]) {
-    let Ok(charts) = chart::parse_index(data) else { return };
+    let Ok(index) = ChartIndex::parse(data) else { return };
+    let charts = index.versions();
     assert!(charts.len() <= limits::CHART_VERSIONS);
     assert!(charts.is_sorted_by(|a, b| a.list <= b.list));
     for chart in charts.iter().take(100) {
@@ -133,24 +135,39 @@ fn read_back(snapshot: &Snapshot) {
     validator.finish().unwrap();
 }
 
-/// A `containers.db`: the fast way by lines takes nothing that JSON does not, and reads the same.
+/// A `containers.db`: what is read of it is written so that it reads the same again.
 pub fn containers(data: &[u8]) {
-    let mut fast = Vec::new();
+    let mut entries: BTreeMap<String, ContainerEntry> = BTreeMap::new();
     let read = read_containers(data, |key, entry| {
-        fast.push((key.to_owned(), entry));
+        entries.insert(key.to_owned(), entry.cloned().unwrap_or_default());
         Ok(())
     });
-    let Ok(count) = read else { return };
-    assert_eq!(count, fast.len() as u64);
-    // Behind a space it is JSON like any other.
-    let mut plain: Vec<(String, ContainerEntry)> = Vec::new();
-    let spaced = [b" ", data].concat();
-    read_containers(&spaced[..], |key, entry| {
-        plain.push((key.to_owned(), entry));
+    if read.is_err() {
+        return;
+    }
+    let entries: Vec<_> = entries.into_iter().collect();
+    let (mut written, mut again) = (Vec::new(), Vec::new());
+    ContainersFile::of_entries(&entries).write(&mut written).unwrap();
+    let mut kept = Vec::new();
+    read_containers(&written[..], |key, entry| {
+        kept.push((key.to_owned(), entry.unwrap().clone()));
         Ok(())
     })
-    .expect("JSON reads what the fast way reads");
-    assert_eq!(fast, plain);
+    .expect("what was written is read");
+    assert!(entries.iter().map(|(key, _)| key).eq(kept.iter().map(|(key, _)| key)));
+    ContainersFile::of_entries(&kept).write(&mut again).unwrap();
+    assert_eq!(written, again);
+}
+
+/// Operator pages, one after another between zero bytes: what one row says never makes a page fail that stands alone.
+pub fn operators(data: &[u8]) {
+    let (mut pages, mut read) = (OperatorPages::default(), 0);
+    for page in data.split(|byte| *byte == 0).take(limits::MEMBERS) {
+        let kept = pages.read(page, |_| read += 1);
+        assert_eq!(kept.is_ok(), OperatorPages::default().read(page, |_| {}).is_ok());
+        assert!(kept.map_or(0, |stated| stated.rows) <= limits::OPERATOR_PAGE_ROWS as u64);
+    }
+    assert!(read <= limits::OPERATORS);
 }
 
 /// Signs what is forged, with a key that exists for this run.

@@ -19,6 +19,9 @@ mod fuzz;
 #[path = "../fuzz/targets.rs"]
 mod fuzz_targets;
 mod hostile;
+mod hostile_owner;
+mod import_care;
+mod import_faults;
 mod install_behaviour;
 mod install_crash;
 mod install_lock;
@@ -27,6 +30,7 @@ mod install_power;
 mod install_support;
 mod layers;
 mod resume;
+mod signals;
 mod status;
 mod trip;
 mod trust;

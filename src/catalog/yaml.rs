@@ -1,0 +1,321 @@
+//! YAML as Go's yaml.v3 reads it, into a tree of bounded size: the one place for its rules.
+//!
+//! yaml.v3 descends from libyaml and reads YAML 1.1. The parser here reads YAML 1.2, and where both versions differ, this
+//! module refuses: what is read here, yaml.v3 reads alike. What it refuses is refused here as well, and a little more, of
+//! which no chart index has anything: tags of one's own, keys that are no text, an anchor within itself.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+
+use crate::base::limits;
+
+/// Why a text is not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct YamlError {
+    /// Line, from 1.
+    pub line: u64,
+    /// What stands there.
+    pub what: String,
+}
+
+type Result<T> = std::result::Result<T, YamlError>;
+
+/// The number of a node in its [`Document`].
+pub(super) type NodeId = u32;
+
+/// The first document of a text.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) line: u64,
+    pub(super) kind: Kind,
+    /// The next item of the same list, or the next key or value of the same mapping.
+    next: Option<NodeId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A plain `null`, or nothing at all.
+    Null,
+    /// A plain `<<`.
+    Merge,
+    Text(Box<str>),
+    /// With its first item.
+    List(Option<NodeId>),
+    /// With its first key, behind which stands its value, and so on.
+    Map(Option<NodeId>),
+    /// Stands for an earlier node.
+    Alias(NodeId),
+}
+
+impl Document {
+    /// Reads the first document of `bytes`; what follows it does not count.
+    ///
+    /// # Errors
+    /// Where it is none that yaml.v3 reads, or a limit is passed.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+        let text = decode(bytes)?;
+        check_characters(&text)?;
+        Composer::new(&text).compose()
+    }
+
+    /// The outermost node, if there is any.
+    pub(super) fn root(&self) -> Option<NodeId> {
+        (!self.nodes.is_empty()).then_some(0)
+    }
+
+    /// A node as it stands there.
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id as usize]
+    }
+
+    /// A node, or the one for which it stands.
+    pub(super) fn target(&self, id: NodeId) -> &Node {
+        match self.node(id).kind {
+            // An alias never stands for an alias.
+            Kind::Alias(target) => self.node(target),
+            _ => self.node(id),
+        }
+    }
+
+    /// The items of a list, or the keys and values of a mapping in turn, from the first on.
+    pub(super) fn items(&self, first: Option<NodeId>) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(first, |id| self.node(*id).next)
+    }
+
+    /// The pairs of a mapping, from its first key on.
+    pub(super) fn pairs(&self, first: Option<NodeId>) -> impl Iterator<Item = (NodeId, NodeId)> {
+        std::iter::successors(self.pair(first), |(_, value)| self.pair(self.node(*value).next))
+    }
+
+    fn pair(&self, key: Option<NodeId>) -> Option<(NodeId, NodeId)> {
+        Some((key?, self.node(key?).next?))
+    }
+}
+
+/// `bytes` as text, by their byte order mark.
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>> {
+    let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let text = char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect::<std::result::Result<String, _>>();
+        text.ok().filter(|_| rest.is_empty()).ok_or_else(|| error(1, "not UTF-16, as its first two bytes say"))
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => units(rest, u16::from_le_bytes).map(Cow::Owned),
+        [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes).map(Cow::Owned),
+        _ => {
+            let rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            let line = |valid: usize| 1 + rest[..valid].iter().filter(|byte| **byte == b'\n').count() as u64;
+            std::str::from_utf8(rest).map(Cow::Borrowed).map_err(|bad| error(line(bad.valid_up_to()), "not UTF-8"))
+        }
+    }
+}
+
+/// Refuses characters that yaml.v3 refuses or takes for the end of a line, as YAML 1.1 has it.
+fn check_characters(text: &str) -> Result<()> {
+    let mut line = 1;
+    for c in text.chars() {
+        match c {
+            '\n' => line += 1,
+            '\t' | '\r' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => {
+                if matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') {
+                    return Err(error(line, format!("the character U+{:04X}", u32::from(c))));
+                }
+            }
+            _ => return Err(error(line, format!("the character U+{:04X}", u32::from(c)))),
+        }
+    }
+    Ok(())
+}
+
+fn error(line: u64, what: impl Into<String>) -> YamlError {
+    YamlError { line, what: what.into() }
+}
+
+/// Builds the tree from the parser's events.
+struct Composer<'a> {
+    text: &'a str,
+    parser: Parser<'a, StrInput<'a>>,
+    nodes: Vec<Node>,
+    open: Vec<Open>,
+    /// By the parser's number of the anchor.
+    anchors: Vec<Option<NodeId>>,
+}
+
+/// A list or a mapping that has not ended.
+struct Open {
+    id: NodeId,
+    last: Option<NodeId>,
+}
+
+impl<'a> Composer<'a> {
+    fn new(text: &'a str) -> Self {
+        let options = granit_parser::options! {
+            flow_nesting_limit: limits::YAML_DEPTH,
+            block_nesting_limit: limits::YAML_DEPTH,
+        };
+        let parser = Parser::new_from_str_with_options(text, options);
+        Self { text, parser, nodes: Vec::new(), open: Vec::new(), anchors: Vec::new() }
+    }
+
+    fn compose(mut self) -> Result<Document> {
+        while let Some(event) = self.parser.next_event() {
+            let (event, span) = event.map_err(|bad| error(bad.marker().line() as u64, bad.info()))?;
+            let line = span.start.line() as u64;
+            match event {
+                Event::DocumentStart(_, Some(version)) if (version.major, version.minor) != (1, 1) => {
+                    let what = format!("YAML {}.{}; certsuite reads 1.1 alone", version.major, version.minor);
+                    return Err(error(line, what));
+                }
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.check_source(style, &span)?;
+                    let kind = scalar(text, style, tag.as_deref()).map_err(|what| error(line, what))?;
+                    self.add(line, kind, anchor)?;
+                }
+                Event::SequenceStart(_, anchor, tag) => {
+                    check_tag(tag.as_deref(), "seq").map_err(|what| error(line, what))?;
+                    self.begin(line, Kind::List(None), anchor)?;
+                }
+                Event::MappingStart(_, anchor, tag) => {
+                    check_tag(tag.as_deref(), "map").map_err(|what| error(line, what))?;
+                    self.begin(line, Kind::Map(None), anchor)?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.end()?,
+                Event::Alias(anchor) => {
+                    let target = self.anchors.get(anchor).copied().flatten();
+                    let target = target.filter(|target| self.open.iter().all(|open| open.id != *target));
+                    let target = target.ok_or_else(|| error(line, "an anchor within itself"))?;
+                    self.add(line, Kind::Alias(target), 0)?;
+                }
+                Event::DocumentEnd => break,
+                _ => {}
+            }
+        }
+        Ok(Document { nodes: self.nodes })
+    }
+
+    fn add(&mut self, line: u64, kind: Kind, anchor: usize) -> Result<NodeId> {
+        if self.nodes.len() == limits::YAML_NODES {
+            return Err(error(line, format!("more than {} values", limits::YAML_NODES)));
+        }
+        let id = self.nodes.len() as NodeId;
+        self.nodes.push(Node { line, kind, next: None });
+        if anchor > 0 {
+            self.anchors.resize(self.anchors.len().max(anchor + 1), None);
+            self.anchors[anchor] = Some(id);
+        }
+        if let Some(open) = self.open.last_mut() {
+            match open.last.replace(id) {
+                Some(last) => self.nodes[last as usize].next = Some(id),
+                None => match &mut self.nodes[open.id as usize].kind {
+                    Kind::List(first) | Kind::Map(first) => *first = Some(id),
+                    _ => {}
+                },
+            }
+        }
+        Ok(id)
+    }
+
+    fn begin(&mut self, line: u64, kind: Kind, anchor: usize) -> Result<()> {
+        let id = self.add(line, kind, anchor)?;
+        self.open.push(Open { id, last: None });
+        if self.open.len() > limits::YAML_DEPTH {
+            return Err(error(line, format!("more than {} values within values", limits::YAML_DEPTH)));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let Some(Open { id, .. }) = self.open.pop() else { return Ok(()) };
+        let Kind::Map(first) = self.nodes[id as usize].kind else { return Ok(()) };
+        // Borrowed for a moment, to walk through them.
+        let document = Document { nodes: std::mem::take(&mut self.nodes) };
+        let checked = check_keys(&document, first);
+        self.nodes = document.nodes;
+        checked
+    }
+
+    /// Refuses what the two versions of YAML read differently, and the parser does not tell.
+    fn check_source(&self, style: ScalarStyle, span: &Span) -> Result<()> {
+        if style != ScalarStyle::DoubleQuoted {
+            return Ok(());
+        }
+        let mut rest = span.slice(self.text).unwrap_or_default();
+        while let Some((_, escaped)) = rest.split_once('\\') {
+            let mut chars = escaped.chars();
+            if chars.next() == Some('/') {
+                return Err(error(span.start.line() as u64, "the escape `\\/`, which YAML 1.1 has not"));
+            }
+            rest = chars.as_str();
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a mapping with one key twice, or with a key that is no text.
+fn check_keys(document: &Document, first: Option<NodeId>) -> Result<()> {
+    let mut keys = HashSet::new();
+    for (key, _) in document.pairs(first) {
+        let line = document.node(key).line;
+        let name = match &document.node(key).kind {
+            // Quoted or not, yaml.v3 compares what is written; that of a null is not kept.
+            Kind::Text(text) if !is_null(text) => text,
+            Kind::Text(_) | Kind::Null => "null",
+            Kind::Merge => "<<",
+            _ => return Err(error(line, "a key that is no text")),
+        };
+        if !keys.insert(name) {
+            let name = crate::base::text::sanitize(name);
+            return Err(error(line, format!("the key `{name}` stands twice in one mapping")));
+        }
+    }
+    Ok(())
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+fn core_suffix(tag: &Tag) -> std::result::Result<&str, String> {
+    tag.core_suffix().ok_or_else(|| format!("the tag `{}`", crate::base::text::sanitize(&tag.original())))
+}
+
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> std::result::Result<Kind, String> {
+    let is_plain = style == ScalarStyle::Plain;
+    let Some(tag) = tag else {
+        return Ok(match &*text {
+            "<<" if is_plain => Kind::Merge,
+            null if is_plain && is_null(null) => Kind::Null,
+            _ => Kind::Text(text.into()),
+        });
+    };
+    let number = text.strip_prefix('-').unwrap_or(&text);
+    let digits = |text: &str| (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let suffix = core_suffix(tag)?;
+    let fits = match suffix {
+        "str" => true,
+        "null" => is_null(&text),
+        "bool" => matches!(&*text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE"),
+        "int" => digits(number) && (number == "0" || !number.starts_with('0')),
+        "float" => number.split_once('.').is_some_and(|(whole, part)| digits(whole) && digits(part)),
+        _ => false,
+    };
+    if !fits {
+        return Err(format!("the tag `!!{suffix}` on `{}`, which is none", crate::base::text::sanitize(&text)));
+    }
+    Ok(if suffix == "null" { Kind::Null } else { Kind::Text(text.into()) })
+}
+
+fn check_tag(tag: Option<&Tag>, due: &str) -> std::result::Result<(), String> {
+    match tag.map(core_suffix).transpose()? {
+        Some(suffix) if suffix != due => Err(format!("the tag `!!{suffix}` on what is none")),
+        _ => Ok(()),
+    }
+}
