@@ -12,10 +12,10 @@ use super::{Answer, Outcome, documents};
 use crate::ops::keys::{self, TrustedKey};
 use crate::ops::{Error, UsageError};
 
-/// Say whose bundles this host accepts
+/// Manage the keys whose archives this host accepts
 ///
-/// Keys that you add are kept in `$XDG_CONFIG_HOME/oct/trusted.d`. Those in `/etc/oct/trusted.d`, and those built into
-/// this binary, count as well.
+/// `add` keeps a key in `$XDG_CONFIG_HOME/oct/trusted.d`. The keys in `/etc/oct/trusted.d` and those built into this
+/// binary are trusted as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +37,7 @@ enum Action {
     },
     /// Show the trusted keys and where they come from
     List,
-    /// No longer trust a key
+    /// Stop trusting a key
     Remove {
         /// Its id, as `oct trust list` shows it
         #[arg(value_name = "ID")]

@@ -12,9 +12,9 @@ use super::{Answer, Outcome, documents};
 use crate::base::text::count;
 use crate::ops::verify;
 
-/// Prove that an archive or an installed folder is what was signed
+/// Verify an archive or an installed folder
 ///
-/// Checks the signature, every checksum, and that the data parse as certsuite parses them.
+/// Checks the signature and every checksum, and reads the data with the rules of certsuite's reader.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

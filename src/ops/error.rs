@@ -143,7 +143,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Older than what is installed.
-    #[error("the bundle of {created} is older than the installed one of {installed}")]
+    #[error("the archive of {created} is older than the installed one of {installed}")]
     Older {
         /// Of the bundle.
         created: Timestamp,
@@ -151,7 +151,7 @@ pub enum PolicyError {
         installed: Timestamp,
     },
     /// Older than `--max-age` allows.
-    #[error("the bundle of {created} is {} old, more than {} allow", text::age(*age), text::age(*max))]
+    #[error("the archive of {created} is {} old, more than {} allow", text::age(*age), text::age(*max))]
     TooOld {
         /// Of the bundle.
         created: Timestamp,
@@ -175,7 +175,7 @@ pub enum PolicyError {
         what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
-    #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
+    #[error("the archive is partial (containers since {since}), and a full catalog is installed")]
     Partial {
         /// What limits it.
         since: Timestamp,

@@ -258,7 +258,7 @@ fn a_partial_bundle_says_so_and_does_not_replace_a_full_one() {
     let output = host.bundle(&server, &["--since", "2021-06-01", "--out", "partial"]);
     assert!(output.status.success(), "{}", text(&output));
     let output = host.run(&["import", "partial", "--key", "oct.pub", "--to", "db"]);
-    assert!(output.status.success() && text(&output).contains("the bundle is partial"), "{}", text(&output));
+    assert!(output.status.success() && text(&output).contains("the archive is partial"), "{}", text(&output));
     let output = host.bundle(&server, &["--out", "full"]);
     assert!(output.status.success(), "{}", text(&output));
     host.ok(&["import", "full", "--key", "oct.pub", "--to", "full-db"]);
