@@ -58,7 +58,7 @@ pub(super) struct Args {
 
 /// Flags that contradict each other: `--from-db` fetches nothing. Variables and configuration files may still say how
 /// this host fetches.
-pub fn conflict(matches: &ArgMatches) -> Option<String> {
+pub(super) fn conflict(matches: &ArgMatches) -> Option<String> {
     matches.value_source("from_db").filter(|source| *source != ValueSource::DefaultValue)?;
     let given = |name: &String| matches.value_source(name) == Some(ValueSource::CommandLine);
     let flag = FetchArgs::names().into_iter().find(given)?.replace('_', "-");
