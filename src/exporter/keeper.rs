@@ -103,7 +103,15 @@ impl Keeper {
         })?;
         let state = state.unwrap_or(begin);
         work.save_state(&state)?;
-        let resumed = listings.values().map(|listing| listing.count(Interval::ALL)).sum();
+        let mut resumed = 0;
+        for (name, listing) in &listings {
+            let count = listing.count(Interval::ALL);
+            if count > 0 {
+                progress.begin(name, None);
+                progress.resume(name, count);
+            }
+            resumed += count;
+        }
         Ok((Self { listings, state, work, progress, odd }, resumed))
     }
 

@@ -215,9 +215,6 @@ pub enum UsageError {
     /// `SOURCE_DATE_EPOCH` is no instant.
     #[error("the variable SOURCE_DATE_EPOCH is not a number of seconds")]
     SourceDateEpoch,
-    /// A configuration file is wrong; the message names file and key.
-    #[error("{0}")]
-    Config(String),
     /// What shall stand in a request and cannot; without its value, which may be a secret.
     #[error("{flag}: {cause}")]
     Header {
@@ -226,6 +223,9 @@ pub enum UsageError {
         /// What is wrong.
         cause: String,
     },
+    /// A configuration file is wrong; the message names file and key.
+    #[error("{0}")]
+    Config(String),
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -278,8 +278,8 @@ impl UsageError {
             Self::EmptyPassword => "empty-password",
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
-            Self::Config(_) => "bad-config",
             Self::Header { .. } => "bad-header",
+            Self::Config(_) => "bad-config",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
