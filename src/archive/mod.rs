@@ -22,5 +22,5 @@ mod write;
 pub use error::ArchiveError;
 pub use folder::{Published, archives, publish, sweep_partial};
 pub use read::{Archive, CheckedBody};
-pub use retain::retain;
+pub use retain::{Retained, retain};
 pub use write::{measure, pack};

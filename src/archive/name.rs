@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::trust::KeyId;
+
 /// The name of an archive, made from the instant at which its snapshot began.
 ///
 /// Names sort like the instants they are made from, to the hour.
@@ -40,11 +42,32 @@ impl ArchiveName {
         format!("{}.sha256", self.0)
     }
 
-    /// The name of the signature file beside it.
+    /// The name of the signature file beside it, by the first key that signed.
     #[must_use]
     pub fn signature(&self) -> String {
         format!("{}.minisig", self.0)
     }
+
+    /// The name of the signature file of another key that signed, while keys are being replaced.
+    #[must_use]
+    pub fn signature_by(&self, key: KeyId) -> String {
+        format!("{}.minisig.{key}", self.0)
+    }
+
+    /// Whether `file` is the name of a sidecar of this archive.
+    #[must_use]
+    pub fn is_sidecar(&self, file: &str) -> bool {
+        let of_key = |rest: &str| rest.strip_prefix('.').is_some_and(|id| id.len() == 16 && is_upper_hex(id));
+        match file.strip_prefix(&self.0) {
+            Some(".sha256" | ".minisig") => true,
+            Some(suffix) => suffix.strip_prefix(".minisig").is_some_and(of_key),
+            None => false,
+        }
+    }
+}
+
+fn is_upper_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
 }
 
 impl fmt::Display for ArchiveName {
@@ -69,5 +92,17 @@ mod tests {
         for other in ["catalog-202603040.tar.zst", "catalog-2026030403.tar.zst.sha256", "x-2026030403.tar.zst"] {
             assert_eq!(ArchiveName::parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn sidecars_have_exact_names() {
+        let name = ArchiveName::parse("catalog-2026030403.tar.zst").unwrap();
+        for suffix in [".sha256", ".minisig", ".minisig.0123456789ABCDEF"] {
+            assert!(name.is_sidecar(&format!("{name}{suffix}")), "{suffix}");
+        }
+        for suffix in ["", ".minisig.1", ".minisig.0123456789abcdef", ".minisig0123456789ABCDEF", ".txt"] {
+            assert!(!name.is_sidecar(&format!("{name}{suffix}")), "{suffix}");
+        }
+        assert!(!name.is_sidecar("catalog-2026030404.tar.zst.sha256"));
     }
 }

@@ -3,30 +3,22 @@
 use std::io::{BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-use fs_err::os::unix::fs::OpenOptionsExt as _;
-
 use super::error::ArchiveError;
 use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
 use super::sniff;
 use super::write::{BLOCK, header, padding, tar_size};
 use crate::base::digest::{HashingReader, HashingWriter};
+use crate::base::fs::{self, FileError};
 use crate::base::{limits, text};
 use crate::trust::manifest::File;
 use crate::trust::signed::VerifiedManifest;
 use crate::trust::signed::{HeaderError, SignedManifest};
 
-/// Opens a file without waiting: a pipe on a stick must not keep an import for ever.
-pub(super) fn open_at_once(path: &Path) -> std::io::Result<fs::File> {
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
 /// An archive of which the header was read, and nothing else.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    file: fs::File,
+    file: fs_err::File,
     length: u64,
     signed: SignedManifest,
     body_offset: u64,
@@ -38,13 +30,11 @@ impl Archive {
     /// # Errors
     /// Says what the file is where it is no archive of `oct`.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
-        let mut file = open_at_once(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            let what = if metadata.is_dir() { "a folder" } else { "no file but a pipe, a device or the like" };
-            return Err(ArchiveError::NotAnArchive { path: path.into(), what: what.into() });
-        }
-        let length = metadata.len();
+        let mut file = fs::open(path).map_err(|error| match error {
+            FileError::Kind { path, what } => ArchiveError::NotAnArchive { path, what: what.into() },
+            other => std::io::Error::from(other).into(),
+        })?;
+        let length = file.metadata()?.len();
         let mut start = Vec::with_capacity(sniff::SNIFF_BYTES);
         (&mut file).take(sniff::SNIFF_BYTES as u64).read_to_end(&mut start)?;
         let not_an_archive = |what: &str| ArchiveError::NotAnArchive { path: path.into(), what: what.into() };

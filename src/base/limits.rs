@@ -44,6 +44,12 @@ pub const CHART_VERSIONS: usize = 100_000;
 /// Bytes of a key or signature file. Stops reading a disk image that was named by mistake.
 pub const KEY_FILE_BYTES: u64 = 16 << 10;
 
+/// Bytes of a file with a password. Stops the same; a password is one line.
+pub const PASSWORD_FILE_BYTES: u64 = 4 << 10;
+
+/// Bytes of a configuration or policy file. Stops the same; one with every setting has 4 kB.
+pub const CONFIG_FILE_BYTES: u64 = 256 << 10;
+
 /// Bytes of remote text (an error's detail, a title) that are shown. Stops flooding the terminal.
 pub const REMOTE_TEXT_CHARS: usize = 300;
 

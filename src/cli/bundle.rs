@@ -20,16 +20,18 @@ use crate::ops::{Error, UsageError, from_db};
 
 /// Fetch the whole catalog into one signed archive
 ///
-/// Fetches images, operators and the chart index, compares them with the server's own counts, and writes
-/// `catalog-YYYYMMDDHH.tar.zst` with a checksum file and a signature file. After an interruption, the next run continues
-/// where the last one stopped.
+/// Fetches images, operators and the chart index, compares them with the server's own counts where it gives any, and
+/// writes `catalog-YYYYMMDDHH.tar.zst` with a checksum file and a signature file. After an interruption, the next run
+/// continues where the last one stopped.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   oct keygen                        once: make a key
   oct bundle --out /srv/catalogs    then daily: write an archive
   oct bundle --since 2026-01-01     write a partial archive, marked as such
-  oct bundle --from-db offline-db   make an archive from an existing folder")]
+  oct bundle --from-db offline-db   make an archive from an existing folder
+
+{}", keys::ENVIRONMENT))]
 pub(super) struct Args {
     /// Folder for the archive
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
@@ -127,7 +129,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
     if let Some(published) = written {
         facts.size(Some(published.size), manifest.unpacked_size());
     }
-    facts.row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
+    facts.checked(&manifest.sources).row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
     for removed in &report.removed {
         facts.row("removed", documents::path(removed));
     }
@@ -136,8 +138,10 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         Some(published) => {
             facts.text("Carry this file to the bastion, and run `oct import` there:");
             facts.item(2, documents::path(&published.archive));
-            facts.text("For a bastion without oct, carry these two as well:");
-            facts.item(2, documents::path(&published.checksum)).item(2, documents::path(&published.signature));
+            facts.text("For a bastion without oct, carry these as well:");
+            for sidecar in std::iter::once(&published.checksum).chain(&published.signatures) {
+                facts.item(2, documents::path(sidecar));
+            }
         }
         None => {
             facts.text("The newest archive has the same content; nothing was written.");
@@ -148,13 +152,14 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         "outcome": if written.is_some() { "written" } else { "unchanged" },
         "archive": documents::path(archive),
         "checksum": written.map(|published| documents::path(&published.checksum)),
-        "signature": written.map(|published| documents::path(&published.signature)),
+        "signature": written.and_then(|published| published.signatures.first()).map(|path| documents::path(path)),
         "size": written.map(|published| published.size),
         "sha256": written.map(|published| published.sha256),
         "created": manifest.created,
         "partial": manifest.partial,
         "counts": counts,
         "content": manifest.content,
+        "sources": manifest.sources,
         "key_ids": report.key_ids,
         "requests": report.requests,
         "refused": report.refused,

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::values;
-use crate::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+use crate::ops::bundle::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 use crate::ops::{Error, UsageError};
 
 /// What to fetch, and how.
@@ -103,7 +103,8 @@ impl FetchArgs {
         }
         (http.ca_certs, http.user_agent) = (ca_certs, self.user_agent);
         http.headers = self.header.into_iter().map(header).collect::<Result<_, _>>()?;
-        let fetch = FetchOptions { http, cache: context.cache.clone(), fresh: self.fresh, now: Timestamp::now };
+        let (cache, fresh, evidence) = (context.cache.clone(), self.fresh, EVIDENCE_LEAST);
+        let fetch = FetchOptions { http, cache, fresh, evidence, now: Timestamp::now };
         Ok((plan, fetch))
     }
 }

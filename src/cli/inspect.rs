@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     facts.row("signed by", found.key_ids.join(", "));
     match &found.trust {
         Trust::Verified { key_id, origin } => facts.row("trust", format!("{key_id} is trusted ({origin})")),
-        Trust::Untrusted => facts.row("trust", "none of these keys is trusted here: nothing below is verified"),
+        Trust::Unproved { cause } => facts.row("trust", format!("nothing below is verified: {cause}")),
     };
     facts.partial(manifest.partial.as_ref()).counts(manifest.counts);
     facts.size(found.size, manifest.unpacked_size()).row("content", manifest.content.to_string());
@@ -53,6 +53,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         facts.row("source", format!("{}: {documents} documents, server's total {total}", sanitize(&source.name)));
         facts.below(sanitize(&source.url));
     }
+    facts.checked(&manifest.sources);
     if args.files {
         facts.gap();
         for file in &manifest.files {
@@ -61,7 +62,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     }
     let trust = match &found.trust {
         Trust::Verified { key_id, origin } => json!({ "verified": true, "key_id": key_id, "key_origin": origin }),
-        Trust::Untrusted => json!({ "verified": false, "key_id": null, "key_origin": null }),
+        Trust::Unproved { .. } => json!({ "verified": false, "key_id": null, "key_origin": null }),
     };
     let mut shown = serde_json::to_value(manifest).unwrap_or_default();
     if !args.files

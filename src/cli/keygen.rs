@@ -15,10 +15,12 @@ use crate::ops::keys::KeyPair;
 /// Writes the secret key `oct.key`, which only you can read, and the public key `oct.pub`, which every bastion needs. The
 /// administrator of the bastion compares the fingerprint with you by phone.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   oct keygen                            asks for a password
-  oct keygen --no-password --out keys   for a service that signs unattended")]
+  oct keygen --no-password --out keys   for a service that signs unattended
+
+{}", keys::ENVIRONMENT))]
 pub(super) struct Args {
     /// Folder for the two files
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]

@@ -38,6 +38,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::failure::{Class, Classified as _};
+use crate::base::text;
 use crate::ops::Error;
 use context::Context;
 use flags::Globals;
@@ -114,7 +115,7 @@ pub fn main() -> ExitCode {
         // Help and version.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            usage::tell(&error);
+            usage::tell(&usage::harmless(error));
             return ExitCode::from(Class::Usage.exit_code());
         }
     };
@@ -166,7 +167,7 @@ fn parse() -> Result<Cli, clap::Error> {
         // Help is needed most where the configuration is broken.
         Err(message) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
-            _ => return Err(command().error(ErrorKind::InvalidValue, message)),
+            _ => return Err(command().error(ErrorKind::InvalidValue, text::lines(&message))),
         },
     };
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {

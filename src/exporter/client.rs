@@ -21,6 +21,8 @@ use crate::base::text;
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 /// Waits shorter than this are not worth a note.
 const NOTE_FROM: Duration = Duration::from_secs(2);
+/// Answers in a row that cannot be read until they count as what the server means to send: a cut one is a moment's.
+const UNREADABLE: u32 = 6;
 /// Characters of a URL that a person is shown.
 const SHOWN_URL: usize = 160;
 
@@ -245,7 +247,7 @@ impl Client {
         mut react: impl FnMut(&Fault) -> React,
         shown: impl Fn() -> String,
     ) -> Result<T, SourceError> {
-        let mut tries = 0;
+        let (mut tries, mut unreadable) = (0, 0);
         loop {
             tries += 1;
             let fault = match attempt(tries).await {
@@ -256,9 +258,11 @@ impl Client {
                 }
                 Err(fault) => fault,
             };
+            unreadable = if matches!(fault, Fault::Decode(_)) { unreadable + 1 } else { 0 };
             let wait = match react(&fault) {
                 React::Now => continue,
                 React::Stop => None,
+                React::Wait if unreadable >= UNREADABLE => None,
                 React::Wait => self.wait(source, &fault, tries),
             };
             match wait {

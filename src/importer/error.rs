@@ -44,6 +44,12 @@ pub enum StoreError {
         /// The user who runs this program.
         user: u32,
     },
+    /// Another process exchanged the catalog while it was read, without a lock for want of permission.
+    #[error("the catalog in `{dir}` was replaced while it was read")]
+    Changed {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// Another process works on the folder.
     #[error("`{dir}` is locked by {holder}")]
     Held {
@@ -204,6 +210,7 @@ impl Classified for StoreError {
             Self::Io { .. }
             | Self::NotAFolder { .. }
             | Self::Owner { .. }
+            | Self::Changed { .. }
             | Self::Held { .. }
             | Self::Space { .. }
             | Self::Inodes { .. }
@@ -219,6 +226,7 @@ impl Classified for StoreError {
             Self::Io { .. } => "io",
             Self::NotAFolder { .. } => "not-a-folder",
             Self::Owner { .. } => "not-own",
+            Self::Changed { .. } => "replaced-meanwhile",
             Self::Held { .. } => "locked",
             Self::Space { .. } => "no-space",
             Self::Inodes { .. } => "no-inodes",

@@ -12,9 +12,10 @@ use super::error::{Doing, Result, StoreError};
 use super::files::Dir;
 use super::folder::Folder;
 use super::lock::{Holder, Kind, LockFile, POLL};
-use super::paths::OCT;
+use super::paths::{DATA, OCT};
 use super::recovery::{self, Recovered};
 use crate::base::progress::Progress;
+use crate::trust::manifest::MANIFEST_FILE;
 
 /// The folder into which catalogs are installed, not locked yet.
 pub struct Store {
@@ -134,7 +135,7 @@ impl Store {
             lock.take(Kind::Shared, wait, progress)?;
         }
         let unfinished = folder.has_journal()?;
-        Ok(Reading { folder, recovered, unfinished, lock: Some(lock) })
+        Ok(Reading { recovered, unfinished, lock: Some(lock), ..Reading::unlocked(folder) })
     }
 }
 
@@ -197,11 +198,36 @@ pub struct Reading {
     recovered: Vec<Recovered>,
     unfinished: bool,
     lock: Option<LockFile>,
+    /// What stood there when the reading began.
+    seen: Seen,
+}
+
+/// The device and the inode of each thing that a swap exchanges, as far as it is there.
+type Seen = [Option<(u64, u64)>; 2];
+
+fn seen(folder: &Folder) -> Seen {
+    let identity = |name| {
+        let found = folder.root().and_then(|root| root.stat(name)).ok().flatten();
+        found.map(|found| (found.st_dev, found.st_ino))
+    };
+    [identity(DATA), identity(MANIFEST_FILE)]
 }
 
 impl Reading {
     fn unlocked(folder: Folder) -> Self {
-        Self { folder, recovered: vec![], unfinished: false, lock: None }
+        let seen = seen(&folder);
+        Self { folder, recovered: vec![], unfinished: false, lock: None, seen }
+    }
+
+    /// Whether what was read so far is of one catalog: without a lock, another process may have swapped it meanwhile.
+    ///
+    /// # Errors
+    /// Where it was swapped, or is being swapped.
+    pub fn require_unchanged(&self) -> Result<()> {
+        if self.is_locked() || (seen(&self.folder) == self.seen && self.folder.has_journal()? == self.unfinished) {
+            return Ok(());
+        }
+        Err(StoreError::Changed { dir: self.folder.dir().to_owned() })
     }
 
     /// What was left by a crash and is settled now.

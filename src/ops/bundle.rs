@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fs_err as fs;
 use jiff::Timestamp;
 
-pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+pub use crate::exporter::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 
 use crate::archive::name::ArchiveName;
 use crate::archive::{self, Archive, Published};
@@ -21,7 +21,7 @@ use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
-use crate::trust::{Keyring, SigningKey, TrustError};
+use crate::trust::{Keyring, SigningKey};
 
 use super::{Error, Lacking, PolicyError, from_db};
 
@@ -151,8 +151,9 @@ pub(super) fn pack(
     };
     progress.end("packing");
     let folder = &options.out;
+    let mut warnings = nameless(snapshot);
     let removed = match options.retain {
-        Some(newest) => archive::retain(folder, newest)?,
+        Some(newest) => retain(&outcome, folder, newest, keys, &mut warnings),
         None => Vec::new(),
     };
     Ok(BundleReport {
@@ -160,12 +161,31 @@ pub(super) fn pack(
         outcome,
         key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
         crashing_charts: crashing_charts(&snapshot.chart_index)?,
-        warnings: nameless(snapshot),
+        warnings,
         removed,
         requests: snapshot.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|fetch| fetch.requests).sum(),
         resumed: 0,
         refused: 0,
     })
+}
+
+/// Removes the archives that are too many. The new one is in its place: a failure is only worth a warning.
+fn retain(
+    outcome: &Outcome,
+    folder: &Path,
+    newest: usize,
+    keys: &[SigningKey],
+    warnings: &mut Vec<String>,
+) -> Vec<PathBuf> {
+    let (Outcome::Written(Published { archive: stays, .. }) | Outcome::Unchanged(stays)) = outcome;
+    let retained = archive::retain(folder, newest, &own(keys), stays);
+    warnings.extend(retained.failure.map(|error| format!("not every older archive was removed: {error}")));
+    retained.removed
+}
+
+/// The keys that sign, as trusted keys.
+fn own(keys: &[SigningKey]) -> Keyring {
+    Keyring::new(keys.iter().map(|key| key.public().clone()).collect())
 }
 
 /// Packs, signs and publishes.
@@ -206,8 +226,7 @@ fn write(
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
-        let key = keys.first().ok_or(TrustError::NoSecretKey)?;
-        Ok(key.sign(content, &comment)?)
+        Ok(SigningKey::sign_with_each(keys, content, &comment)?)
     })?;
     Ok((manifest, published))
 }
@@ -243,24 +262,24 @@ fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Erro
     Ok(SignedManifest::new(text, signatures))
 }
 
-/// The newest archive in `folder` with its manifest, if it is whole, signed by exactly `keys`, and has this content: while
-/// a key is being replaced, an archive that only the old one signed would not do.
+/// The newest archive in `folder` that one of `keys` signed, with its manifest, if it is whole, signed by exactly `keys`,
+/// and has this content: while a key is being replaced, an archive that only the old one signed would not do.
 fn unchanged(
     folder: &Path,
     content: Sha256Digest,
     partial: &Option<Partial>,
     keys: &[SigningKey],
 ) -> Result<Option<(PathBuf, Manifest)>, Error> {
-    let Some(path) = archive::archives(folder)?.into_iter().next() else { return Ok(None) };
-    let keyring = Keyring::new(keys.iter().map(|key| key.public().clone()).collect());
-    // An archive that cannot be read, or that somebody else signed, is no reason not to write a new one.
-    let Ok(archive) = Archive::open(&path) else { return Ok(None) };
-    let Ok(manifest) = archive.signed().clone().verify(&keyring) else { return Ok(None) };
-    let signers = Keyring::signers(archive.signed().signatures())?;
-    if !signers.into_iter().eq(keys.iter().map(|key| key.id().to_string())) {
-        return Ok(None);
-    }
-    if manifest.content != content || manifest.partial != *partial {
+    let keyring = own(keys);
+    // By what was signed: anybody can give a file another name. An archive that cannot be read, or that somebody else
+    // signed, is no reason not to write a new one.
+    let newest = archive::archives(folder)?.into_iter().filter_map(|path| {
+        let manifest = super::open::manifest(&path, &keyring).ok()?;
+        Some((manifest.created, path, manifest))
+    });
+    let Some((_, path, manifest)) = newest.max_by_key(|(created, ..)| *created) else { return Ok(None) };
+    let same_keys = manifest.key_ids().iter().copied().eq(keys.iter().map(SigningKey::id));
+    if !same_keys || manifest.content != content || manifest.partial != *partial {
         return Ok(None);
     }
     let whole = super::open::archive(&path, &keyring).is_ok();

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
 use super::open::{self, VerifiedArchive};
 use super::{Error, from_db};
 use crate::archive::ArchiveError;
+use crate::base::fs;
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
@@ -185,7 +185,7 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
 fn read_folder(folder: &TnfFolder, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     let contents = folder.contents()?;
     if is_ours {
-        send_lines(&mut fs::File::open(folder.root().join(layout::CONTAINERS_DB))?, lines)?;
+        send_lines(&mut fs::open(&folder.root().join(layout::CONTAINERS_DB)).map_err(std::io::Error::from)?, lines)?;
     } else {
         let mut chunk = Vec::with_capacity(CHUNK);
         for (key, entry) in contents.entries {

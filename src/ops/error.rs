@@ -246,6 +246,14 @@ pub enum UsageError {
         /// Why.
         cause: InputError,
     },
+    /// A pipe, a folder or the like in the place of a list of questions.
+    #[error("`{}` is {what}, not a regular file", path.display())]
+    NoFile {
+        /// Where it stands.
+        path: PathBuf,
+        /// What it is, with its article.
+        what: &'static str,
+    },
     /// A list of questions that is too long.
     #[error("`{}` has more than {}: this is no list of questions", path.display(), text::size(*limit))]
     TooLong {
@@ -284,7 +292,7 @@ impl UsageError {
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
             Self::Question(_) => "bad-question",
-            Self::Questions { .. } => "bad-questions",
+            Self::Questions { .. } | Self::NoFile { .. } => "bad-questions",
             Self::TooLong { .. } => "too-many-questions",
         }
     }
@@ -312,11 +320,6 @@ impl Error {
     }
 }
 
-/// Whether nothing is wrong but that nobody who is trusted here signed it.
-pub(super) fn is_unproved(cause: &TrustError) -> bool {
-    matches!(cause, TrustError::NoKeys | TrustError::Untrusted(_))
-}
-
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -324,7 +327,7 @@ impl Classified for Error {
             Self::Archive(error) => error.class(),
             Self::Trust(error) => error.class(),
             Self::Store(error) => error.class(),
-            Self::Signature { cause, .. } => cause.class(),
+            Self::Signature { cause, .. } | Self::NotProvable { cause, .. } => cause.class(),
             Self::Previous(cause) => cause.class(),
             Self::Manifest { .. }
             | Self::Comment { .. }
@@ -334,7 +337,6 @@ impl Classified for Error {
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
             | Self::Foreign(_)
-            | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
             Self::Policy(_) => Class::Policy,

@@ -7,10 +7,12 @@ use rustix::io::Errno;
 
 use super::{Error, PolicyError, UsageError};
 use crate::archive::ArchiveError;
+use crate::base::owner::{Exposed, Exposure};
 use crate::exporter::{Fault, Remedy, SourceError};
 use crate::importer::StoreError;
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
+use crate::trust::policy::{PolicyFileError, Violation};
 
 impl Error {
     /// What to do next, where there is something to do.
@@ -105,13 +107,28 @@ fn archive(error: &ArchiveError) -> Option<String> {
 
 fn trust(error: &TrustError) -> Option<String> {
     let hint = match error {
-        TrustError::NoKeys => {
+        TrustError::NoKeys(unknown) | TrustError::Untrusted(unknown) if unknown.elsewhere.is_some() => {
+            let key = unknown.elsewhere.as_deref().unwrap_or_default();
+            return Some(format!(
+                "the user who called sudo trusts this key; to trust it for everybody: `oct trust add --system {key}`"
+            ));
+        }
+        TrustError::NoKeys(_) => {
             "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`"
         }
         TrustError::Untrusted(_) => {
             "compare its fingerprint with the signer by phone, then `oct trust add` its public key"
         }
         TrustError::Mode { path, .. } => return Some(format!("chmod go-rwx {}", path.display())),
+        TrustError::Exposed(found) => return Some(exposed(found)),
+        TrustError::PolicyFile(error) => return Some(policy_file(error)),
+        TrustError::Policy(violation) => forbidden(violation),
+        TrustError::NoTerminal => {
+            "name a file that holds it with OCT_KEY_PASSWORD_FILE; for a key without a password, add --no-password"
+        }
+        TrustError::Ambiguous { .. } => {
+            "one of them may pose as the other: ask the signer by phone, and name the fingerprint of the one to remove"
+        }
         TrustError::NoSecretKey => "make one with `oct keygen`",
         TrustError::PasswordNeeded { .. } => "run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE",
         TrustError::Sidecar { .. } => "carry the `.minisig` of this very archive, or none",
@@ -124,6 +141,38 @@ fn trust(error: &TrustError) -> Option<String> {
     Some(hint.into())
 }
 
+/// The command that takes a file away from others.
+fn exposed(found: &Exposed) -> String {
+    let path = found.path.display();
+    match found.cause {
+        Exposure::Owner(_) => format!("copy the file into a folder of your own, or run `chown` as root on {path}"),
+        Exposure::Mode(_) => format!("chmod go-w {path}"),
+    }
+}
+
+fn policy_file(error: &PolicyFileError) -> String {
+    let mend = match error {
+        PolicyFileError::Exposed(found) => exposed(found),
+        PolicyFileError::File(_) => "root makes the file readable for everybody, or removes it".into(),
+        PolicyFileError::Rule { .. } => "root mends the file; GUIDE.md lists the rules".into(),
+    };
+    format!("nothing is imported or verified until then: {mend}")
+}
+
+fn forbidden(violation: &Violation) -> &'static str {
+    match violation {
+        Violation::Key { .. } => "as root, keep the key for this host: `oct trust add --system oct.pub`",
+        Violation::Signatures { .. } => {
+            "sign the bundle with more keys (--secret-key twice), and trust each of them here"
+        }
+        Violation::TooOld { .. } => "fetch a newer archive",
+        Violation::Downgrade { .. } => "import an archive that is newer than the installed catalog",
+        Violation::Partial { .. } => "bundle without --since",
+        Violation::RedHatImages { .. } => "bundle with --redhat-images",
+        Violation::Unproved { .. } => "import an archive that a key signed which is trusted here",
+    }
+}
+
 /// What to do where the installed folder could not be read or changed.
 #[must_use]
 pub fn store(error: &StoreError) -> Option<String> {
@@ -134,6 +183,7 @@ pub fn store(error: &StoreError) -> Option<String> {
             let path = path.display();
             format!("run oct as user {owner}; or look at what is in `{path}`, then `chown -R {user} {path}`")
         }
+        StoreError::Changed { .. } => "run the command again".into(),
         StoreError::Held { .. } => "wait until it has finished, then run the command again".into(),
         StoreError::Space { dir, .. } | StoreError::Inodes { dir, .. } => {
             let previous = dir.join(".oct/previous");
@@ -185,6 +235,7 @@ fn usage(error: &UsageError) -> Option<String> {
     let hint = match error {
         UsageError::EmptyPassword => "for a key without a password, add --no-password",
         UsageError::NothingAsked => "name image, operator or chart, or give --from FILE",
+        UsageError::NoFile { what: "a pipe", .. } => "pipe the questions to `--from -`",
         UsageError::TwoSources => "leave out image, operator or chart",
         UsageError::Questions { cause, .. } => cause.hint()?,
         _ => return None,

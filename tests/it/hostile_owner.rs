@@ -238,3 +238,28 @@ fn whatever_the_umask_certsuites_user_can_read_the_folder() {
         run.expect(0);
     }
 }
+
+#[test]
+fn a_reader_without_the_lock_learns_that_the_catalog_was_replaced() {
+    use crate::install_support::{self, Catalog};
+    let scene = install_support::Scene::new("A");
+    let oct = scene.dir.join(".oct");
+    let swapped = |oct: &Path| {
+        chown(oct, Some(0), Some(0)).unwrap();
+        Catalog::new('B').install(&mut install_support::lock(&scene.dir), 1).unwrap();
+    };
+    if !give_away(&oct) {
+        return;
+    }
+    let reading = install_support::read(&scene.dir).unwrap();
+    assert!(!reading.is_locked());
+    reading.require_unchanged().unwrap();
+    swapped(&oct);
+    assert!(matches!(reading.require_unchanged(), Err(oct::importer::StoreError::Changed { .. })));
+    // While one is under way, too.
+    give_away(&oct);
+    let reading = install_support::read(&scene.dir).unwrap();
+    fs::write(oct.join("journal.json"), "{}").unwrap();
+    assert!(reading.require_unchanged().is_err());
+    assert!(matches!(install_support::read(&scene.dir), Err(oct::importer::StoreError::Owner { .. })));
+}

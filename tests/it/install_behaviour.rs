@@ -373,7 +373,7 @@ fn a_stranger_in_the_staging_area() {
         _ => Ok(()),
     });
     let error = Catalog::new('B').install(&mut lock_with(&scene.dir, hooks).unwrap(), 1).unwrap_err();
-    insta::assert_snapshot!(scene.words(&error), @"the staging area was changed by someone else: `data/operators/stray.db` is not in the manifest (hint: see who else writes into the folder, then run the command again)");
+    insta::assert_snapshot!(scene.words(&error), @"the staging area was changed by someone else: `data/operators/stray.db` is not in the manifest (hint: find out who else writes into the folder, then run the command again)");
     assert!(Catalog::new('A').is_in(&scene.dir));
     assert_tidy(&scene.dir, "");
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "whatever a test meets may fail it")]
 
 mod check;
+mod check_cases;
 mod check_from;
+mod check_reports;
 mod cli_config;
 mod cli_desk;
 mod cli_diff;
@@ -14,6 +16,7 @@ mod cli_import;
 mod cli_schemas;
 mod cli_support;
 mod fetch;
+mod final_faults;
 mod forge;
 mod fuzz;
 #[path = "../fuzz/targets.rs"]
@@ -29,11 +32,16 @@ mod install_mounts;
 mod install_power;
 mod install_support;
 mod layers;
+mod odd_files;
+mod policy;
 mod resume;
+mod retain;
 mod signals;
 mod status;
+mod tls_support;
 mod trip;
 mod trust;
+mod upstream;
 mod vectors;
 
 /// The program under test.

@@ -171,7 +171,7 @@ fn a_partial_bundle_says_so_and_does_not_replace_a_full_one() {
     let output = host.fetched(&server, &["--since", "2021-06-01", "--out", "partial"]);
     assert!(output.status.success(), "{}", text(&output));
     let output = host.output(&["import", "partial", "--key", "oct.pub", "--to", "db"]);
-    assert!(output.status.success() && text(&output).contains("the archive is partial"), "{}", text(&output));
+    assert!(output.status.success() && text(&output).contains("the bundle is partial"), "{}", text(&output));
     let output = host.fetched(&server, &["--out", "full"]);
     assert!(output.status.success(), "{}", text(&output));
     host.ok(&["import", "full", "--key", "oct.pub", "--to", "full-db"]);
@@ -210,14 +210,18 @@ fn keys_are_checked_before_anything_is_fetched() {
     assert_eq!(server.stats().requests, 0);
     // A key with a password, from a file and wrong.
     let host = Desk::bare();
-    std::fs::write(host.join("password"), "open sesame\n").unwrap();
+    let private = |name: &str, text: &str| {
+        std::fs::write(host.join(name), text).unwrap();
+        std::fs::set_permissions(host.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    private("password", "open sesame\n");
     let keygen = host.command(&["keygen"]).env("OCT_KEY_PASSWORD_FILE", host.join("password")).output().unwrap();
     assert!(keygen.status.success(), "{}", text(&keygen));
     let bundle = |password: Option<&str>| {
         let (catalog, charts) = (server.catalog_url(), server.charts_url());
         let mut command = host.command(&["bundle", "--catalog-url", &catalog, "--charts-url", &charts]);
         if let Some(password) = password {
-            std::fs::write(host.join("given"), password).unwrap();
+            private("given", password);
             command.env("OCT_KEY_PASSWORD_FILE", host.join("given"));
         }
         command.stdin(std::process::Stdio::null()).output().unwrap()
