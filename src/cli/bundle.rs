@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", env = "OCT_FROM_DB", value_hint = ValueHint::DirPath)]
     from_db: Option<PathBuf>,
     /// With --from-db: bundle the folder though it holds less than its archive.json says
-    #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL", hide_env_values = true)]
+    #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL")]
     allow_partial: bool,
     /// Keep the newest N archives in the folder; remove older ones with their side files
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]

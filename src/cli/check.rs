@@ -78,7 +78,7 @@ enum What {
         #[arg(value_name = "REF", required_unless_present = "digest")]
         references: Vec<String>,
         /// Digest of a manifest or of a manifest list, such as sha256:b1946ac9…
-        #[arg(long, value_name = "DIGEST")]
+        #[arg(long, value_name = "DIGEST", env = "OCT_DIGEST")]
         digest: Vec<String>,
     },
     /// Operators by CSV name

@@ -299,6 +299,15 @@ impl UsageError {
 }
 
 impl Error {
+    /// The folder in which nothing is, where that is the error.
+    #[must_use]
+    pub fn empty_folder(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::NoCatalog(dir) | Self::Store(StoreError::NoPrevious { dir }) => Some(dir),
+            _ => None,
+        }
+    }
+
     /// The error of a folder in which no signed catalog is installed; `is_there` says whether an unsigned one is.
     pub(super) fn unsigned(path: &std::path::Path, is_there: bool) -> Self {
         let path = path.to_owned();

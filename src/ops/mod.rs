@@ -10,7 +10,7 @@ pub mod hint;
 pub mod import;
 pub(crate) mod inspect;
 pub mod keys;
-pub mod open;
+pub(crate) mod open;
 pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod verify;

@@ -73,6 +73,7 @@ fn placeholder(arg: &Arg) -> &'static str {
         Some("DURATION") => "30d",
         Some("WHEN") => "2026-01-31",
         Some("VERSION") => "4.16",
+        Some("DIGEST") => "sha256:0000000000000000000000000000000000000000000000000000000000000000",
         Some("URL") => "https://example.com/",
         Some("DIR") => "/path/to/folder",
         Some("NAME: VALUE") => "X-Example: value",
