@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueHint};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::context::Context;
@@ -48,6 +48,9 @@ pub(super) struct Args {
     /// Keep the newest N archives in the folder; remove older ones with their side files
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
+    /// Promise in `catalogs.json` the next archive within this time; `oct pull` warns if it is late
+    #[arg(long, value_name = "DURATION", env = "OCT_NEXT_WITHIN", value_parser = values::duration)]
+    next_within: Option<SignedDuration>,
     /// Write an archive even if the catalog has not changed since the newest one
     #[arg(long, env = "OCT_FORCE")]
     force: bool,
@@ -78,6 +81,8 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         force: args.force,
         created: source_date_epoch()?,
         retain: args.retain,
+        next_within: args.next_within,
+        now: Timestamp::now,
     };
     let progress = context.progress();
     let report = match &args.from_db {

@@ -132,6 +132,17 @@ impl Source {
         self.state().slowest
     }
 
+    /// Notes a request.
+    pub fn asked(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes bytes of an answer, of which the rest may not come.
+    pub fn came(&self, bytes: u64) {
+        self.answered.store(true, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     fn good(&self, answer: &Answer, took: Duration) {
         self.answered.store(true, Ordering::Relaxed);
         self.bytes.fetch_add(answer.body.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
@@ -192,7 +203,7 @@ impl Client {
         decode: impl FnOnce(Answer) -> Result<(T, usize), Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let pass = if get.gated { Some(self.gate.pass().await) } else { None };
-        source.requests.fetch_add(1, Ordering::Relaxed);
+        source.asked();
         let began = Instant::now();
         let answer = self.web.get(get.url, get.etag, get.cap).await;
         let (took, status) = (began.elapsed(), answer.as_ref().map_or(0, |answer| answer.status));
