@@ -48,6 +48,22 @@ pub fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
+/// Whether `needed` bytes fit into the filesystem of `folder`.
+///
+/// # Errors
+/// Names what is needed and what is free.
+pub fn require_space(folder: &Path, needed: u64) -> Result<(), ArchiveError> {
+    let found = rustix::fs::statvfs(folder).map_err(|error| {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("cannot ask for the free space of `{}`: {error}", folder.display()))
+    })?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    if needed > free {
+        return Err(ArchiveError::Space { path: folder.to_owned(), needed, free });
+    }
+    Ok(())
+}
+
 /// Removes what killed runs left in `folder`; a file that a running `oct` still writes is locked and stays, and so does
 /// what is no regular file.
 ///
@@ -268,6 +284,7 @@ fn checksum_line(text: &str) -> Option<Sha256Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::failure::{Class, Classified as _};
 
     #[test]
     fn a_checksum_is_taken_as_sha256sum_takes_it() {
@@ -303,5 +320,14 @@ mod tests {
         drop(lock);
         sweep_partial(folder.path()).unwrap();
         assert!(!at("left").exists());
+    }
+
+    #[test]
+    fn more_than_the_disk_holds_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        require_space(folder.path(), 0).unwrap();
+        let error = require_space(folder.path(), u64::MAX).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Host, "no-space"));
+        assert!(require_space(&folder.path().join("none"), 0).is_err());
     }
 }

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use crate::archive::ArchiveError;
 use crate::base::failure::{Class, Classified};
 use crate::base::text;
-use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
 use crate::catalog::folder::FolderError;
+use crate::catalog::snapshot::LayoutError;
+use crate::catalog::{TnfError, TooLarge};
 use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
 use crate::importer::{Deviation, StoreError};
@@ -111,6 +112,12 @@ pub enum Error {
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
+    /// The catalog was fetched, but is larger than readers accept.
+    #[error("the catalog is larger than readers accept: {0}")]
+    TooLarge(TooLarge),
+    /// The bundle would be one that readers refuse.
+    #[error("no archive was written, as readers would refuse it: {0}")]
+    Unreadable(ManifestError),
     /// A rule forbids it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -365,6 +372,16 @@ impl Error {
     }
 }
 
+impl From<LayoutError> for Error {
+    fn from(error: LayoutError) -> Self {
+        match error {
+            LayoutError::TooLarge(cause) => Self::TooLarge(cause),
+            LayoutError::Io(cause) => Self::Io(cause),
+            error @ LayoutError::Images { .. } => Self::Io(std::io::Error::other(error)),
+        }
+    }
+}
+
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -384,9 +401,13 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) | Self::NoSite { .. } => {
-                Class::Source
-            }
+            Self::Charts(_)
+            | Self::TooLarge(_)
+            | Self::Unreadable(_)
+            | Self::Lacks { .. }
+            | Self::NoImages(_)
+            | Self::NoDate(_)
+            | Self::NoSite { .. } => Class::Source,
             Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
@@ -411,6 +432,8 @@ impl Classified for Error {
             Self::Charts(_) => "unreadable-charts",
             Self::NoSite { .. } => "no-site",
             Self::NotListed { .. } => "not-as-listed",
+            Self::TooLarge(_) => "catalog-too-large",
+            Self::Unreadable(_) => "bad-manifest",
             Self::Lacks { .. } => "folder-lacks",
             Self::NoImages(_) => "no-images",
             Self::NoDate(_) => "no-date",

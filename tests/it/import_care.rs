@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::cli_support::{Desk, Run};
 use crate::forge::{Forge, Layers, everything};
 use crate::install_support::{
-    self, Catalog, Job, Meddle, Scene, assert_tidy, lock, lock_with, names, read, was_killed,
+    self, Catalog, Job, Meddle, Scene, Template, assert_tidy, installed, lock, lock_with, names, read, scratch,
+    was_killed,
 };
 
 /// Archives `old` and `new`, and `oct.pub`, the key that signed them.
