@@ -6,6 +6,7 @@ mod check_cases;
 mod check_from;
 mod check_reports;
 mod cli_config;
+mod cli_desk;
 mod cli_diff;
 mod cli_dump;
 mod cli_exit_codes;
