@@ -24,6 +24,7 @@ mod man;
 mod output;
 mod probe;
 mod progress;
+mod prune;
 mod publish;
 mod pull;
 mod rollback;
@@ -87,6 +88,7 @@ enum Command {
     Inspect(inspect::Args),
     Status(status::Args),
     Rollback(rollback::Args),
+    Prune(prune::Args),
     Diff(diff::Args),
     Keygen(keygen::Args),
     Trust(trust::Args),
@@ -153,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
+        Command::Prune(args) => prune::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
         Command::Doctor(args) => doctor::run(&context, *args),

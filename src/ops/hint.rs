@@ -82,7 +82,7 @@ fn source(error: &SourceError) -> Option<String> {
         SourceError::Proxy { .. } => {
             "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %5C for a backslash and %20 for a space"
         }
-        SourceError::Busy(_) => "wait until it has ended",
+        SourceError::Busy(_) | SourceError::Downloading(_) => "wait until it has ended",
         SourceError::Client(_) | SourceError::Io(_) => return None,
     };
     Some(hint.into())

@@ -14,6 +14,7 @@ pub mod keys;
 pub(crate) mod list;
 pub(crate) mod open;
 pub(crate) mod probe;
+pub(crate) mod prune;
 pub(crate) mod publish;
 pub(crate) mod pull;
 pub(crate) mod rollback;

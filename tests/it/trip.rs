@@ -97,7 +97,7 @@ fn an_unchanged_catalog_is_recognised_and_reproducible() {
     let document: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!((&document["outcome"], &document["created"]), (&"unchanged".into(), &"2026-01-01T00:00:00Z".into()));
     assert!(document["requests"].as_u64().unwrap() > 0, "this run's requests");
-    assert_eq!(one.len(), 3);
+    assert_eq!(one.len(), 5, "an archive, its two sidecars, the list and its signature");
     assert!(one == made("two"), "equal content and equal `created` give equal bytes");
 
     server.remove(&server.truth().certified[0].id);
