@@ -116,7 +116,7 @@ impl Lock {
 }
 
 /// Every sidecar of the archive `name` that lies in `folder`.
-fn sidecars(folder: &Path, name: &ArchiveName) -> io::Result<Vec<PathBuf>> {
+pub(super) fn sidecars(folder: &Path, name: &ArchiveName) -> io::Result<Vec<PathBuf>> {
     let entries = fs::list(folder)?.into_iter();
     let named = |entry: &fs_err::DirEntry| entry.file_name().to_str().is_some_and(|file| name.is_sidecar(file));
     Ok(entries.filter(named).map(|entry| entry.path()).collect())
@@ -212,7 +212,7 @@ fn partial(folder: &Path) -> Result<tempfile::NamedTempFile, ArchiveError> {
     Ok(file)
 }
 
-fn text_file(folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
+pub(super) fn text_file(folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut file = partial(folder).map_err(io::Error::other)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;

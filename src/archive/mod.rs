@@ -13,9 +13,9 @@
 mod error;
 mod folder;
 mod frame;
-pub mod name;
 mod read;
 mod retain;
+pub mod site;
 mod sniff;
 mod write;
 
@@ -24,3 +24,5 @@ pub use folder::{Published, archives, publish, sweep_partial};
 pub use read::{Archive, CheckedBody};
 pub use retain::{Retained, retain};
 pub use write::{measure, pack};
+
+pub use crate::trust::name;

@@ -72,6 +72,20 @@ impl Archive {
         self.length
     }
 
+    /// Holds the file's length against what was signed.
+    ///
+    /// # Errors
+    /// Where the file is cut, or goes on after its end.
+    pub fn check_length(&self, manifest: &VerifiedManifest) -> Result<(), ArchiveError> {
+        let (path, found) = (self.path.clone(), self.length);
+        let expected = self.body_offset.saturating_add(manifest.body.size);
+        match found.checked_sub(expected) {
+            None => Err(ArchiveError::Truncated { path, found, expected }),
+            Some(0) => Ok(()),
+            Some(extra) => Err(ArchiveError::Trailing { path, extra }),
+        }
+    }
+
     /// Hashes the body against the signed digest, without decompressing anything. Every byte of the file is also shown
     /// to `whole`, for checks against sidecars.
     ///
@@ -82,13 +96,7 @@ impl Archive {
         manifest: &VerifiedManifest,
         whole: &mut dyn Write,
     ) -> Result<CheckedBody, ArchiveError> {
-        let expected = self.body_offset.saturating_add(manifest.body.size);
-        if self.length < expected {
-            return Err(ArchiveError::Truncated { path: self.path, found: self.length, expected });
-        }
-        if self.length > expected {
-            return Err(ArchiveError::Trailing { path: self.path, extra: self.length - expected });
-        }
+        self.check_length(manifest)?;
         self.file.seek(SeekFrom::Start(0))?;
         std::io::copy(&mut (&mut self.file).take(self.body_offset), whole)?;
         let mut meter = HashingWriter::new(whole);

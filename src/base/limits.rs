@@ -23,6 +23,15 @@ pub const RATIO: u64 = 400;
 /// Unpacked bytes below which [`RATIO`] is not asked for: a tiny catalog may compress well.
 pub const RATIO_FREE_BYTES: u64 = 64 << 20;
 
+/// Bytes of an archive's file: body and header. Stops a list that announces what would fill the disk; real ones have 20 MB.
+pub const ARCHIVE_BYTES: u64 = TOTAL_BYTES + (2 << 20);
+
+/// Bytes of the list of a folder's archives. Stops a server that never ends its answer; 1,000 archives are 700 kB.
+pub const CATALOGS_BYTES: usize = 4 << 20;
+
+/// Archives in that list. Stops one that keeps every command busy; ten years of daily archives are 3,650.
+pub const CATALOGS: usize = 4_096;
+
 /// Bytes of a member's path. Stops GNU and PAX long names: a longer one does not fit a plain tar header.
 pub const PATH_BYTES: usize = 100;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueHint};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::context::Context;
@@ -20,9 +20,9 @@ use crate::ops::{Error, UsageError, from_db};
 
 /// Fetch the whole catalog into one signed archive
 ///
-/// Containers, operators and the chart index are fetched at once, reconciled with the server's own counts, and written
-/// to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run is continued by
-/// the next one.
+/// Containers, operators and the chart index are fetched at once, checked against the server's own counts where it can
+/// count, and written to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run
+/// is continued by the next one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
@@ -48,6 +48,9 @@ pub(super) struct Args {
     /// Keep the newest N archives in the folder, and remove older ones with their sidecars
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
+    /// Promise in `catalogs.json` that it is written again within this time: `oct pull` warns when it is not
+    #[arg(long, value_name = "DURATION", env = "OCT_NEXT_WITHIN", value_parser = values::duration)]
+    next_within: Option<SignedDuration>,
     /// Write an archive although nothing changed since the newest one
     #[arg(long, env = "OCT_FORCE")]
     force: bool,
@@ -78,6 +81,8 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         force: args.force,
         created: source_date_epoch()?,
         retain: args.retain,
+        next_within: args.next_within,
+        now: Timestamp::now,
     };
     let progress = context.progress();
     let report = match &args.from_db {
@@ -129,7 +134,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
     if let Some(published) = written {
         facts.size(Some(published.size), manifest.unpacked_size());
     }
-    facts.row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
+    facts.checked(&manifest.sources).row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
     for removed in &report.removed {
         facts.row("removed", documents::path(removed));
     }
@@ -159,6 +164,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         "partial": manifest.partial,
         "counts": counts,
         "content": manifest.content,
+        "sources": manifest.sources,
         "key_ids": report.key_ids,
         "requests": report.requests,
         "refused": report.refused,

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::wrap::{LongWord, wrap};
-use crate::base::text::{age, count, one_line, size};
-use crate::catalog::provenance::{Counts, Partial};
+use crate::base::text::{age, count, one_line, sanitize, size};
+use crate::catalog::provenance::{Counts, Partial, Source};
 use crate::trust::signed::Signer;
 
 /// Between two columns.
@@ -131,6 +131,16 @@ impl Facts {
         self.row("containers", format!("{} images under {} digests", count(counts.containers), count(counts.digests)));
         self.row("operators", count(counts.operators));
         self.row("charts", format!("{} versions", count(counts.charts)))
+    }
+
+    /// What each source was checked against, where it was.
+    pub(super) fn checked(&mut self, sources: &[Source]) -> &mut Self {
+        for source in sources {
+            if let Some(checks) = source.fetch.as_ref().and_then(|fetch| fetch.checks.as_ref()) {
+                self.row("checked", format!("{}: {}", sanitize(&source.name), checks.line()));
+            }
+        }
+        self
     }
 
     /// How large it is: as an archive, where it is one, and unpacked.

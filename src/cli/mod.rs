@@ -17,10 +17,14 @@ mod inspect;
 mod keygen;
 mod keys;
 mod last_import;
+mod list;
 mod logging;
 mod man;
 mod output;
+mod probe;
 mod progress;
+mod publish;
+mod pull;
 mod rollback;
 mod runtime;
 mod status;
@@ -73,6 +77,9 @@ enum Command {
     Bundle(Box<bundle::Args>),
     Check(Box<check::Args>),
     Import(import::Args),
+    Publish(publish::Args),
+    List(Box<list::Args>),
+    Pull(Box<pull::Args>),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Status(status::Args),
@@ -81,6 +88,7 @@ enum Command {
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
+    Probe(Box<probe::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -94,6 +102,8 @@ enum Answer {
     Yes,
     /// No: exit code 1.
     No,
+    /// A source does not give what is needed: exit code 3.
+    NotToBeHad,
     /// What was asked about is not what was signed: exit code 4.
     NotAsSigned,
 }
@@ -132,12 +142,16 @@ pub fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(&context, *args),
         Command::Check(args) => check::run(&context, *args),
         Command::Import(args) => import::run(&context, args),
+        Command::Publish(args) => publish::run(&context, args),
+        Command::List(args) => list::run(&context, *args),
+        Command::Pull(args) => pull::run(&context, *args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
@@ -150,6 +164,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::NotToBeHad) => ExitCode::from(Class::Source.exit_code()),
         Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
         Err(error) => {
             context.out.error(&error);

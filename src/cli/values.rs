@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::base::text::sanitize;
+use crate::ops::list::Place;
 
 /// A switch as a variable or a configuration file sets it.
 ///
@@ -38,6 +39,14 @@ fn with_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
         (Ok(rest), Some(home)) => Path::new(home).join(rest),
         _ => path,
     }
+}
+
+/// A folder, or the URL of a site.
+pub(super) fn place() -> impl TypedValueParser<Value = Place> {
+    PathBufValueParser::new().try_map(|path| match path.to_str().filter(|text| text.contains("://")) {
+        Some(text) => url(text).map(Place::Site),
+        None => Ok(Place::Folder(with_home(path, std::env::var_os("HOME").as_deref()))),
+    })
 }
 
 pub(super) use crate::base::text::duration;

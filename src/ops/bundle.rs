@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+pub use crate::exporter::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 
 use crate::archive::name::ArchiveName;
 use crate::archive::{self, Archive, Published};
@@ -23,6 +23,7 @@ use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
 use crate::trust::{Keyring, SigningKey};
 
+use super::publish::{self, Promise, PublishReport, Reading};
 use super::{Error, Lacking, PolicyError, from_db};
 
 /// How a bundle is written.
@@ -36,6 +37,10 @@ pub struct BundleOptions {
     pub force: bool,
     /// How many archives stay in the folder, the new one included; `None` keeps all.
     pub retain: Option<usize>,
+    /// For how long from now on the next archive is promised, in the list of the folder's archives.
+    pub next_within: Option<SignedDuration>,
+    /// This host's clock.
+    pub now: fn() -> Timestamp,
     /// The instant that the manifest shall state, for reproducible bundles; how the fetch went is left out then.
     pub created: Option<Timestamp>,
 }
@@ -55,6 +60,8 @@ pub struct BundleReport {
     pub warnings: Vec<String>,
     /// Archives that were removed because there are newer ones.
     pub removed: Vec<PathBuf>,
+    /// The list of the folder's archives, as it is now.
+    pub listed: PublishReport,
     /// Requests of this run.
     pub requests: u64,
     /// Documents that an earlier, interrupted run had fetched.
@@ -156,6 +163,9 @@ pub(super) fn pack(
         Some(newest) => retain(&outcome, folder, newest, keys, &mut warnings),
         None => Vec::new(),
     };
+    let now = options.created.unwrap_or_else(options.now);
+    let promise = Promise { now, next_within: options.next_within };
+    let listed = publish::refresh(folder, keys, promise, Reading::New)?;
     Ok(BundleReport {
         manifest,
         outcome,
@@ -163,6 +173,7 @@ pub(super) fn pack(
         crashing_charts: crashing_charts(&snapshot.chart_index)?,
         warnings,
         removed,
+        listed,
         requests: snapshot.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|fetch| fetch.requests).sum(),
         resumed: 0,
         refused: 0,

@@ -70,7 +70,15 @@ pub async fn fetched(
     let key = SigningKey::parse(pair.secret_text(), "the key of this dump", || Ok(None))?;
     let keyring = Keyring::new(vec![key.public().clone()]).under(policy);
     let (out, _held) = held(work.path())?;
-    let bundled = BundleOptions { out: out.clone(), level: LEVEL, force: true, created: None, retain: None };
+    let bundled = BundleOptions {
+        out: out.clone(),
+        level: LEVEL,
+        force: true,
+        created: None,
+        retain: None,
+        next_within: None,
+        now: fetch.now,
+    };
     let report = bundle(plan, fetch, &bundled, Arc::new(vec![key]), progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
     let installed = tokio::task::spawn_blocking(move || {

@@ -11,6 +11,7 @@ use crate::base::owner::{Exposed, Exposure};
 use crate::exporter::{Fault, Remedy, SourceError};
 use crate::importer::StoreError;
 use crate::trust::TrustError;
+use crate::trust::catalogs::CatalogsError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::policy::{PolicyFileError, Violation};
 
@@ -21,7 +22,16 @@ impl Error {
         let hint = match self {
             Self::Source(error) => return source(error),
             Self::Archive(error) => return archive(error),
-            Self::Trust(error) | Self::Signature { cause: error, .. } => return trust(error),
+            Self::Trust(error)
+            | Self::Signature { cause: error, .. }
+            | Self::Catalogs { cause: CatalogsError::Signature(error), .. } => return trust(error),
+            Self::Catalogs { cause: CatalogsError::Version(_), .. } => {
+                "install the oct that wrote the list, or a later one"
+            }
+            Self::Catalogs { .. } | Self::NotListed { .. } => {
+                "ask the publisher, by phone: somebody may have changed what the server has"
+            }
+            Self::NoSite { .. } => "name the URL of the folder that `oct bundle` or `oct publish` wrote",
             Self::Store(error) => return store(error),
             Self::Policy(error) => policy(error),
             Self::Usage(error) => return usage(error),
@@ -224,6 +234,9 @@ fn policy(error: &PolicyError) -> &'static str {
     match error {
         PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
         PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
+        PolicyError::OldList { .. } => {
+            "an old copy is served: name another mirror, or ask the publisher; one key signs the lists of one site"
+        }
         PolicyError::Unrelated { .. } => {
             "choose another folder with --to; or add --adopt, which keeps all of it in `.oct/previous`"
         }

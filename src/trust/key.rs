@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::TrustError;
 use crate::base::digest::Sha256Digest;
@@ -20,6 +21,21 @@ pub struct KeyId(pub(super) [u8; 8]);
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016X}", u64::from_le_bytes(self.0))
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let id = u64::from_str_radix(&text, 16).map(|id| Self(id.to_le_bytes())).ok();
+        // One spelling alone.
+        id.filter(|id| id.to_string() == text).ok_or_else(|| serde::de::Error::custom("not the id of a key"))
     }
 }
 

@@ -152,6 +152,19 @@ impl Keyring {
         Ok(signers)
     }
 
+    /// Why an archive that is said to be signed by `signers` would not be accepted, as far as its signers tell.
+    #[must_use]
+    pub fn refuse(&self, signers: &[KeyId]) -> Option<TrustError> {
+        let texts = |ids: Vec<&KeyId>| ids.into_iter().map(ToString::to_string).collect::<Vec<_>>();
+        let trusted: Vec<_> = signers.iter().filter(|id| self.with_id(**id).next().is_some()).collect();
+        let required = self.policy.signatures();
+        match trusted.len() {
+            0 => Some(self.untrusted(texts(signers.iter().collect()))),
+            count if count < required => Some(self.policy.too_few(texts(trusted), required).into()),
+            _ => None,
+        }
+    }
+
     /// The error of signatures by these keys, none of which is trusted.
     pub(super) fn untrusted(&self, signers: Vec<String>) -> TrustError {
         let known = self.elsewhere.iter().find(|key| signers.contains(&key.id.to_string()));

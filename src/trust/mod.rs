@@ -3,16 +3,19 @@
 //! Only prehashed signatures (`ED`) are accepted, in the one spelling that `oct` writes, so that no byte of a signature
 //! can change unnoticed. Formats: <https://jedisct1.github.io/minisign/#signature-format>.
 
+pub mod catalogs;
 mod error;
 mod key;
 mod keyring;
 pub mod manifest;
 mod minisig;
+pub mod name;
 pub mod policy;
 mod secret;
 mod sidecar;
 pub mod signed;
 
+pub use catalogs::{Catalogs, Listed, SignedCatalogs, VerifiedCatalogs};
 pub use error::{TrustError, Unknown};
 pub use key::{KeyId, TrustedKey};
 pub use keyring::{Caller, Keyring, TrustPlaces, add, remove};

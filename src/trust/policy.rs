@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use super::catalogs::Listed;
 use super::manifest::Manifest;
 use crate::base::failure::{Class, Classified};
 use crate::base::fs::{self, FileError};
 use crate::base::owner::{Exposed, Owners, exposed};
 use crate::base::{limits, text};
+use crate::catalog::provenance::Partial;
 
 /// Name of the source that has Red Hat's own images, see [`crate::catalog::provenance::Source`].
 const REDHAT_IMAGES: &str = "redhat-images";
@@ -225,16 +227,36 @@ impl Policy {
     /// # Errors
     /// The first rule that it breaks.
     pub fn check(&self, manifest: &Manifest, now: Timestamp) -> Result<(), Violation> {
+        let sources = manifest.sources.iter().map(|source| source.name.as_str());
+        self.check_parts(manifest.created, manifest.partial.as_ref(), sources, now)
+    }
+
+    /// The same for an archive of which a verified list tells.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check_listed(&self, listed: &Listed, now: Timestamp) -> Result<(), Violation> {
+        let sources = listed.sources.iter().map(String::as_str);
+        self.check_parts(listed.created, listed.partial.as_ref(), sources, now)
+    }
+
+    fn check_parts<'a>(
+        &self,
+        created: Timestamp,
+        partial: Option<&Partial>,
+        mut sources: impl Iterator<Item = &'a str>,
+        now: Timestamp,
+    ) -> Result<(), Violation> {
         let policy = self.name();
-        let age = now.duration_since(manifest.created);
+        let age = now.duration_since(created);
         if let Some(max) = self.max_age.filter(|max| age > *max) {
             let (age, max) = (age.as_secs(), max.as_secs());
-            return Err(Violation::TooOld { policy, created: manifest.created, age, max });
+            return Err(Violation::TooOld { policy, created, age, max });
         }
-        if let (Some(false), Some(partial)) = (self.rules.allow_partial, &manifest.partial) {
+        if let (Some(false), Some(partial)) = (self.rules.allow_partial, partial) {
             return Err(Violation::Partial { policy, since: partial.since });
         }
-        if self.rules.require_redhat_images && !manifest.sources.iter().any(|source| source.name == REDHAT_IMAGES) {
+        if self.rules.require_redhat_images && !sources.any(|source| source == REDHAT_IMAGES) {
             return Err(Violation::RedHatImages { policy });
         }
         Ok(())
@@ -316,7 +338,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::catalog::provenance::{Partial, Source};
+    use crate::catalog::provenance::Source;
     use crate::trust::manifest::tests::sample;
 
     fn policy(text: &str) -> Policy {

@@ -142,7 +142,7 @@ pub(super) struct Signers {
 }
 
 impl Signers {
-    fn all(&self) -> impl Iterator<Item = &Signer> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Signer> {
         std::iter::once(&self.first).chain(&self.others)
     }
 }

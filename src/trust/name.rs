@@ -3,6 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::base::text::sanitize;
 
 use crate::trust::KeyId;
 
@@ -76,6 +79,20 @@ impl fmt::Display for ArchiveName {
     }
 }
 
+impl Serialize for ArchiveName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ArchiveName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let refuse = || serde::de::Error::custom(format!("`{}` is not the name of an archive", sanitize(&text)));
+        Self::parse(&text).ok_or_else(refuse)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +108,10 @@ mod tests {
         assert!(ArchiveName::parse("catalog-2026030403.tar.zst").is_some());
         for other in ["catalog-202603040.tar.zst", "catalog-2026030403.tar.zst.sha256", "x-2026030403.tar.zst"] {
             assert_eq!(ArchiveName::parse(other), None, "{other}");
+        }
+        for other in ["../catalog-2026030403.tar.zst", "/catalog-2026030403.tar.zst", "catalog-2026030403.tar.zst/../x"]
+        {
+            assert!(serde_json::from_value::<ArchiveName>(other.into()).is_err(), "{other}");
         }
     }
 
