@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::base::digest::{Sha256Digest, decode_hex, encode_hex};

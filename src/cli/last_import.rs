@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use super::flags::DEFAULT_DB;
 use super::{documents, xdg};
 use crate::base::{fs, text};
-use crate::importer::StoreError;
-use crate::ops::Error;
+use crate::ops::{Error, StoreError};
 
 /// The file's name in the user's state folder. It holds a path and a line end.
 const FILE: &str = "last-import";

@@ -19,6 +19,7 @@ pub mod rollback;
 pub mod status;
 pub mod verify;
 
+pub use crate::importer::StoreError;
 pub use error::{Error, Lacking, PolicyError, UsageError};
 
 /// How long a lock that somebody else holds is waited for.
