@@ -21,6 +21,7 @@ pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod verify;
 
+pub use crate::importer::StoreError;
 pub use error::{Error, Lacking, PolicyError, UsageError};
 
 /// How long a lock that somebody else holds is waited for.
