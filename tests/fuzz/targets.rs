@@ -123,7 +123,7 @@ fn read_back(images: &[Image], operators: Vec<Operator>) {
         partial: None,
         images: images.len() as u64,
         operators,
-        chart_index: b"entries: {}".to_vec(),
+        chart_index: ChartIndex::parse("entries: {}").unwrap(),
         sources: vec![],
     };
     let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
@@ -148,18 +148,23 @@ pub fn containers(data: &[u8]) {
     if read.is_err() {
         return;
     }
-    let entries: Vec<_> = entries.into_iter().collect();
-    let (mut written, mut again) = (Vec::new(), Vec::new());
-    ContainersFile::of_entries(&entries).write(&mut written).unwrap();
+    let written = written(entries.iter());
     let mut kept = Vec::new();
     read_containers(&written[..], |key, entry| {
         kept.push((key.to_owned(), entry.unwrap().clone()));
         Ok(())
     })
     .expect("what was written is read");
-    assert!(entries.iter().map(|(key, _)| key).eq(kept.iter().map(|(key, _)| key)));
-    ContainersFile::of_entries(&kept).write(&mut again).unwrap();
-    assert_eq!(written, again);
+    assert!(entries.keys().eq(kept.iter().map(|(key, _)| key)));
+    assert_eq!(written, self::written(kept.iter().rev().map(|(key, entry)| (key, entry))));
+}
+
+fn written<'a>(entries: impl Iterator<Item = (&'a String, &'a ContainerEntry)>) -> Vec<u8> {
+    let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
+    entries.for_each(|(key, entry)| containers.entry(key, entry).unwrap());
+    let mut file = Vec::new();
+    containers.finish(&mut file).unwrap();
+    file
 }
 
 /// Operator pages, one after another between zero bytes: what one row says never makes a page fail that stands alone.
