@@ -338,7 +338,8 @@ impl Target {
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(flags);
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
         let (file, metadata) = loop {
             let file = options.open(path).map_err(named)?;
             let metadata = file.metadata().map_err(named)?;

@@ -88,7 +88,9 @@ fn archives(options: &PruneOptions, keyring: &Keyring) -> Result<PruneReport, Er
         removed.retain(|(path, _)| gone.contains(path));
         warnings.extend(failure.map(|failure| format!("the rest stays: {failure}")));
         if !gone.is_empty() && folder.join(CATALOGS_FILE).exists() {
-            warnings.push(format!("`{CATALOGS_FILE}` still names what went: run `oct publish` with the key that signed it"));
+            warnings.push(format!(
+                "`{CATALOGS_FILE}` still names what went: run `oct publish` with the key that signed it"
+            ));
         }
     }
     // Their sizes are seen before they go.

@@ -15,7 +15,8 @@ fn only_what_is_mine_and_only_where_the_answer_differs() {
     bundle_at(&desk, &server, "old", NEW_YEAR, &[]).expect(0);
     let truth = server.truth();
     let digest = |at: usize| truth.certified[at].reduced()["image_id"].as_str().map(str::to_owned);
-    let with_digest: Vec<usize> = (0..truth.certified.len()).filter(|at| digest(*at).is_some_and(|it| !it.is_empty())).collect();
+    let with_digest: Vec<usize> =
+        (0..truth.certified.len()).filter(|at| digest(*at).is_some_and(|it| !it.is_empty())).collect();
     let (gone, stays) = (with_digest[0], with_digest[1]);
     let (gone_digest, stays_digest) = (digest(gone).unwrap(), digest(stays).unwrap());
     assert!(server.remove(&truth.certified[gone].id));

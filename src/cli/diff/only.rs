@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{describe, side};
+use crate::base::text::{count, sanitize_long};
 use crate::cli::check::input;
 use crate::cli::context::Context;
 use crate::cli::facts::Facts;
 use crate::cli::{Answer, Outcome};
-use crate::base::text::{count, sanitize_long};
 use crate::ops::UsageError;
 use crate::ops::check::{self, Cluster, Verdict};
 use crate::ops::diff::{OnlyReport, Turn, Turned, only};
@@ -71,9 +71,7 @@ fn name(turned: &Turned) -> String {
 }
 
 fn document(report: &OnlyReport) -> serde_json::Value {
-    let verdict = |verdict: &Verdict| {
-        json!({ "certified": verdict.certified(), "code": verdict.code(), "reason": verdict.to_string() })
-    };
+    let verdict = |verdict: &Verdict| json!({ "certified": verdict.certified(), "code": verdict.code(), "reason": verdict.to_string() });
     let changes = report.turned.iter().map(|turned| {
         let question = turned.row.question.as_ref();
         json!({

@@ -74,7 +74,9 @@ pub fn only(
         unclear: Vec::new(),
         warnings: left.warnings,
     };
-    report.warnings.extend(right.warnings.into_iter().filter(|warning| !report.warnings.contains(warning)).collect::<Vec<_>>());
+    report
+        .warnings
+        .extend(right.warnings.into_iter().filter(|warning| !report.warnings.contains(warning)).collect::<Vec<_>>());
     for (left, right) in left.rows.into_iter().zip(right.rows) {
         let Answered { row, comparison, .. } = left;
         match (&row.question, comparison.zip(right.comparison)) {
