@@ -20,9 +20,9 @@ mod sniff;
 mod write;
 
 pub use error::ArchiveError;
-pub use folder::{Published, archives, publish, sweep_partial};
+pub use folder::{Published, archives, publish, require_space, sweep_partial};
 pub use read::{Archive, CheckedBody};
-pub use retain::{Retained, retain};
-pub use write::{measure, pack};
+pub use retain::{Retained, retain, surplus};
+pub use write::pack;
 
 pub use crate::trust::name;

@@ -34,6 +34,13 @@ impl ObjectId {
         decode_hex(&text.to_ascii_lowercase(), &mut bytes)?;
         Some(Self(bytes))
     }
+
+    /// `text` as an id or, where it is none, one made of its SHA-256: equal texts have equal ids, and only these.
+    #[must_use]
+    pub fn standing_for(text: &str) -> Self {
+        let digest = Sha256Digest::of(text.as_bytes());
+        Self::parse(text).unwrap_or_else(|| Self(*digest.as_bytes().first_chunk().unwrap_or(&[0; 12])))
+    }
 }
 
 impl fmt::Display for ObjectId {

@@ -167,21 +167,23 @@ impl TnfFolder {
         Ok(files)
     }
 
-    /// Everything that certsuite reads, sorted, with remarks on what is odd.
+    /// Everything that certsuite reads, with remarks on what is odd. The images go to `entries` one by one, in the order
+    /// of the file: of a key that comes twice a JSON reader keeps the last. An entry that is `null`, at which certsuite
+    /// crashes when it looks for a tag, is one without anything in it: its digest is known all the same.
     ///
     /// Pages that add up to the totals that they state are taken as they are. Where they do not, as after a dump into a
     /// folder with older pages, each bundle is taken once: the pages overlap, most likely.
     ///
     /// # Errors
-    /// Those of [`Self::read`].
-    pub fn contents(&self) -> Result<Contents, FolderError> {
-        let mut contents = Contents::default();
-        let Reader { stated, warnings, .. } = self.read(&mut contents)?;
+    /// Those of [`Self::read`] and of `entries`.
+    pub fn contents(
+        &self,
+        entries: impl FnMut(&str, &ContainerEntry) -> Result<(), TnfError>,
+    ) -> Result<Contents, FolderError> {
+        let mut all = All { entries, contents: Contents::default() };
+        let Reader { stated, warnings, .. } = self.read(&mut all)?;
+        let mut contents = all.contents;
         contents.remarks.extend(warnings);
-        // Of a key that stands twice a JSON reader keeps the last.
-        contents.entries.reverse();
-        contents.entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        contents.entries.dedup_by(|(a, _), (b, _)| a == b);
         let found = contents.operators.len() as u64;
         let mut totals: Vec<u64> = stated.iter().filter_map(|page| page.total).collect();
         totals.sort_unstable();
@@ -214,12 +216,9 @@ impl TnfFolder {
     }
 }
 
-/// Everything in a folder.
+/// Everything in a folder but its images.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// Key and entry of every image, in ascending order of the keys, each once. An entry that is `null`, at which
-    /// certsuite crashes when it looks for a tag, is one without anything in it: its digest is known all the same.
-    pub entries: Vec<(String, ContainerEntry)>,
     /// Every operator bundle.
     pub operators: Vec<Operator>,
     /// The chart index.
@@ -228,22 +227,30 @@ pub struct Contents {
     pub remarks: Vec<String>,
 }
 
-impl Visitor for Contents {
+struct All<E> {
+    entries: E,
+    contents: Contents,
+}
+
+impl<E: FnMut(&str, &ContainerEntry) -> Result<(), TnfError>> Visitor for All<E> {
     fn container(&mut self, digest: &str, entry: Option<&ContainerEntry>) -> Result<(), TnfError> {
-        if entry.is_none() {
-            let digest = text::sanitize(digest);
-            self.remarks.push(format!("the entry of `{digest}` is null; certsuite crashes when a tag is asked for"));
+        match entry {
+            Some(entry) => (self.entries)(digest, entry),
+            None => {
+                let shown = text::sanitize(digest);
+                let remark = format!("the entry of `{shown}` is null; certsuite crashes when a tag is asked for");
+                self.contents.remarks.push(remark);
+                (self.entries)(digest, &ContainerEntry::default())
+            }
         }
-        self.entries.push((digest.to_owned(), entry.cloned().unwrap_or_default()));
-        Ok(())
     }
 
     fn operator(&mut self, operator: &Operator) {
-        self.operators.push(operator.clone());
+        self.contents.operators.push(operator.clone());
     }
 
     fn charts(&mut self, index: ChartIndex) {
-        self.charts = index;
+        self.contents.charts = index;
     }
 }
 

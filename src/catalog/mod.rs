@@ -7,6 +7,7 @@
 
 pub mod chart;
 mod containers;
+mod containers_builder;
 pub mod diff;
 pub mod document;
 pub mod folder;
@@ -16,13 +17,13 @@ mod operators;
 pub mod provenance;
 mod slice;
 pub mod snapshot;
+mod sorter;
 mod validate;
 mod yaml;
 
 pub use chart::ChartIndex;
-pub use containers::{
-    ContainerEntry, ContainerRepository, ContainersFile, TagName, entry_line, read_containers, split_line,
-};
+pub use containers::{ContainerEntry, ContainerRepository, TagName, read_containers, split_line};
+pub use containers_builder::{ContainersBuilder, entry_line};
 pub use json::JsonError;
 pub use operators::{OperatorPages, PageStated, write_operator_page};
 pub use slice::Slice;
@@ -32,6 +33,8 @@ pub use yaml::YamlError;
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
+
+use crate::base::limits;
 
 /// Why a file of the layout cannot be read as certsuite reads it.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,30 @@ pub enum TnfError {
     /// The bytes could not be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// A catalog beyond the limits that readers keep. As an error of the writer it travels within an [`std::io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TooLarge(String);
+
+impl TooLarge {
+    fn entry(key: &str) -> Self {
+        let max = crate::base::text::size(limits::ENTRY_BYTES as u64);
+        let items = crate::base::text::count(limits::ENTRY_ITEMS as u64);
+        Self(format!("the image `{key}` has more than {items} repositories and tags, or more than {max} of these"))
+    }
+
+    fn text(id: &str) -> Self {
+        let max = crate::base::text::size(limits::TEXT_BYTES as u64);
+        Self(format!("the image `{id}` has a text of more than {max}"))
+    }
+}
+
+impl From<TooLarge> for std::io::Error {
+    fn from(error: TooLarge) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
 }
 
 impl From<JsonError> for TnfError {
@@ -87,7 +114,7 @@ impl ArchiveJson {
     /// Where it is something else.
     pub(crate) fn read(content: impl Read) -> Result<Self, TnfError> {
         let mut text = Vec::new();
-        content.take(crate::base::limits::ARCHIVE_JSON_BYTES).read_to_end(&mut text)?;
+        content.take(limits::ARCHIVE_JSON_BYTES).read_to_end(&mut text)?;
         Ok(serde_json::from_slice(&text)?)
     }
 

@@ -1,5 +1,7 @@
 //! `oct bundle`: fetch, lay out, pack, sign, publish.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,9 +15,9 @@ use crate::archive::{self, Archive, Published};
 use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
-use crate::catalog::ChartIndex;
 use crate::catalog::provenance::{Partial, Source};
-use crate::catalog::snapshot::{Layout, Snapshot};
+use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
+use crate::catalog::{ChartIndex, ContainersBuilder, TooLarge};
 use crate::certify::constraint::Constraint;
 use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
@@ -25,6 +27,10 @@ use crate::trust::{Keyring, SigningKey};
 
 use super::publish::{self, Promise, PublishReport, Reading};
 use super::{Error, Lacking, PolicyError, from_db};
+
+/// Bytes that an image takes on the disk while it is laid out and packed, at most: under each of its digests in the
+/// spill, in the layout, in the body and in the archive.
+const BYTES_PER_IMAGE: u64 = 2 << 10;
 
 /// How a bundle is written.
 #[derive(Debug, Clone)]
@@ -110,7 +116,10 @@ pub async fn bundle(
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let mut report = pack(&snapshot(&fetched)?, &options, &keys, &*progress)?;
+        let mut containers = containers(&options.out, fetched.images().saturating_mul(BYTES_PER_IMAGE))?;
+        let taken = fetched.each_image(|image| containers.image(&image).map_err(|error| named(&options.out, error)));
+        taken.map_err(LayoutError::from)?;
+        let mut report = pack(&snapshot(&fetched), containers, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
         report.warnings.extend(fetched.notes.iter().cloned());
         fetched.forget_work()?;
@@ -120,45 +129,64 @@ pub async fn bundle(
 }
 
 /// The snapshot that was fetched.
-fn snapshot(fetched: &Fetched) -> Result<Snapshot, Error> {
-    let mut images = Vec::with_capacity(usize::try_from(fetched.images()).unwrap_or_default());
-    fetched.each_image(|image| {
-        images.push(image);
-        Ok(())
-    })?;
-    Ok(Snapshot {
+fn snapshot(fetched: &Fetched) -> Snapshot {
+    Snapshot {
         created: fetched.created,
         partial: fetched.partial.clone(),
-        images,
-        taken_over: None,
+        images: fetched.images(),
         operators: fetched.operators.clone(),
-        chart_index: fetched.chart_index.yaml().to_vec(),
+        chart_index: fetched.chart_index.clone(),
         sources: fetched.sources.clone(),
-    })
+    }
 }
 
-/// Lays out, packs, signs and publishes a snapshot.
+/// Where images go on their way into the layout.
+pub(super) type Containers = ContainersBuilder<File>;
+
+/// A place for images in a file without a name in `folder`, so that a killed run leaves nothing. What is to come takes
+/// `needed` bytes on that disk until it is an archive.
+pub(super) fn containers(folder: &Path, needed: u64) -> Result<Containers, Error> {
+    archive::require_space(folder, needed)?;
+    Ok(ContainersBuilder::new(nameless(folder)?))
+}
+
+fn nameless(folder: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(folder).map_err(|error| named(folder, error))
+}
+
+/// An error of a file without a name, with the name of its folder.
+fn named(folder: &Path, error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|cause| cause.is::<TooLarge>()) {
+        return error;
+    }
+    io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+}
+
+/// Lays out, packs, signs and publishes a snapshot with the images in `containers`.
 pub(super) fn pack(
     snapshot: &Snapshot,
+    containers: Containers,
     options: &BundleOptions,
     keys: &[SigningKey],
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
-    let layout = snapshot.layout()?;
     progress.begin("packing", None);
-    let files = archive::measure(&layout)?;
-    let content = content_digest(&files);
+    let layout = snapshot.lay_out(containers, nameless(&options.out)?).map_err(|error| match error {
+        LayoutError::Io(error) => LayoutError::Io(named(&options.out, error)),
+        error => error,
+    })?;
+    let content = content_digest(layout.files());
     let standing = if options.force { None } else { unchanged(&options.out, content, &snapshot.partial, keys)? };
     let (manifest, outcome) = match standing {
         Some((archive, manifest)) => (manifest, Outcome::Unchanged(archive)),
         None => {
-            let (manifest, published) = write(snapshot, &layout, (files, content), options, keys)?;
+            let (manifest, published) = write(snapshot, layout, content, options, keys)?;
             (manifest, Outcome::Written(published))
         }
     };
     progress.end("packing");
     let folder = &options.out;
-    let mut warnings = nameless(snapshot);
+    let mut warnings = without_operators(snapshot);
     let removed = match options.retain {
         Some(newest) => retain(&outcome, folder, newest, keys, &mut warnings),
         None => Vec::new(),
@@ -170,7 +198,7 @@ pub(super) fn pack(
         manifest,
         outcome,
         key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
-        crashing_charts: crashing_charts(&snapshot.chart_index)?,
+        crashing_charts: crashing_charts(&snapshot.chart_index),
         warnings,
         removed,
         listed,
@@ -202,8 +230,8 @@ fn own(keys: &[SigningKey]) -> Keyring {
 /// Packs, signs and publishes.
 fn write(
     snapshot: &Snapshot,
-    layout: &Layout<'_>,
-    (files, content): (Vec<manifest::File>, Sha256Digest),
+    mut layout: Layout<File>,
+    content: Sha256Digest,
     options: &BundleOptions,
     keys: &[SigningKey],
 ) -> Result<(Manifest, Published), Error> {
@@ -213,11 +241,8 @@ fn write(
     if !options.force {
         refuse_less(&folder.join(name.as_str()), snapshot)?;
     }
-    let unwritable = |error: std::io::Error| {
-        std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
-    };
-    let mut body = tempfile::tempfile_in(folder).map_err(unwritable)?;
-    let packed = archive::pack(layout, &files, options.level, &mut body).map_err(unwritable)?;
+    let mut body = nameless(folder)?;
+    let packed = archive::pack(&mut layout, options.level, &mut body).map_err(|error| named(folder, error))?;
     let mut sources = snapshot.sources.clone();
     if options.created.is_some() {
         sources.iter_mut().for_each(|source| source.fetch = None);
@@ -232,8 +257,11 @@ fn write(
         counts: layout.counts(),
         body: packed,
         content,
-        files,
+        files: layout.files().to_vec(),
     };
+    drop(layout);
+    // What readers would refuse is never published.
+    Manifest::parse(&manifest.to_text()).map_err(Error::Unreadable)?;
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
@@ -243,7 +271,7 @@ fn write(
 }
 
 /// Warns of organizations without any bundle: a name that nobody has looks like that.
-fn nameless(snapshot: &Snapshot) -> Vec<String> {
+fn without_operators(snapshot: &Snapshot) -> Vec<String> {
     let organizations = snapshot.sources.iter().filter(|source| source.documents == 0);
     let names = organizations.filter_map(|source| source.name.strip_prefix("operators:"));
     names.map(|name| format!("`{}` has no operators in the catalog; is the name right?", sanitize(name))).collect()
@@ -298,14 +326,12 @@ fn unchanged(
 }
 
 /// Charts whose `kubeVersion` does not parse.
-fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
-    let versions =
-        ChartIndex::parse(index)?.into_versions().into_iter().filter(|version| !version.kube_version.is_empty());
-    Ok(versions
-        .filter_map(|chart| {
-            let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
-            let name = chart.shown_name().to_owned();
-            Some(CrashingChart { name, version: chart.version, kube_version: chart.kube_version, cause })
-        })
-        .collect())
+fn crashing_charts(index: &ChartIndex) -> Vec<CrashingChart> {
+    let versions = index.versions().iter().filter(|version| !version.kube_version.is_empty());
+    let crashing = versions.filter_map(|chart| {
+        let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
+        let (name, version) = (chart.shown_name().to_owned(), chart.version.clone());
+        Some(CrashingChart { name, version, kube_version: chart.kube_version.clone(), cause })
+    });
+    crashing.collect()
 }

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use crate::archive::ArchiveError;
 use crate::base::failure::{Class, Classified};
 use crate::base::text;
-use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
 use crate::catalog::folder::FolderError;
+use crate::catalog::snapshot::LayoutError;
+use crate::catalog::{TnfError, TooLarge};
 use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
 use crate::importer::{Deviation, StoreError};
@@ -111,6 +112,12 @@ pub enum Error {
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
+    /// The catalog was fetched, but is larger than readers accept.
+    #[error("the catalog is larger than readers accept: {0}")]
+    TooLarge(TooLarge),
+    /// The bundle would be one that readers refuse.
+    #[error("no archive was written, as readers would refuse it: {0}")]
+    Unreadable(ManifestError),
     /// A rule forbids it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -168,7 +175,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Older than what is installed.
-    #[error("the bundle of {created} is older than the installed one of {installed}")]
+    #[error("the archive of {created} is older than the installed one of {installed}")]
     Older {
         /// Of the bundle.
         created: Timestamp,
@@ -176,7 +183,7 @@ pub enum PolicyError {
         installed: Timestamp,
     },
     /// Older than `--max-age` allows.
-    #[error("the bundle of {created} is {} old, more than {} allow", text::age(*age), text::age(*max))]
+    #[error("the archive of {created} is {} old, more than {} allow", text::age(*age), text::age(*max))]
     TooOld {
         /// Of the bundle.
         created: Timestamp,
@@ -210,7 +217,7 @@ pub enum PolicyError {
         what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
-    #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
+    #[error("the archive is partial (containers since {since}), and a full catalog is installed")]
     Partial {
         /// What limits it.
         since: Timestamp,
@@ -335,6 +342,15 @@ impl UsageError {
 }
 
 impl Error {
+    /// The folder in which nothing is, where that is the error.
+    #[must_use]
+    pub fn empty_folder(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::NoCatalog(dir) | Self::Store(StoreError::NoPrevious { dir }) => Some(dir),
+            _ => None,
+        }
+    }
+
     /// The error of a folder in which no signed catalog is installed; `is_there` says whether an unsigned one is.
     pub(super) fn unsigned(path: &std::path::Path, is_there: bool) -> Self {
         let path = path.to_owned();
@@ -352,6 +368,16 @@ impl Error {
             VerifyError::Signature(cause) => Self::Signature { path, cause },
             VerifyError::Manifest(cause) => Self::Manifest { path, cause },
             VerifyError::Comment { expected, found } => Self::Comment { path, expected, found },
+        }
+    }
+}
+
+impl From<LayoutError> for Error {
+    fn from(error: LayoutError) -> Self {
+        match error {
+            LayoutError::TooLarge(cause) => Self::TooLarge(cause),
+            LayoutError::Io(cause) => Self::Io(cause),
+            error @ LayoutError::Images { .. } => Self::Io(std::io::Error::other(error)),
         }
     }
 }
@@ -375,9 +401,13 @@ impl Classified for Error {
             | Self::NoCatalog(_)
             | Self::Foreign(_)
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) | Self::NoSite { .. } => {
-                Class::Source
-            }
+            Self::Charts(_)
+            | Self::TooLarge(_)
+            | Self::Unreadable(_)
+            | Self::Lacks { .. }
+            | Self::NoImages(_)
+            | Self::NoDate(_)
+            | Self::NoSite { .. } => Class::Source,
             Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
@@ -402,6 +432,8 @@ impl Classified for Error {
             Self::Charts(_) => "unreadable-charts",
             Self::NoSite { .. } => "no-site",
             Self::NotListed { .. } => "not-as-listed",
+            Self::TooLarge(_) => "catalog-too-large",
+            Self::Unreadable(_) => "bad-manifest",
             Self::Lacks { .. } => "folder-lacks",
             Self::NoImages(_) => "no-images",
             Self::NoDate(_) => "no-date",

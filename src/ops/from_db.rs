@@ -9,22 +9,25 @@ use fs_err as fs;
 use jiff::Timestamp;
 
 use super::Error;
-use super::bundle::{self, BundleOptions, BundleReport};
+use super::bundle::{self, BundleOptions, BundleReport, Containers};
 use crate::archive;
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text::count;
-use crate::catalog::ArchiveJson;
-use crate::catalog::ContainerEntry;
 use crate::catalog::document::ObjectId;
 use crate::catalog::folder::{Contents, TnfFolder, open_regular};
 use crate::catalog::provenance::{Counts, Source};
-use crate::catalog::snapshot::{Snapshot, TakenOver};
+use crate::catalog::snapshot::{LayoutError, Snapshot};
+use crate::catalog::{ArchiveJson, ContainerEntry, TnfError, layout};
 use crate::trust::SigningKey;
 use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 
 /// `name` of the source of such a bundle.
 pub const SOURCE: &str = "folder";
+
+/// How often the images lie on the disk while they are packed, at most: in the spill, in the layout, in the body and in
+/// the archive.
+const COPIES: u64 = 4;
 
 /// Makes a signed bundle of the folder `from`. Every file is read as certsuite reads it and written anew.
 ///
@@ -42,11 +45,14 @@ pub fn bundle(
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
     progress.begin("reading", None);
-    let (snapshot, remarks) = read(from, allow_partial, options.created, now)?;
-    progress.end("reading");
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
-    let mut report = bundle::pack(&snapshot, options, keys, progress)?;
+    let folder = TnfFolder::open(from)?;
+    let size = fs::metadata(folder.root().join(layout::CONTAINERS_DB))?.len();
+    let mut containers = bundle::containers(&options.out, size.saturating_mul(COPIES))?;
+    let (snapshot, remarks) = read(&folder, &mut containers, allow_partial, options.created, now)?;
+    progress.end("reading");
+    let mut report = bundle::pack(&snapshot, containers, options, keys, progress)?;
     report.warnings.splice(0..0, remarks);
     Ok(report)
 }
@@ -59,26 +65,73 @@ pub(super) fn manifest_beside(folder: &TnfFolder) -> Option<Manifest> {
     Manifest::parse(&text).ok()
 }
 
-/// The folder as a snapshot, with what is odd about it.
+/// What is to be known of images that pass by.
+#[derive(Default)]
+struct Seen {
+    digests: u64,
+    ids: HashSet<ObjectId>,
+    nameless: u64,
+    newest: Option<Timestamp>,
+}
+
+impl Seen {
+    fn add(&mut self, entry: &ContainerEntry) {
+        self.digests += 1;
+        if entry.id.is_empty() {
+            self.nameless += 1;
+        } else {
+            self.ids.insert(ObjectId::standing_for(&entry.id));
+        }
+        self.newest = self.newest.max(entered(entry));
+    }
+
+    /// How many documents the entries come from: an image stands under several digests.
+    fn documents(&self) -> u64 {
+        self.ids.len() as u64 + self.nameless
+    }
+}
+
+/// Reads `folder`, each of its images into `containers` and `seen`.
+pub(super) fn read_images(
+    folder: &TnfFolder,
+    containers: &mut Containers,
+    mut seen: impl FnMut(&ContainerEntry),
+) -> Result<Contents, Error> {
+    let mut failed = None;
+    let contents = folder.contents(|key, entry| {
+        seen(entry);
+        containers.entry(key, entry).map_err(|error| {
+            failed = Some(error);
+            TnfError::Limit("the spill".into())
+        })
+    });
+    // That the images cannot be kept is no fault of the folder.
+    failed.map_or(Ok(()), |error| Err(LayoutError::from(error)))?;
+    Ok(contents?)
+}
+
+/// The folder as a snapshot, with what is odd about it. Its images go into `containers`.
 fn read(
-    from: &Path,
+    folder: &TnfFolder,
+    containers: &mut Containers,
     allow_partial: bool,
     stated_date: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(Snapshot, Vec<String>), Error> {
-    let folder = TnfFolder::open(from)?;
     let stated = folder.archive_json()?;
-    let Contents { entries, operators, charts, mut remarks } = folder.contents()?;
-    let beside = manifest_beside(&folder);
+    let mut seen = Seen::default();
+    let Contents { operators, charts, mut remarks } = read_images(folder, containers, |entry| seen.add(entry))?;
+    let beside = manifest_beside(folder);
+    let from = folder.root();
     // Documents that share all their digests with others do not show in the file: only its maker could count them.
     let known = beside.as_ref().filter(|manifest| {
-        manifest.counts.digests == entries.len() as u64 && manifest.counts.operators == operators.len() as u64
+        manifest.counts.digests == seen.digests && manifest.counts.operators == operators.len() as u64
     });
-    let distinct = documents(&entries);
+    let distinct = seen.documents();
     let documents = known.map_or(distinct, |manifest| manifest.counts.containers.max(distinct));
     let counts = Counts {
         containers: documents,
-        digests: entries.len() as u64,
+        digests: seen.digests,
         operators: operators.len() as u64,
         charts: charts.versions().len() as u64,
     };
@@ -91,14 +144,14 @@ fn read(
     if documents == 0 {
         return Err(Error::NoImages(from.to_owned()));
     }
-    let newest = newest(&entries).or(stated_date).ok_or_else(|| Error::NoDate(from.to_owned()))?;
+    let newest = seen.newest.or(stated_date).ok_or_else(|| Error::NoDate(from.to_owned()))?;
     let created = known.map_or(newest, |manifest| manifest.created.max(newest)).min(now);
     let created = Timestamp::from_second(created.as_second()).unwrap_or(created);
-    let root = folder.root().canonicalize()?;
+    let root = from.canonicalize()?;
     let snapshot = Snapshot {
         created,
         partial: known.and_then(|manifest| manifest.partial.clone()),
-        images: Vec::new(),
+        images: documents,
         sources: vec![Source {
             name: SOURCE.into(),
             url: format!("file://{}", root.display()),
@@ -106,18 +159,10 @@ fn read(
             total: stated.map(|stated| stated.containers + stated.operators + stated.charts),
             fetch: None,
         }],
-        taken_over: Some(TakenOver { entries, documents }),
         operators,
-        chart_index: charts.into_yaml(),
+        chart_index: charts,
     };
     Ok((snapshot, remarks))
-}
-
-/// How many documents the entries come from: an image stands under several digests.
-fn documents(entries: &[(String, ContainerEntry)]) -> u64 {
-    let mut ids: HashSet<&str> = entries.iter().map(|(_, entry)| entry.id.as_str()).collect();
-    let nameless = if ids.remove("") { entries.iter().filter(|(_, entry)| entry.id.is_empty()).count() } else { 0 };
-    (ids.len() + nameless) as u64
 }
 
 /// What the folder holds less of than its `archive.json` says.
@@ -134,14 +179,11 @@ fn lack(found: Counts, stated: Option<ArchiveJson>) -> Option<String> {
     (!texts.is_empty()).then(|| format!("holds {} that its archive.json states", texts.join(" and ")))
 }
 
-/// When the newest document of the folder was entered: its creation date or, without one, the instant in its id. The
-/// catalog is at least as old as nothing newer, whenever its files were written.
-fn newest(entries: &[(String, ContainerEntry)]) -> Option<Timestamp> {
-    let date = |entry: &ContainerEntry| {
-        let stated = entry.creation_date.parse().ok();
-        stated.or_else(|| ObjectId::parse(&entry.id).and_then(ObjectId::instant))
-    };
-    entries.iter().filter_map(|(_, entry)| date(entry)).max()
+/// When the document was entered: its creation date or, without one, the instant in its id. A catalog is at least as
+/// old as nothing newer than it is, whenever its files were written.
+fn entered(entry: &ContainerEntry) -> Option<Timestamp> {
+    let stated = entry.creation_date.parse().ok();
+    stated.or_else(|| ObjectId::parse(&entry.id).and_then(ObjectId::instant))
 }
 
 #[cfg(test)]
@@ -150,18 +192,30 @@ mod tests {
 
     #[test]
     fn the_newest_document_dates_the_folder() {
-        let entry = |id: &str, created: &str| {
-            (
-                "sha256:a".to_owned(),
-                ContainerEntry { id: id.into(), creation_date: created.into(), ..Default::default() },
-            )
+        let entry = |id: &str, created: &str| ContainerEntry {
+            id: id.into(),
+            creation_date: created.into(),
+            ..Default::default()
         };
-        let date = |entries: &[(String, ContainerEntry)]| newest(entries).map(|date| date.to_string());
+        let date = |entries: &[ContainerEntry]| {
+            let mut seen = Seen::default();
+            entries.iter().for_each(|entry| seen.add(entry));
+            seen.newest.map(|date| date.to_string())
+        };
         let old = entry("5f059f17bed8bd4f99d20100", "2020-10-20T18:17:55.675000+00:00");
         assert_eq!(date(&[old.clone()]).unwrap(), "2020-10-20T18:17:55.675Z");
         assert_eq!(date(&[old.clone(), entry("61cf9980bed8bd4f99d20100", "")]).unwrap(), "2022-01-01T00:00:00Z");
         assert_eq!(date(&[entry("61cf9980bed8bd4f99d20100", "yesterday"), old]).unwrap(), "2022-01-01T00:00:00Z");
         assert_eq!(date(&[entry("x", "")]), None);
+    }
+
+    #[test]
+    fn an_image_counts_once_under_all_its_digests() {
+        let mut seen = Seen::default();
+        for id in ["5f059f17bed8bd4f99d20100", "x", "5F059F17BED8BD4F99D20100", "", "x", ""] {
+            seen.add(&ContainerEntry { id: id.into(), ..Default::default() });
+        }
+        assert_eq!((seen.digests, seen.documents()), (6, 4));
     }
 
     #[test]
