@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::wrap::{LongWord, wrap};
-use crate::base::text::{age, count, size};
-use crate::catalog::provenance::{Counts, Partial};
+use crate::base::text::{age, count, one_line, sanitize, size};
+use crate::catalog::provenance::{Counts, Partial, Source};
 use crate::trust::signed::Signer;
 
 /// Between two columns.
@@ -98,7 +98,8 @@ impl Facts {
         self.push(Line::Item { indent, text: text.into() })
     }
 
-    /// A line of a table with columns; lines that follow each other have the same ones. Numbers stand to the right.
+    /// A line of a table with columns; lines that follow each other have the same ones. A column of numbers stands to
+    /// the right.
     pub(super) fn cells(&mut self, cells: Vec<String>) -> &mut Self {
         self.push(Line::Cells(cells))
     }
@@ -131,6 +132,16 @@ impl Facts {
         self.row("containers", format!("{} images under {} digests", count(counts.containers), count(counts.digests)));
         self.row("operators", count(counts.operators));
         self.row("charts", format!("{} versions", count(counts.charts)))
+    }
+
+    /// What each source was checked against, where it was.
+    pub(super) fn checked(&mut self, sources: &[Source]) -> &mut Self {
+        for source in sources {
+            if let Some(checks) = source.fetch.as_ref().and_then(|fetch| fetch.checks.as_ref()) {
+                self.row("checked", format!("{}: {}", sanitize(&source.name), checks.line()));
+            }
+        }
+        self
     }
 
     /// How large it is: as an archive, where it is one, and unpacked.
@@ -230,21 +241,22 @@ impl Page {
     }
 
     fn cells(&mut self, lines: &[&Vec<String>]) {
-        let mut widths = vec![0; lines.iter().map(|line| line.len()).max().unwrap_or_default()];
+        let cell = |line: &Vec<String>, place: usize| line.get(place).map(|cell| harmless(cell)).unwrap_or_default();
+        let places = 0..lines.iter().map(|line| line.len()).max().unwrap_or_default();
+        let shapes: Vec<_> = places
+            .map(|place| {
+                let column = lines.iter().map(|line| cell(line, place));
+                let is_numbers =
+                    column.clone().all(|cell| cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b','));
+                (column.map(|cell| columns(&cell)).max().unwrap_or_default(), is_numbers)
+            })
+            .collect();
         for line in lines {
-            line.iter().zip(&mut widths).for_each(|(cell, width)| *width = columns(cell).max(*width));
-        }
-        for line in lines {
-            let cells = line.iter().zip(&widths).enumerate().map(|(place, (cell, width))| {
-                let (cell, is_number) =
-                    (harmless(cell), cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b','));
-                match (is_number, place + 1 == line.len()) {
-                    (true, _) => format!("{cell:>width$}"),
-                    (false, true) => cell,
-                    (false, false) => format!("{cell:width$}"),
-                }
+            let cells = shapes.iter().enumerate().map(|(place, &(width, is_numbers))| {
+                let cell = cell(line, place);
+                if is_numbers { format!("{cell:>width$}") } else { format!("{cell:width$}") }
             });
-            self.text.push_str(&cells.collect::<Vec<_>>().join("  "));
+            self.text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
             self.text.push('\n');
         }
     }
@@ -256,7 +268,7 @@ fn columns(text: &str) -> usize {
 
 /// `text` with nothing that could steer a terminal.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    one_line(text)
 }
 
 #[cfg(test)]

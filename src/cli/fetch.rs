@@ -8,21 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::values;
-use crate::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+use crate::ops::bundle::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 use crate::ops::{Error, UsageError};
 
 /// What to fetch, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct FetchArgs {
-    /// Base URL of the catalog's API
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "https://catalog.redhat.com/api/containers/v1",
-        env = "OCT_CATALOG_URL",
-        value_parser = values::url
-    )]
-    catalog_url: reqwest::Url,
+    #[command(flatten)]
+    catalog: CatalogUrl,
     /// URL of the chart index
     #[arg(
         long,
@@ -32,13 +25,13 @@ pub(super) struct FetchArgs {
         value_parser = values::url
     )]
     charts_url: reqwest::Url,
-    /// Requests at once
+    /// Number of requests at the same time
     #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_JOBS", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
-    /// Documents to ask for at once; the server may allow fewer
+    /// Documents per page; the server may allow fewer
     #[arg(long, value_name = "N", default_value_t = 500, env = "OCT_PAGE_SIZE", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     page_size: u32,
-    /// Organizations whose operators are taken
+    /// Organizations whose operators are fetched
     #[arg(
         long,
         value_name = "ORG,…",
@@ -48,30 +41,51 @@ pub(super) struct FetchArgs {
         value_parser = values::organization
     )]
     operators: Vec<String>,
-    /// Take Red Hat's own images too: one more collection to fetch and to carry, as large as the catalog has it
+    /// Fetch Red Hat's own images too; this makes the archive larger
     #[arg(long, env = "OCT_REDHAT_IMAGES")]
     redhat_images: bool,
-    /// Only containers entered since then; the bundle is marked as partial
+    /// Fetch only images that entered the catalog since then; the archive is marked as partial
     #[arg(long, value_name = "WHEN", env = "OCT_SINCE", value_parser = values::instant)]
     since: Option<Timestamp>,
-    /// Begin anew, whatever an interrupted run left
+    /// Start again; ignore what an interrupted run has fetched
     #[arg(long, env = "OCT_FRESH")]
     fresh: bool,
-    /// PEM file of a certificate authority to trust besides those of the system
+    #[command(flatten)]
+    http: HttpArgs,
+}
+
+/// Where the catalog is.
+#[derive(Debug, clap::Args)]
+pub(super) struct CatalogUrl {
+    /// Base URL of the catalog's API
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://catalog.redhat.com/api/containers/v1",
+        env = "OCT_CATALOG_URL",
+        value_parser = values::url
+    )]
+    pub(super) catalog_url: reqwest::Url,
+}
+
+/// How requests are sent.
+#[derive(Debug, clap::Args)]
+pub(super) struct HttpArgs {
+    /// PEM file of a certificate authority to trust, in addition to those of the system
     #[arg(long, value_name = "FILE", env = "OCT_CA_CERT", value_hint = ValueHint::FilePath)]
     ca_cert: Vec<PathBuf>,
-    /// How long one source may fail without any progress until the run fails
+    /// How long one source may fail without any progress before the run fails
     #[arg(long, value_name = "DURATION", default_value = "15m", env = "OCT_PATIENCE", value_parser = values::duration)]
     patience: SignedDuration,
-    /// How long nothing may come from the server until a request counts as failed
+    /// How long the server may send nothing before a request counts as failed
     #[arg(long, value_name = "DURATION", default_value = "75s", env = "OCT_STALL_TIMEOUT", value_parser = values::duration)]
     stall_timeout: SignedDuration,
-    /// What requests say they come from, where a front end wants another name
+    /// Value of the User-Agent header, for servers that refuse the usual one
     #[arg(long, value_name = "TEXT", env = "OCT_USER_AGENT")]
     user_agent: Option<String>,
-    /// Header for the catalog's server, such as a key; a value `@FILE` is read from that file
+    /// Header to send to the server, such as an API key; `@FILE` as the value reads it from that file
     ///
-    /// It goes to the host of --catalog-url alone, and is never logged.
+    /// It is sent only to the host that you named, not where that redirects to, and never logged.
     #[arg(long, value_name = "NAME: VALUE", env = "OCT_HEADER")]
     header: Vec<String>,
 }
@@ -85,26 +99,35 @@ impl FetchArgs {
 
     /// The flags as the fetch wants them.
     pub(super) fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
-        let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
         let plan = Plan {
-            catalog_url: self.catalog_url,
+            catalog_url: self.catalog.catalog_url,
             charts_url: self.charts_url,
             operators: unique(self.operators),
             redhat_images: self.redhat_images,
             since: self.since,
             page_size: self.page_size,
         };
+        let http = self.http.resolve(self.jobs)?;
+        let (cache, fresh, evidence) = (context.cache.clone(), self.fresh, EVIDENCE_LEAST);
+        let fetch = FetchOptions { http, cache, fresh, evidence, now: Timestamp::now };
+        Ok((plan, fetch))
+    }
+}
+
+impl HttpArgs {
+    /// The flags as the client wants them, for `jobs` requests at once.
+    pub(super) fn resolve(self, jobs: u32) -> Result<HttpOptions, Error> {
+        let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
         let stall = Duration::try_from(self.stall_timeout).unwrap_or_default().max(Duration::from_millis(100));
         let patience = Duration::try_from(self.patience).unwrap_or_default();
-        let mut http = HttpOptions::new(self.jobs, RetryPolicy { patience }, stall);
+        let mut http = HttpOptions::new(jobs, RetryPolicy { patience }, stall);
         http = http.with_proxies(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
         if self.user_agent.as_ref().is_some_and(|text| text.trim().is_empty() || !is_line(text)) {
             return Err(UsageError::Header { flag: "--user-agent", cause: "expected one line of text".into() }.into());
         }
         (http.ca_certs, http.user_agent) = (ca_certs, self.user_agent);
         http.headers = self.header.into_iter().map(header).collect::<Result<_, _>>()?;
-        let fetch = FetchOptions { http, cache: context.cache.clone(), fresh: self.fresh, now: Timestamp::now };
-        Ok((plan, fetch))
+        Ok(http)
     }
 }
 

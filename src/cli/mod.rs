@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod context;
 mod diff;
+mod doctor;
 mod documents;
 mod dump;
 mod facts;
@@ -17,10 +18,15 @@ mod inspect;
 mod keygen;
 mod keys;
 mod last_import;
+mod list;
 mod logging;
 mod man;
 mod output;
+mod probe;
 mod progress;
+mod prune;
+mod publish;
+mod pull;
 mod rollback;
 mod runtime;
 mod status;
@@ -38,14 +44,15 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::failure::{Class, Classified as _};
+use crate::base::text;
 use crate::ops::Error;
 use context::Context;
 use flags::Globals;
 
 /// Carry Red Hat's certified-artifact catalog across an air gap.
 ///
-/// On a connected host, `oct bundle` fetches the catalog into one signed file. Somebody carries it. On the bastion,
-/// `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
+/// On a connected host, `oct bundle` fetches the catalog into one signed archive. Someone carries the archive to the
+/// bastion. There, `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
 #[derive(Debug, Parser)]
 #[command(name = "oct", bin_name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -56,13 +63,15 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Defaults of flags can be set in /etc/oct/config.toml, then $XDG_CONFIG_HOME/oct/config.toml, then by the environment: \
-`jobs = 4` below `[bundle]` is --jobs 4, and so is OCT_JOBS=4. A flag decides over all of them.
+Configuration: each flag takes its default from /etc/oct/config.toml, $XDG_CONFIG_HOME/oct/config.toml, or its \
+variable; the later one wins, and a flag on the command line wins over all. `jobs = 4` below `[bundle]` means \
+--jobs 4, and so does OCT_JOBS=4. `oct config show` shows each value and where it comes from.
 
 Examples:
-  oct keygen                                         once, on the connected host
-  oct bundle --out /srv/catalogs                     then, daily
-  oct import /media/stick --to /opt/tnf/offline-db   on the bastion
+  oct keygen                           once, on the connected host
+  oct bundle --out /srv/catalogs       then daily
+  oct import /media/stick --to /opt/tnf/offline-db
+                                       on the bastion
 
 Exit codes: 0 done · 1 the answer is no · 2 usage · 3 the source · 4 verification · 5 policy · 6 this host · 130 \
 interrupted · 143 terminated";
@@ -72,14 +81,20 @@ enum Command {
     Bundle(Box<bundle::Args>),
     Check(Box<check::Args>),
     Import(import::Args),
+    Publish(publish::Args),
+    List(Box<list::Args>),
+    Pull(Box<pull::Args>),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Status(status::Args),
     Rollback(rollback::Args),
+    Prune(prune::Args),
     Diff(diff::Args),
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
+    Probe(Box<probe::Args>),
+    Doctor(Box<doctor::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -93,6 +108,8 @@ enum Answer {
     Yes,
     /// No: exit code 1.
     No,
+    /// A source does not give what is needed: exit code 3.
+    NotToBeHad,
     /// What was asked about is not what was signed: exit code 4.
     NotAsSigned,
 }
@@ -112,7 +129,7 @@ pub fn main() -> ExitCode {
         // Help and version.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            usage::tell(&error);
+            usage::tell(&usage::harmless(error));
             return ExitCode::from(Class::Usage.exit_code());
         }
     };
@@ -131,12 +148,18 @@ pub fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(&context, *args),
         Command::Check(args) => check::run(&context, *args),
         Command::Import(args) => import::run(&context, args),
+        Command::Publish(args) => publish::run(&context, args),
+        Command::List(args) => list::run(&context, *args),
+        Command::Pull(args) => pull::run(&context, *args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
+        Command::Prune(args) => prune::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Doctor(args) => doctor::run(&context, *args),
+        Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
@@ -149,6 +172,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::NotToBeHad) => ExitCode::from(Class::Source.exit_code()),
         Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
         Err(error) => {
             context.out.error(&error);
@@ -164,7 +188,7 @@ fn parse() -> Result<Cli, clap::Error> {
         // Help is needed most where the configuration is broken.
         Err(message) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
-            _ => return Err(command().error(ErrorKind::InvalidValue, message)),
+            _ => return Err(command().error(ErrorKind::InvalidValue, text::lines(&message))),
         },
     };
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {

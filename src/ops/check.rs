@@ -6,11 +6,13 @@
 //! are hashed while they are read, and compared with the manifest.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::base::digest::{HashingReader, Sha256Digest};
+use crate::base::digest::{HashingWriter, Sha256Digest};
 use crate::base::progress::Progress;
 use crate::base::text;
 use crate::catalog::folder::{Reader, TnfFolder, open_regular};
@@ -28,6 +30,7 @@ use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
 use crate::trust::{Keyring, TrustError};
 
+use super::open::CopyError;
 use super::{Error, LOCK_WAIT, open};
 
 /// `name` of the source of Red Hat's own images in a manifest.
@@ -98,6 +101,7 @@ pub fn check(
     if path.is_file() {
         let archive = open::archive(path, keyring)?;
         let manifest = archive.manifest.clone();
+        keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
         let (mut catalog, mut reader) = (lookup(&rows), Reader::default());
@@ -118,7 +122,7 @@ pub fn check(
     if folder.is_unfinished() {
         warnings.push("an interrupted import is not completed yet; run `oct import` again".into());
     }
-    let manifest = manifest(path, &folder, keyring, &mut warnings)?;
+    let manifest = manifest(path, &folder, keyring, now, &mut warnings)?;
     progress.begin("reading", None);
     let catalog = read_folder(&folder, lookup(&rows), manifest.as_ref(), &mut warnings);
     progress.end("reading");
@@ -150,22 +154,26 @@ fn manifest(
     path: &Path,
     folder: &Folder,
     keyring: &Keyring,
+    now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<Option<VerifiedManifest>, Error> {
+    let policy = keyring.policy();
     let installed = folder.installed()?;
     let Some(installed) = installed.filter(|installed| installed.data) else {
         return Err(Error::NoCatalog(path.to_owned()));
     };
     let Some(signed) = installed.manifest else {
+        policy.unproved(path).map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
         warnings.push(format!("`{}` is unsigned: nothing proves where its data come from", path.display()));
         return Ok(None);
     };
     match signed.verify(keyring).map_err(|error| Error::of_manifest(path, error)) {
         Ok(manifest) => {
+            policy.check(&manifest, now).map_err(TrustError::from)?;
             warn_of_partial(&manifest, warnings);
             Ok(Some(manifest))
         }
-        Err(Error::Signature { cause: cause @ (TrustError::NoKeys | TrustError::Untrusted(_)), .. }) => {
+        Err(Error::Signature { cause, .. }) if cause.is_unproved() && policy.file().is_none() => {
             warnings.push(format!("`{}` is not proved: {cause}; name the signer's key with --key", path.display()));
             Ok(None)
         }
@@ -233,18 +241,19 @@ fn read_folder(
     let mut altered = Vec::new();
     for relative in tree.files()? {
         let path = tree.root().join(&relative);
-        let digest = match open_regular(&path) {
-            Ok(file) => read_file(file, &relative, &mut reader, &mut catalog),
+        let read = match open_regular(&path) {
+            Ok(file) if manifest.is_some() => read_and_hash(file, &relative, &mut reader, &mut catalog).map(Some),
+            Ok(file) => reader.read(&relative, file, &mut catalog).map(|()| None),
             Err(error) => reader.pass_over(&relative, error.into()).map(|()| None),
         };
-        let digest = digest.map_err(|cause| Error::Content { path, cause })?;
-        if unread.remove(relative.as_str()) != digest.as_ref() && manifest.is_some() {
+        let digest = read.map_err(|cause| Error::Content { path, cause })?;
+        if unread.remove(relative.as_str()) != digest.as_ref() {
             altered.push(text::sanitize(&relative));
         }
     }
     altered.extend(unread.into_keys().map(str::to_owned));
     warnings.append(&mut reader.warnings);
-    if let Some(first) = altered.first().filter(|_| manifest.is_some()) {
+    if let Some(first) = altered.first() {
         let more = if altered.len() > 1 { format!(", nor are {} more", altered.len() - 1) } else { String::new() };
         warnings.push(format!("`{first}` is not what was signed{more}: the answers are of the data as they lie there"));
     }
@@ -252,18 +261,20 @@ fn read_folder(
     Ok(catalog)
 }
 
-/// Reads a file to its end, and hashes it on the way.
-fn read_file(
-    file: std::fs::File,
+/// Reads a file, and hashes all of it beside that.
+fn read_and_hash(
+    mut file: File,
     relative: &str,
     reader: &mut Reader,
     catalog: &mut Lookup,
-) -> Result<Option<Sha256Digest>, TnfError> {
-    let mut content = HashingReader::new(file);
-    reader.read(relative, &mut content, catalog)?;
-    match std::io::copy(&mut content, &mut std::io::sink()) {
-        Ok(_) => Ok(Some(content.finish().1)),
-        // A folder opens, and cannot be read; that was said.
-        Err(error) => reader.pass_over(relative, error.into()).map(|()| None),
+) -> Result<Sha256Digest, TnfError> {
+    let mut hash = HashingWriter::new(io::sink());
+    let (hashed, read) = open::beside(
+        |mut chunks| reader.read(relative, &mut chunks, catalog),
+        |chunks| open::pass_on(&mut file, &mut hash, &chunks),
+    )?;
+    match hashed {
+        Ok(()) => read.map(|()| hash.finish().2),
+        Err(CopyError::Read(error) | CopyError::Write(error)) => Err(error.into()),
     }
 }

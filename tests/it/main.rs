@@ -6,6 +6,7 @@ mod check_cases;
 mod check_from;
 mod check_reports;
 mod cli_config;
+mod cli_desk;
 mod cli_diff;
 mod cli_dump;
 mod cli_exit_codes;
@@ -14,7 +15,9 @@ mod cli_help;
 mod cli_import;
 mod cli_schemas;
 mod cli_support;
+mod diff_only;
 mod fetch;
+mod final_faults;
 mod forge;
 mod fuzz;
 #[path = "../fuzz/targets.rs"]
@@ -30,11 +33,20 @@ mod install_mounts;
 mod install_power;
 mod install_support;
 mod layers;
+mod list;
+mod odd_files;
+mod policy;
+mod prune;
+mod publish;
+mod pull;
 mod resume;
+mod retain;
 mod signals;
 mod status;
+mod tls_support;
 mod trip;
 mod trust;
+mod upstream;
 mod vectors;
 
 /// The program under test.

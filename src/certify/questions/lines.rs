@@ -16,6 +16,7 @@
 use thiserror::Error;
 
 use super::{ChartQuestion, Cluster, InputError, OperatorQuestion, Question, Questions, Refused, Row, typed_ocp};
+use crate::base::limits;
 use crate::base::text::sanitize;
 use crate::certify::reference::ImageReference;
 
@@ -59,7 +60,11 @@ pub(super) fn parse(text: &str, cluster: &Cluster) -> Result<Questions, InputErr
         .enumerate()
         .map(|(index, line)| (index + 1, line.trim()))
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .take(limits::QUESTIONS + 1)
         .collect();
+    if lines.len() > limits::QUESTIONS {
+        return Err(InputError::TooManyLines);
+    }
     // The heading of a single column; no name of an image or an operator is upper-case.
     if lines.len() > 1 && lines[0].1.bytes().all(|b| b.is_ascii_uppercase()) {
         lines.remove(0);
@@ -93,7 +98,8 @@ pub(super) fn require_question(rows: &[Row]) -> Result<(), InputError> {
 
 /// The questions of a line: one, or one for each word where every word is an image.
 pub(super) fn questions(line: &str, cluster: &Cluster) -> Result<Vec<Question>, Refused> {
-    let words: Vec<&str> = line.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect();
+    let separates = |c: char| c.is_whitespace() || c == ',';
+    let words: Vec<&str> = line.split(separates).map(bare).filter(|word| !word.is_empty()).collect();
     let words = without_mark(&words);
     let one = |question: Result<Question, Refused>| question.map(|question| vec![question]);
     let unclear = |why| Err(Refused::Unclear { line: sanitize(line), why });
@@ -134,9 +140,9 @@ pub(super) fn questions(line: &str, cluster: &Cluster) -> Result<Vec<Question>, 
     unclear(if rest.iter().any(|word| is_image(word)) { Unclear::Several } else { Unclear::TagColumn })
 }
 
-/// A word without the quotes and the comma of a list.
+/// A word without its quotes.
 fn bare(word: &str) -> &str {
-    word.trim_end_matches(',').trim_matches(['"', '\'', '`'])
+    word.trim_matches(['"', '\'', '`'])
 }
 
 /// The words behind a dash, an asterisk or a count.

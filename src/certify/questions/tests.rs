@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::base::limits;
 
 const DIGEST: &str = "sha256:b1946ac92492d2347c6235b4d2611184b1946ac92492d2347c6235b4d2611184";
 const OTHER: &str = "sha256:591785b794601e212b260e25925636fd591785b794601e212b260e25925636fd";
@@ -71,7 +72,7 @@ fn lists_of_other_tools_are_lines_with_counts_dashes_and_columns() {
     let text = format!(
         "IMAGE\n     12 quay.io/acme/web:1\n      1 quay.io/acme/db@{DIGEST}\n- quay.io/acme/a:1\n* \"quay.io/acme/b:2\",\n\
          - image: 'quay.io/acme/c:3'\n        image: quay.io/acme/d:4\nquay.io/acme/e:5   3 weeks ago   120 MB\n\
-         quay.io/acme/f:6 quay.io/acme/g:7\n2 acme-db.v1.2.3\nacme-db.v1.2.3   Acme DB   1.2.3   Succeeded\n\
+         quay.io/acme/f:6,quay.io/acme/g:7\n2 acme-db.v1.2.3\nacme-db.v1.2.3   Acme DB   1.2.3   Succeeded\n\
          clusterserviceversion.operators.coreos.com/open.1.0.0\nnon_registry/acme/h:8\n"
     );
     assert_eq!(
@@ -189,6 +190,24 @@ fn other_files_are_refused_by_name() {
     assert!(refusal(deep.as_bytes()).contains("begins like JSON"));
     let tar = [&[b'a'; 257][..], b"ustar\0"].concat();
     assert!(refusal(&tar).contains("a tar file"));
+}
+
+#[test]
+fn what_would_fill_the_memory_is_refused() {
+    let many = |text: &str| text.repeat(limits::QUESTIONS + 1);
+    for (input, part) in [
+        (format!("[{}{{}}]", many("{},")), "more than 300,000 records"),
+        (format!("[{}[]]", "[{},{},{}],".repeat(limits::QUESTIONS / 3)), "more than 300,000 records"),
+        (format!("{{\"items\":[{}{{}}]}}", many("{\"items\":[]},")), "more than 300,000 records"),
+        (many("{}"), "more than 300,000 records"),
+        (many("- a: b\n"), "more than 300,000 records"),
+        (many("a\n"), "more than 300,000 lines"),
+    ] {
+        let text = refusal(input.as_bytes());
+        assert!(text.contains(part), "{text}");
+    }
+    // A list of its own for each input.
+    assert_eq!(rows("[]", &Cluster::default()), <[&str; 0]>::default());
 }
 
 #[test]
