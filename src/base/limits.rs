@@ -51,6 +51,10 @@ pub const REMOTE_TEXT_CHARS: usize = 300;
 /// 10,000 containers are about 100 MB.
 pub const QUESTIONS_BYTES: u64 = 512 << 20;
 
+/// Bytes of a list of questions in YAML. Stops the same, and a text that takes long to parse; the pods of a cluster with
+/// 1,000 containers are about 10 MB.
+pub const QUESTIONS_YAML_BYTES: u64 = 64 << 20;
+
 /// Bytes of one text of a document that is stored. Stops a text that fills the memory by itself; a digest has 71, a tag
 /// at most 128, a repository's path at most 255.
 pub const TEXT_BYTES: usize = 64 << 10;
@@ -58,6 +62,10 @@ pub const TEXT_BYTES: usize = 64 << 10;
 /// Keys of `containers.db`. Stops a file of empty entries, each of which takes many times its size in memory; 200,000
 /// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
 pub const DIGESTS: u64 = 8_000_000;
+
+/// Entries of `containers.db` that are `null`, each of which `check` remembers. Stops a file of such entries; real ones
+/// have none.
+pub const NULL_ENTRIES: usize = 10_000;
 
 /// Bytes of `archive.json`. Stops a file that fills the memory; three numbers take 60.
 pub const ARCHIVE_JSON_BYTES: u64 = 64 << 10;

@@ -158,7 +158,11 @@ impl<'a> Decoder<'a> {
             Kind::Null => return Ok(()),
             Kind::List(first) => first,
             _ => {
-                return Err(mistyped(node, &format!("the charts of `{}`", crate::base::text::sanitize(list)), "a list"));
+                return Err(mistyped(
+                    node,
+                    &format!("the charts of `{}`", crate::base::text::sanitize(list)),
+                    "a list",
+                ));
             }
         };
         for item in self.document.items(first) {

@@ -1,281 +1,259 @@
-//! A catalog in memory, reduced to what [`crate::certify::verdict`] looks up.
+//! What a catalog holds of what is asked for, found in one pass over its files.
 //!
-//! It is filled while the files of the TNF layout are read, entry by entry. Of images only a fingerprint of each text
-//! that can be asked for is kept (a digest; a registry, repository and tag; a registry and repository): the first 16
-//! bytes of its SHA-256, so that 200,000 images take some 25 MB and not 200. Two of a million texts have the same
-//! fingerprint with a chance below 10^-26.
+//! A [`Lookup`] is made from the questions. It collects the texts that can decide on them (digests; registry, repository
+//! and tag; names of operators and charts), takes the catalog entry by entry, and keeps what one of these texts names. So
+//! its memory is bounded by the questions and by what the catalog holds of them, not by the catalog.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
-use std::fmt;
-use std::io::{BufRead, Read};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-
+use super::offline::{DEFAULT_TAG, catalog_registry, given, is_red_hat_registry, operator_name};
+use super::questions::Question;
+use super::reference::ImageReference;
+use crate::base::limits;
 use crate::catalog::chart::ChartVersion;
-use crate::catalog::{ChartIndex, ContainerEntry, OperatorPages, TnfError, layout, read_containers};
-use crate::certify::verdict::{Bundle, ChartEntry, Listing, Lookup, is_red_hat_registry, operator_name};
+use crate::catalog::document::Operator;
+use crate::catalog::folder::Visitor;
+use crate::catalog::{ChartIndex, ContainerEntry, TnfError};
 
-/// Bytes of a fingerprint.
-pub(super) const FINGERPRINT: usize = 16;
-/// Into how many parts images are sorted: by the first byte of the fingerprint.
-pub(super) const IMAGE_BLOCKS: usize = 256;
-/// Fingerprints that a part has room for at first.
-const FIRST_ROOM: usize = 64;
-
-/// What stands for a text that can be asked for.
-pub(super) type Fingerprint = [u8; FINGERPRINT];
-
-/// An operator bundle: CSV name and OpenShift version.
-pub(super) type BundleRow = (String, String);
-
-/// An entry of the chart index that is kept under its own name: key of the list, version, `kubeVersion`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ChartRow {
-    pub(super) list: String,
-    pub(super) version: String,
-    pub(super) kube: String,
+/// Whether something stands in the catalog, and as what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listing {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// It is there, but neither marked certified nor one of Red Hat's own images. Tools other than this one write such
+    /// entries; only the online check looks at the mark.
+    Uncertified,
+    /// It is there and marked `certified`, or it stands in one of Red Hat's registries ([`is_red_hat_registry`]).
+    Certified,
 }
 
-/// A catalog that answers look-ups.
+/// An operator bundle in the catalog.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bundle {
+    /// Its CSV name.
+    pub csv: String,
+    /// The OpenShift version, such as `4.16`, for which it is listed.
+    pub ocp: String,
+}
+
+/// An entry of the chart index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartEntry {
+    /// The key of the list in which it stands, which need not be its name.
+    pub list: String,
+    /// Its `version`, as the text that stands in the index.
+    pub version: String,
+    /// Its `kubeVersion`, as the text that stands in the index; empty where it is absent, null or empty.
+    pub kube_version: String,
+}
+
+/// The answers to a set of questions, as far as the catalog was read.
 #[derive(Debug, Default)]
-pub struct Catalog {
-    images: Images,
-    pub(super) operators: BTreeMap<String, BTreeSet<BundleRow>>,
-    pub(super) charts: BTreeMap<String, Vec<ChartRow>>,
-    pages: OperatorPages,
+pub struct Lookup {
+    digests: HashSet<String>,
+    registries: HashMap<String, Registry>,
+    /// How many places were given a number.
+    places: usize,
+    /// Entries that name a place or a digest, or that are null, by key: a later entry of the same key takes the place of
+    /// an earlier one, as in Go.
+    hits: HashMap<String, Hit>,
+    /// The numbers of the places of one entry; kept for its memory.
+    named: BTreeSet<usize>,
+    listings: Vec<Listing>,
+    operators: HashMap<String, BTreeSet<Bundle>>,
+    charts: HashMap<String, Vec<ChartEntry>>,
+    has_red_hat_images: bool,
+    nulls: usize,
+    null_entry: Option<String>,
 }
 
-/// Fingerprints, in parts, each sorted up to some length.
-struct Images(Vec<Part>);
-
-#[derive(Default)]
-struct Part {
-    rows: Vec<(Fingerprint, Listing)>,
-    sorted: usize,
+/// What is asked for in a registry.
+#[derive(Debug, Default)]
+struct Registry {
+    is_known: bool,
+    repositories: HashMap<String, Repository>,
 }
 
-impl Default for Images {
-    fn default() -> Self {
-        Self((0..IMAGE_BLOCKS).map(|_| Part::default()).collect())
-    }
+/// A repository that is asked for, and its tags, each with its number.
+#[derive(Debug, Default)]
+struct Repository {
+    place: usize,
+    tags: HashMap<String, usize>,
 }
 
-impl fmt::Debug for Images {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} fingerprints", self.0.iter().map(|part| part.rows.len()).sum::<usize>())
-    }
+/// An entry of `containers.db` that matters.
+#[derive(Debug)]
+struct Hit {
+    /// None where the entry is null.
+    listing: Option<Listing>,
+    places: Box<[usize]>,
 }
 
-impl Part {
-    /// Adds a row; sorts and removes doubles before it takes more memory, since an image stands under several digests
-    /// with the same tags.
-    fn add(&mut self, row: (Fingerprint, Listing)) {
-        if self.rows.len() == self.rows.capacity() {
-            self.sort();
-            let room = self.rows.capacity();
-            if self.rows.len() * 4 >= room * 3 {
-                self.rows.reserve_exact((room / 2).max(FIRST_ROOM));
+impl Lookup {
+    /// Collects what decides on `questions`.
+    pub fn new<'a>(questions: impl IntoIterator<Item = &'a Question>) -> Self {
+        let mut lookup = Self::default();
+        for question in questions {
+            match question {
+                Question::Image(image) => lookup.ask_image(image),
+                Question::Operator(operator) => {
+                    lookup.operators.entry(operator_name(&operator.csv).to_owned()).or_default();
+                }
+                Question::Chart(chart) => {
+                    lookup.charts.entry(chart.name.clone()).or_default();
+                }
             }
         }
-        self.rows.push(row);
+        lookup
     }
 
-    /// Sorts, and keeps the best listing for each fingerprint.
-    fn sort(&mut self) {
-        if self.sorted < self.rows.len() {
-            // The stable sort merges what is sorted already with the rest.
-            self.rows.sort_by(|(a, x), (b, y)| a.cmp(b).then(y.cmp(x)));
-            self.rows.dedup_by(|(later, _), (kept, _)| later == kept);
-            self.sorted = self.rows.len();
+    fn ask_image(&mut self, image: &ImageReference) {
+        if let Some(digest) = given(image.digest.as_deref()) {
+            self.digests.insert(digest.to_owned());
+            return;
         }
+        let registry = self.registries.entry(catalog_registry(&image.registry).to_owned()).or_default();
+        let mut number = || {
+            self.places += 1;
+            self.places - 1
+        };
+        let repository = registry
+            .repositories
+            .entry(image.repository.clone())
+            .or_insert_with(|| Repository { place: number(), tags: HashMap::new() });
+        let tag = given(image.tag.as_deref()).unwrap_or(DEFAULT_TAG);
+        repository.tags.entry(tag.to_owned()).or_insert_with(number);
     }
-}
 
-/// The fingerprint of a digest.
-pub(super) fn digest_print(digest: &str) -> Fingerprint {
-    print(b'd', &[digest])
-}
-
-/// The fingerprint of a tag in a repository.
-pub(super) fn tag_print(registry: &str, repository: &str, tag: &str) -> Fingerprint {
-    print(b't', &[registry, repository, tag])
-}
-
-/// The fingerprint of a repository.
-pub(super) fn repository_print(registry: &str, repository: &str) -> Fingerprint {
-    print(b'r', &[registry, repository])
-}
-
-/// Each part goes in behind its length, so that no two lists of parts make the same bytes. Most lists then fit into one
-/// block of SHA-256.
-fn print(kind: u8, parts: &[&str]) -> Fingerprint {
-    let mut text = Vec::with_capacity(128);
-    text.push(kind);
-    for part in parts {
-        // A text of 4 GiB does not come out of a file of at most 2 GiB.
-        text.extend_from_slice(&(part.len() as u32).to_le_bytes());
-        text.extend_from_slice(part.as_bytes());
-    }
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.copy_from_slice(&Sha256::digest(&text)[..FINGERPRINT]);
-    fingerprint
-}
-
-impl Catalog {
-    /// Adds an entry of `containers.db`.
-    pub fn add_image(&mut self, key: &str, entry: &ContainerEntry) {
-        let red_hat = entry.repositories.iter().any(|repository| is_red_hat_registry(&repository.registry));
-        let listing = if entry.certified || red_hat { Listing::Certified } else { Listing::Uncertified };
-        self.add_print(digest_print(key), listing);
-        for place in &entry.repositories {
-            self.add_print(repository_print(&place.registry, &place.repository), listing);
-            for tag in &place.tags {
-                self.add_print(tag_print(&place.registry, &place.repository, &tag.name), listing);
+    /// Adds an entry of `containers.db`; `None` is one that is null.
+    pub fn add_image(&mut self, key: &str, entry: Option<&ContainerEntry>) {
+        self.named.clear();
+        let mut listing = entry.map(|entry| if entry.certified { Listing::Certified } else { Listing::Uncertified });
+        for place in entry.map_or(&[][..], |entry| &*entry.repositories) {
+            if is_red_hat_registry(&place.registry) {
+                listing = Some(Listing::Certified);
+                self.has_red_hat_images = true;
             }
+            let Some(registry) = self.registries.get_mut(&*place.registry) else { continue };
+            registry.is_known = true;
+            let Some(repository) = registry.repositories.get(&*place.repository) else { continue };
+            self.named.insert(repository.place);
+            self.named.extend(place.tags.iter().filter_map(|tag| repository.tags.get(&*tag.name)));
         }
-    }
-
-    fn add_print(&mut self, fingerprint: Fingerprint, listing: Listing) {
-        if let Some(part) = self.images.0.get_mut(usize::from(fingerprint[0])) {
-            part.add((fingerprint, listing));
+        if listing.is_none() || !self.named.is_empty() || self.digests.contains(key) {
+            self.hits.insert(key.to_owned(), Hit { listing, places: self.named.iter().copied().collect() });
+        } else if !self.hits.is_empty() {
+            self.hits.remove(key);
         }
     }
 
     /// Adds an operator bundle.
     pub fn add_operator(&mut self, csv: &str, ocp: &str) {
-        let name = operator_name(csv);
-        let row = (csv.to_owned(), ocp.to_owned());
-        match self.operators.get_mut(name) {
-            Some(rows) => drop(rows.insert(row)),
-            None => drop(self.operators.insert(name.to_owned(), BTreeSet::from([row]))),
+        if let Some(bundles) = self.operators.get_mut(operator_name(csv)) {
+            bundles.insert(Bundle { csv: csv.to_owned(), ocp: ocp.to_owned() });
         }
     }
 
-    /// Adds the entries of a chart index, in the order in which [`ChartIndex::versions`] gives them.
-    pub fn add_charts(&mut self, charts: Vec<ChartVersion>) {
-        for ChartVersion { list, name, version, kube_version: kube } in charts {
-            self.charts.entry(name).or_default().push(ChartRow { list, version, kube });
+    /// Adds the entries of a chart index, those of one list together and in their order.
+    pub fn add_charts(&mut self, charts: impl IntoIterator<Item = ChartVersion>) {
+        for ChartVersion { list, name, version, kube_version } in charts {
+            if let Some(entries) = self.charts.get_mut(&name) {
+                entries.push(ChartEntry { list, version, kube_version });
+            }
         }
     }
 
-    /// Reads the file at `path`, relative to the catalog's folder: operator pages in the order of their names.
-    ///
-    /// # Errors
-    /// Where certsuite could not read it either.
-    pub fn read(&mut self, path: &str, content: impl BufRead) -> Result<(), TnfError> {
-        match path {
-            layout::ARCHIVE_JSON => Ok(()),
-            layout::CONTAINERS_DB => self.read_containers(content),
-            layout::HELM_DB => self.read_charts(content),
-            _ => self.read_operator_page(content),
-        }
-    }
-
-    /// Reads a `containers.db`, with or without `oct`'s own form.
-    ///
-    /// # Errors
-    /// Where certsuite could not read it either.
-    pub fn read_containers(&mut self, file: impl BufRead) -> Result<(), TnfError> {
-        read_containers(file, |key, entry| {
-            self.add_image(key, entry.unwrap_or(&ContainerEntry::default()));
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// Reads a chart index.
-    ///
-    /// # Errors
-    /// Where it is none.
-    pub fn read_charts(&mut self, file: impl Read) -> Result<(), TnfError> {
-        self.add_charts(ChartIndex::read(file)?.into_versions());
-        Ok(())
-    }
-
-    /// Reads an operator page as certsuite does: see [`OperatorPages`].
-    ///
-    /// # Errors
-    /// Where certsuite could not read it either.
-    pub fn read_operator_page(&mut self, file: impl Read) -> Result<(), TnfError> {
-        let mut pages = std::mem::take(&mut self.pages);
-        let read = pages.read(file, |operator| self.add_operator(&operator.csv_name, &operator.ocp_version));
-        self.pages = pages;
-        read.map(drop)
-    }
-
-    /// Sorts what was added. Look-ups are right without it, but slow.
+    /// Ends the reading: look-ups of tags and repositories are right from here on.
     pub fn finish(&mut self) {
-        self.images.0.iter_mut().for_each(Part::sort);
-        self.pages = OperatorPages::default();
-    }
-
-    fn find(&self, fingerprint: Fingerprint) -> Listing {
-        let Some(part) = self.images.0.get(usize::from(fingerprint[0])) else { return Listing::Absent };
-        let (sorted, rest) = part.rows.split_at(part.sorted);
-        let found = sorted.binary_search_by(|(other, _)| other.cmp(&fingerprint)).ok().map(|at| sorted[at].1);
-        let also = rest.iter().filter(|(other, _)| *other == fingerprint).map(|(_, listing)| *listing);
-        also.chain(found).max().unwrap_or(Listing::Absent)
-    }
-}
-
-impl Lookup for Catalog {
-    type Error = Infallible;
-
-    fn digest(&self, digest: &str) -> Result<Listing, Infallible> {
-        Ok(self.find(digest_print(digest)))
-    }
-
-    fn tag(&self, registry: &str, repository: &str, tag: &str) -> Result<Listing, Infallible> {
-        Ok(self.find(tag_print(registry, repository, tag)))
-    }
-
-    fn repository(&self, registry: &str, repository: &str) -> Result<Listing, Infallible> {
-        Ok(self.find(repository_print(registry, repository)))
-    }
-
-    fn operators(&self, name: &str) -> Result<Vec<Bundle<'_>>, Infallible> {
-        let rows = self.operators.get(name).into_iter().flatten();
-        Ok(rows.map(|(csv, ocp)| Bundle { csv: csv.into(), ocp: ocp.into() }).collect())
-    }
-
-    fn charts(&self, name: &str) -> Result<Vec<ChartEntry<'_>>, Infallible> {
-        let rows = self.charts.get(name).into_iter().flatten();
-        Ok(rows
-            .map(|row| ChartEntry {
-                list: row.list.as_str().into(),
-                version: row.version.as_str().into(),
-                kube_version: row.kube.as_str().into(),
-            })
-            .collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_best_listing_counts_sorted_or_not() {
-        let mut catalog = Catalog::default();
-        let add = |catalog: &mut Catalog, number: usize, certified: bool| {
-            let text = format!(
-                r#"{{"certified":{certified},"repositories":[{{"registry":"r","repository":"a","tags":[{{"name":"t{}"}}]}}]}}"#,
-                number % 7
-            );
-            catalog.add_image(&format!("d{number}"), &ContainerEntry::parse(text.as_bytes()).unwrap());
-        };
-        (0..5_000).for_each(|number| add(&mut catalog, number, number % 7 == 3));
-        for _ in 0..2 {
-            assert_eq!(catalog.digest("d3"), Ok(Listing::Certified));
-            assert_eq!(catalog.digest("d4999"), Ok(Listing::Uncertified));
-            assert_eq!(catalog.digest("d5000"), Ok(Listing::Absent));
-            assert_eq!(catalog.tag("r", "a", "t3"), Ok(Listing::Certified));
-            assert_eq!(catalog.tag("r", "a", "t4"), Ok(Listing::Uncertified));
-            assert_eq!(catalog.repository("r", "a"), Ok(Listing::Certified));
-            assert_eq!(catalog.repository("ra", ""), Ok(Listing::Absent));
-            catalog.finish();
+        self.listings = vec![Listing::Absent; self.places];
+        for (key, hit) in &self.hits {
+            let Some(listing) = hit.listing else {
+                // The same in each run, whatever the order of the map.
+                self.null_entry = self.null_entry.take().into_iter().chain([key.clone()]).min();
+                continue;
+            };
+            for place in &hit.places {
+                if let Some(best) = self.listings.get_mut(*place) {
+                    *best = listing.max(*best);
+                }
+            }
         }
+    }
+
+    /// What `containers.db` says of a digest that may be one of its keys. An entry that is null counts as listed.
+    #[must_use]
+    pub fn digest(&self, digest: &str) -> Listing {
+        self.hits.get(digest).map_or(Listing::Absent, |hit| hit.listing.unwrap_or(Listing::Uncertified))
+    }
+
+    /// The best listing among the images that have the tag in this repository of this registry.
+    #[must_use]
+    pub fn tag(&self, registry: &str, repository: &str, tag: &str) -> Listing {
+        self.listing(self.asked(registry, repository).and_then(|repository| repository.tags.get(tag).copied()))
+    }
+
+    /// The best listing among all images of this repository of this registry, tagged or not.
+    #[must_use]
+    pub fn repository(&self, registry: &str, repository: &str) -> Listing {
+        self.listing(self.asked(registry, repository).map(|repository| repository.place))
+    }
+
+    fn asked(&self, registry: &str, repository: &str) -> Option<&Repository> {
+        self.registries.get(registry)?.repositories.get(repository)
+    }
+
+    fn listing(&self, place: Option<usize>) -> Listing {
+        place.and_then(|place| self.listings.get(place)).copied().unwrap_or_default()
+    }
+
+    /// Whether the catalog has an image in this registry, which must be one that is asked for.
+    #[must_use]
+    pub fn knows_registry(&self, registry: &str) -> bool {
+        self.registries.get(registry).is_some_and(|registry| registry.is_known)
+    }
+
+    /// Whether the catalog has any image of Red Hat's own registries.
+    #[must_use]
+    pub fn has_red_hat_images(&self) -> bool {
+        self.has_red_hat_images
+    }
+
+    /// The key of an entry of `containers.db` that is null, where there is one.
+    #[must_use]
+    pub fn null_entry(&self) -> Option<&str> {
+        self.null_entry.as_deref()
+    }
+
+    /// All bundles whose CSV name, up to its first dot or whole where it has none, is `name` (see [`operator_name`]).
+    pub fn operators(&self, name: &str) -> impl Iterator<Item = &Bundle> {
+        self.operators.get(name).into_iter().flatten()
+    }
+
+    /// All entries of the chart index whose own `name` is `name`, those of one list together and in their order.
+    #[must_use]
+    pub fn charts(&self, name: &str) -> &[ChartEntry] {
+        self.charts.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Visitor for Lookup {
+    fn container(&mut self, digest: &str, entry: Option<&ContainerEntry>) -> Result<(), TnfError> {
+        self.add_image(digest, entry);
+        if entry.is_none() {
+            self.nulls += 1;
+        }
+        if self.nulls > limits::NULL_ENTRIES {
+            return Err(TnfError::Limit(format!("more than {} entries that are null", limits::NULL_ENTRIES)));
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self, operator: &Operator) {
+        self.add_operator(&operator.csv_name, &operator.ocp_version);
+    }
+
+    fn charts(&mut self, index: ChartIndex) {
+        self.add_charts(index.into_versions());
     }
 }

@@ -1,43 +1,44 @@
-//! What people ask, one by one and out of the files they have at hand.
+//! What people ask, one by one and out of what they have at hand.
 //!
-//! [`parse`] takes the text of `check --from` in any of these forms and recognises the form by itself:
+//! [`parse`] takes the bytes of `check --from` in any of these forms and recognises the form by itself. JSON and YAML hold
+//! the same records; several documents may follow each other, and what they hold may stand in a list or alone.
 //!
 //! | form | how it is told | questions |
 //! |---|---|---|
-//! | lines | it does not begin with `{` or `[` | one a line, see [`lines`](self#lines) |
-//! | `oc get pods -A -o json` | an object with `items`, or a single pod | every container of every pod |
-//! | `helm ls -A -o json` | an array | the chart of every release |
-//! | certsuite's `claim.json` | an object with `claim` | containers, operators and charts under test |
+//! | [`lines`] | it is neither JSON nor YAML | one a line |
+//! | `oc get pods -A -o json` | objects of kind `Pod` | the containers that certsuite asks about; the others are listed |
+//! | `oc get csv -A -o json` | objects of kind `ClusterServiceVersion` | each operator once |
+//! | `helm ls -A -o json` | records with `chart` | the chart of every release |
+//! | `crictl images -o json`, `podman images --format json` | records with digests or tags of a repository | every image |
+//! | certsuite's `claim.json`, `claimjson.js` | an object with `claim` | containers, operators and charts under test |
 //!
-//! A file is refused whole only when its form cannot be read. A single image or line that cannot be asked keeps its
-//! row, with the reason in place of the question, so that nothing is left out silently.
-//!
-//! # Lines
-//!
-//! ```text
-//! # a comment; empty lines are skipped too
-//! image REFERENCE
-//! operator CSV [OCP]
-//! chart NAME VERSION [KUBE]
-//! ```
-//!
-//! The first word may be left out: a first word with `/`, `@` or `://` in it, or a single word with a `:`, is an image;
-//! otherwise a single word with a dot is an operator, as are two words of which the first has a dot; two or three
-//! words are a chart. What a line does not give comes from [`Cluster`].
+//! An input is refused whole when its form is not recognised, or when none of its lines is a question. A single record or
+//! line that cannot be asked keeps its row, with the reason in place of the question, so that nothing is left out
+//! silently. What holds no question because the cluster is empty is no error.
 
 use std::fmt;
 
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::base::text::sanitize;
+use crate::certify::reason::MissingDigest;
 use crate::certify::reference::{ImageReference, ReferenceError};
 
 mod claim;
 mod helm;
+mod images;
+mod input;
+mod lines;
+mod objects;
+mod operators;
 mod pods;
+mod record;
+mod yaml;
 
 pub use helm::split_chart;
+pub use input::InputError;
+pub use lines::Unclear;
+pub use pods::NotAsked;
 
 /// One thing to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -56,7 +57,7 @@ pub enum Question {
 pub struct OperatorQuestion {
     /// The name of its ClusterServiceVersion, such as `acme-db.v1.2.3`.
     pub csv: String,
-    /// Major and minor OpenShift version, such as `4.16`; any where there is none.
+    /// The OpenShift version as certsuite asks for it, such as `4.16`; any where there is none.
     pub ocp: Option<String>,
 }
 
@@ -100,7 +101,7 @@ impl fmt::Display for Question {
 /// What is known of the cluster that the questions are about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cluster {
-    /// Its OpenShift version; only major and minor are asked for.
+    /// Its OpenShift version, in full or cut.
     pub ocp: Option<String>,
     /// Its Kubernetes version.
     pub kube: Option<String>,
@@ -113,7 +114,7 @@ impl Cluster {
     }
 
     fn operator(&self, csv: &str) -> Question {
-        let ocp = self.ocp.as_deref().and_then(minor_ocp);
+        let ocp = self.ocp.as_deref().and_then(asked_ocp);
         Question::Operator(OperatorQuestion { csv: csv.to_owned(), ocp })
     }
 
@@ -122,40 +123,66 @@ impl Cluster {
     }
 }
 
-/// Major and minor of an OpenShift version, which is what certsuite asks for; none for `0.0.0`, which it writes for a
-/// cluster that is no OpenShift, and for text that is no version at all.
+/// The OpenShift version that certsuite asks for: what stands before the second dot, so `4.16-rc1` for `4.16-rc1.2`. None,
+/// which is any, for a cluster that is no OpenShift: certsuite then writes `0.0.0` or `n/a, (non-OpenShift cluster)`.
 #[must_use]
-pub fn minor_ocp(version: &str) -> Option<String> {
+pub fn asked_ocp(version: &str) -> Option<String> {
     let version = version.trim();
-    let mut parts = version.strip_prefix('v').unwrap_or(version).splitn(3, '.');
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    match (parts.next(), parts.next()) {
-        (Some("0"), _) => None,
-        (Some(major), Some(minor)) if is_number(major) && is_number(minor) => Some(format!("{major}.{minor}")),
-        _ => None,
+    if matches!(version, "" | "0.0.0") || version.starts_with("n/a") {
+        return None;
     }
+    Some(version.match_indices('.').nth(1).map_or(version, |(second, _)| &version[..second]).to_owned())
 }
 
-/// The form in which questions came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// One question a line.
-    Lines,
-    /// Pods, as Kubernetes writes them.
-    Pods,
-    /// Helm releases.
-    Releases,
-    /// A certsuite claim.
-    Claim,
+/// The same of a version as people type it, with or without a `v`; none where it is no version with a dot.
+#[must_use]
+pub fn typed_ocp(version: &str) -> Option<String> {
+    let version = version.trim();
+    let version = version.strip_prefix('v').unwrap_or(version);
+    let (major, minor) = version.split_once('.')?;
+    let is_number = !major.is_empty() && major.bytes().all(|b| b.is_ascii_digit());
+    let is_word = minor.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && minor.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'));
+    (is_number && is_word).then(|| asked_ocp(version))?
 }
 
 /// The questions of one input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Questions {
-    /// The form that was recognised.
-    pub form: Form,
     /// The rows, in the order of the input.
     pub rows: Vec<Row>,
+    /// Who wrote the claim, and of which cluster, where the input is one.
+    pub claim: Option<ClaimOrigin>,
+    /// What was passed over, and is worth knowing.
+    pub remarks: Vec<String>,
+}
+
+/// What a claim says of itself. Texts are as they stand there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ClaimOrigin {
+    /// The release of the suite; certsuite was called TNF before v5.
+    pub suite: Option<String>,
+    /// The version of the claim's form.
+    pub format: Option<String>,
+    /// The cluster's OpenShift version.
+    pub ocp: Option<String>,
+    /// The cluster's Kubernetes version.
+    pub kube: Option<String>,
+}
+
+impl fmt::Display for ClaimOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.suite {
+            Some(suite) => write!(f, "certsuite {suite} wrote this claim")?,
+            None => f.write_str("the claim does not say which release of certsuite wrote it")?,
+        }
+        for (name, value) in [("format", &self.format), ("OpenShift", &self.ocp), ("Kubernetes", &self.kube)] {
+            if let Some(value) = value {
+                write!(f, ", {name} {value}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One row of the table.
@@ -165,22 +192,32 @@ pub struct Row {
     pub label: String,
     /// The question, or why there is none.
     pub question: Result<Question, Refused>,
-    /// What the verdict alone does not tell.
-    pub note: Option<Note>,
+    /// What certsuite does with it.
+    pub standing: Standing,
+}
+
+/// What certsuite does with a question.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It asks, and the verdict counts.
+    #[default]
+    Asked,
+    /// It fails the container before it asks, since there is no digest to ask with.
+    Fails(MissingDigest),
+    /// It does not ask, and the row does not count.
+    NotAsked(NotAsked),
 }
 
 impl Row {
-    fn new(label: String, question: Result<Question, Refused>) -> Self {
-        Self { label, question, note: None }
+    /// A question that certsuite asks.
+    #[must_use]
+    pub fn asked(question: Question) -> Self {
+        Self::new(String::new(), Ok(question))
     }
-}
 
-/// What a row tells beside its verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Note {
-    /// certsuite takes digests from the pod's status only.
-    #[error("the pod's status has no digest; certsuite fails such a container whatever the catalog says")]
-    NoStatusDigest,
+    fn new(label: String, question: Result<Question, Refused>) -> Self {
+        Self { label, question, standing: Standing::Asked }
+    }
 }
 
 /// Why a row has no question.
@@ -190,15 +227,17 @@ pub enum Refused {
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// A line of which nobody can tell what it asks.
-    #[error("`{line}` could be anything; hint: begin the line with image, operator or chart")]
+    #[error("`{line}` {why}")]
     Unclear {
-        /// The line.
+        /// The line, made harmless.
         line: String,
+        /// Why.
+        why: Unclear,
     },
     /// A line that names its kind, but has too few or too many words for it.
     #[error("`{line}` does not fit; hint: write {usage}")]
     Usage {
-        /// The line.
+        /// The line, made harmless.
         line: String,
         /// How such a line is written.
         usage: &'static str,
@@ -215,97 +254,27 @@ pub enum Refused {
         /// The field.
         field: &'static str,
     },
-}
-
-/// Why an input cannot be read at all.
-#[derive(Debug, Error)]
-pub enum InputError {
-    /// It holds no question.
-    #[error("the input holds no question")]
-    Empty,
-    /// It begins as JSON does and is none, or not in the shape that its beginning promises.
-    #[error("the input begins like JSON, but cannot be read as pods, Helm releases or a claim")]
-    Json(#[from] serde_json::Error),
-    /// It is JSON of some other kind.
+    /// The claim gives another container's status with this one.
     #[error(
-        "the JSON has no pods, no Helm releases and no claim; hint: make it with `oc get pods -A -o json` or `helm ls -A -o json`, or give a claim.json"
+        "the claim does not tell this container's digest: the status with it is that of `{other}`; hint: ask with `oc get pods -A -o json`"
     )]
-    OtherJson,
+    OtherStatus {
+        /// The name of that container, made harmless.
+        other: String,
+    },
 }
 
-/// Reads the questions of a text. What `given` says of the cluster goes before what the text itself says.
+/// Reads the questions of an input. What `given` says of the cluster goes before what the input itself says. With
+/// `all_containers` the containers that certsuite does not ask about are asked too.
 ///
 /// # Errors
-/// When the form is not recognised, or the text holds no question.
-pub fn parse(text: &str, given: &Cluster) -> Result<Questions, InputError> {
-    let text = text.trim_start_matches('\u{feff}').trim();
-    let (form, rows) = match text.chars().next() {
-        None => return Err(InputError::Empty),
-        Some('{') => claim::parse_object(text, given)?,
-        Some('[') => (Form::Releases, helm::parse(text, given)?),
-        Some(_) => (Form::Lines, parse_lines(text, given)),
-    };
-    if rows.is_empty() {
-        return Err(InputError::Empty);
-    }
-    Ok(Questions { form, rows })
-}
-
-fn parse_lines(text: &str, cluster: &Cluster) -> Vec<Row> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| Row::new(format!("line {number}"), parse_line(line, cluster)))
-        .collect()
-}
-
-fn parse_line(line: &str, cluster: &Cluster) -> Result<Question, Refused> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words.as_slice() {
-        ["image", rest @ ..] => image_line(line, rest),
-        ["operator", rest @ ..] => operator_line(line, rest, cluster),
-        ["chart", rest @ ..] => chart_line(line, rest, cluster),
-        [first, ..] if first.contains(['/', '@']) => image_line(line, &words),
-        [word] if word.contains(':') => image_line(line, &words),
-        [word] if word.contains('.') => operator_line(line, &words, cluster),
-        [first, _] if first.contains('.') => operator_line(line, &words, cluster),
-        [_, _] | [_, _, _] => chart_line(line, &words, cluster),
-        _ => Err(Refused::Unclear { line: sanitize(line) }),
-    }
-}
-
-fn usage(line: &str, usage: &'static str) -> Refused {
-    Refused::Usage { line: sanitize(line), usage }
-}
-
-fn image_line(line: &str, words: &[&str]) -> Result<Question, Refused> {
-    match words {
-        [reference] => Ok(Question::Image(ImageReference::parse(reference)?)),
-        _ => Err(usage(line, "image REFERENCE")),
-    }
-}
-
-fn operator_line(line: &str, words: &[&str], cluster: &Cluster) -> Result<Question, Refused> {
-    match words {
-        [csv] => Ok(cluster.operator(csv)),
-        [csv, ocp] => Ok(Question::Operator(OperatorQuestion {
-            csv: (*csv).to_owned(),
-            ocp: Some(minor_ocp(ocp).ok_or_else(|| usage(line, "operator CSV [OCP], with OCP such as 4.16"))?),
-        })),
-        _ => Err(usage(line, "operator CSV [OCP]")),
-    }
-}
-
-fn chart_line(line: &str, words: &[&str], cluster: &Cluster) -> Result<Question, Refused> {
-    match words {
-        [name, version] => Ok(cluster.chart(name, version)),
-        [name, version, kube] => Ok(Question::Chart(ChartQuestion {
-            name: (*name).to_owned(),
-            version: (*version).to_owned(),
-            kube: Some((*kube).to_owned()),
-        })),
-        _ => Err(usage(line, "chart NAME VERSION [KUBE]")),
+/// When the form is not recognised, or the input holds nothing that could be a question.
+pub fn parse(input: &[u8], given: &Cluster, all_containers: bool) -> Result<Questions, InputError> {
+    let text = input::text(input)?;
+    match input::form(&text)? {
+        input::Form::Lines => lines::parse(&text, given),
+        input::Form::Json(text) => objects::parse(input::json(text)?, given, all_containers),
+        input::Form::Yaml => objects::parse(input::yaml(&text)?, given, all_containers),
     }
 }
 

@@ -1,41 +1,49 @@
 //! `oct check`.
 
+mod document;
+mod html;
+mod junit;
 mod table;
+mod view;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
-use serde_json::json;
 
 use super::context::Context;
 use super::flags::{DbFlag, KeyArgs};
-use super::{Answer, Outcome, documents};
-use crate::base::{limits, text};
+use super::{Answer, Outcome};
+use crate::base::limits;
 use crate::certify::questions::{ChartQuestion, OperatorQuestion};
-use crate::ops::check::{self, CheckReport, Cluster, Comparison, ImageReference, Question, Row, Verdict, minor_ocp};
+use crate::ops::check::{self, Cluster, ImageReference, Question, Questions, Refused, Row, typed_ocp};
 use crate::ops::{Error, UsageError};
+use view::View;
 
 /// Say whether images, operators and charts are certified, as certsuite would say offline
 ///
 /// Answers from an installed folder what certsuite's offline reader would answer, by its rules and defaults, and says
 /// why. The folder is taken as it lies there: where it is unsigned or its key is not trusted here, a warning says so.
 /// An archive is verified first, as by `oct verify`.
+///
+/// Of pods, certsuite asks about the containers of running ones; the others are listed as not asked and do not count.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   oct check image registry.connect.redhat.com/acme/web:1.2
   oct check operator acme-db.v1.2.3 --ocp 4.16
   oct check chart acme-db 1.2.3 --kube v1.29.5 --db /opt/tnf/offline-db
+  oct check image sha256:b1946ac92492d2347c6235b4d2611184b1946ac92492d2347c6235b4d2611184
   oc get pods -A -o json | oct check --from -
+  oc get csv -A -o json | oct check --from - --ocp 4.16
   helm ls -A -o json | oct check --from - --kube v1.29.5
-  oct check --from claim.json --online-rules
+  oct check --from claim.json --html evidence.html
 
 Exit codes: 0 all are certified, 1 something is not. With --online-rules the online verdicts count.")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    /// Take the questions from a file: one a line, or JSON of `oc get pods`, `helm ls`, or a claim.json; - is stdin
+    /// Take the questions from a file: lines, a claim.json, or JSON or YAML of oc, helm, crictl or podman; - is stdin
     #[arg(long, value_name = "FILE", env = "OCT_FROM", value_hint = ValueHint::FilePath)]
     from: Option<PathBuf>,
     #[command(flatten)]
@@ -49,6 +57,15 @@ pub(super) struct Args {
     /// Give the verdicts of certsuite's online check on the same data, and say where and why they differ
     #[arg(long, global = true, env = "OCT_ONLINE_RULES")]
     online_rules: bool,
+    /// Ask about every container of the pods, also those that certsuite does not ask about
+    #[arg(long, global = true, env = "OCT_ALL_CONTAINERS")]
+    all_containers: bool,
+    /// Write the answers as one web page that needs no network
+    #[arg(long, global = true, value_name = "FILE", env = "OCT_HTML", value_hint = ValueHint::FilePath)]
+    html: Option<PathBuf>,
+    /// Write the answers as a JUnit report, for CI
+    #[arg(long, global = true, value_name = "FILE", env = "OCT_JUNIT", value_hint = ValueHint::FilePath)]
+    junit: Option<PathBuf>,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -57,9 +74,12 @@ pub(super) struct Args {
 enum What {
     /// Images by tag or digest
     Image {
-        /// Registry, repository, and tag or digest, such as quay.io/acme/web:1.2
-        #[arg(value_name = "REF", required = true)]
+        /// Registry, repository, and tag or digest, such as quay.io/acme/web:1.2; or a digest alone
+        #[arg(value_name = "REF", required_unless_present = "digest")]
         references: Vec<String>,
+        /// Digest of a manifest or of a manifest list, such as sha256:b1946ac9…
+        #[arg(long, value_name = "DIGEST")]
+        digest: Vec<String>,
     },
     /// Operators by CSV name
     Operator {
@@ -79,56 +99,64 @@ enum What {
 }
 
 fn ocp(text: &str) -> Result<String, String> {
-    minor_ocp(text).ok_or_else(|| format!("`{text}` is no OpenShift version like 4.16"))
+    typed_ocp(text).ok_or_else(|| format!("`{text}` is no OpenShift version like 4.16"))
 }
 
 /// Asks and answers.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
-    let rows = questions(&args)?;
+    let Questions { rows, claim, remarks } = questions(&args)?;
     let keyring = context.keyring(&args.keys)?;
-    let report = check::check(&args.db.db, rows, &keyring, context.now(), &*context.progress())?;
+    let mut report = check::check(&args.db.db, rows, &keyring, context.now(), &*context.progress())?;
+    if args.from.is_none()
+        && let Some(refused) = report.rows.iter().find_map(|answered| answered.row.question.as_ref().err())
+    {
+        return Err(UsageError::Question(refused.clone()).into());
+    }
+    report.warnings.extend(remarks);
     for warning in &report.warnings {
         context.out.warn(warning);
     }
-    let summary = Summary::of(&report, args.online_rules);
-    let facts = table::facts(&report, &summary, args.online_rules);
-    context.out.answer(&document(&report, &summary, args.online_rules), &facts);
-    Ok(if summary.certified == report.rows.len() { Answer::Yes } else { Answer::No })
+    let view = View::new(&report, claim.as_ref(), args.online_rules);
+    if let Some(file) = &args.html {
+        check::write_report(file, &html::page(&view, context.now()))?;
+    }
+    if let Some(file) = &args.junit {
+        check::write_report(file, &junit::report(&view))?;
+    }
+    context.out.answer(&document::document(&view), &table::facts(&view));
+    Ok(if view.all_certified() { Answer::Yes } else { Answer::No })
 }
 
-fn questions(args: &Args) -> Result<Vec<Row>, Error> {
-    let asked = |question| Row { label: String::new(), question: Ok(question), note: None };
-    let rows = match (&args.what, &args.from) {
-        (Some(_), Some(_)) => {
-            return Err(UsageError::TwoSources.into());
-        }
-        (None, None) => {
-            return Err(UsageError::NothingAsked.into());
-        }
+fn questions(args: &Args) -> Result<Questions, Error> {
+    let of_rows = |rows| Questions { rows, ..Questions::default() };
+    Ok(match (&args.what, &args.from) {
+        (Some(_), Some(_)) => return Err(UsageError::TwoSources.into()),
+        (None, None) => return Err(UsageError::NothingAsked.into()),
         (None, Some(file)) => {
             let cluster = Cluster { ocp: args.ocp.clone(), kube: args.kube.clone() };
-            let questions = check::parse(&input(file)?, &cluster);
-            questions.map_err(|cause| UsageError::Questions { path: file.clone(), cause })?.rows
+            check::parse(&input(file)?, &cluster, args.all_containers)
+                .map_err(|cause| UsageError::Questions { path: file.clone(), cause })?
         }
-        (Some(What::Image { references }), None) => references
-            .iter()
-            .map(|text| ImageReference::parse(text).map(|image| asked(Question::Image(image))))
-            .collect::<Result<_, _>>()
-            .map_err(UsageError::from)?,
-        (Some(What::Operator { csvs }), None) => csvs
-            .iter()
-            .map(|csv| asked(Question::Operator(OperatorQuestion { csv: csv.clone(), ocp: args.ocp.clone() })))
-            .collect(),
+        (Some(What::Image { references, digest }), None) => {
+            let references = references.iter().map(|text| ImageReference::parse(text));
+            let images = references.chain(digest.iter().map(|text| ImageReference::of_digest(text)));
+            let rows = images.map(|image| image.map(|image| Row::asked(Question::Image(image))));
+            let refused = |error| UsageError::Question(Refused::Reference(error));
+            of_rows(rows.collect::<Result<_, _>>().map_err(refused)?)
+        }
+        (Some(What::Operator { csvs }), None) => {
+            let question = |csv: &String| OperatorQuestion { csv: csv.clone(), ocp: args.ocp.clone() };
+            of_rows(csvs.iter().map(|csv| Row::asked(Question::Operator(question(csv)))).collect())
+        }
         (Some(What::Chart { name, version }), None) => {
             let (name, version) = (name.clone(), version.clone());
-            vec![asked(Question::Chart(ChartQuestion { name, version, kube: args.kube.clone() }))]
+            of_rows(vec![Row::asked(Question::Chart(ChartQuestion { name, version, kube: args.kube.clone() }))])
         }
-    };
-    Ok(rows)
+    })
 }
 
-/// The text of `--from`.
-fn input(path: &Path) -> Result<String, Error> {
+/// The bytes of `--from`.
+fn input(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let limit = limits::QUESTIONS_BYTES;
     if path == Path::new("-") {
@@ -139,85 +167,5 @@ fn input(path: &Path) -> Result<String, Error> {
     if bytes.len() as u64 > limit {
         return Err(UsageError::TooLong { path: path.to_owned(), limit }.into());
     }
-    String::from_utf8(bytes).map_err(|_| UsageError::NotText(path.to_owned()).into())
-}
-
-/// The verdict that counts.
-fn counting(comparison: &Comparison, online: bool) -> &Verdict {
-    if online { &comparison.online } else { &comparison.reader }
-}
-
-/// Whether certsuite would find the row in order; `None` where nothing could be asked. What a row's note says, it says
-/// of any verdict.
-fn certified(row: &Row, comparison: Option<&Comparison>, online: bool) -> Option<bool> {
-    comparison.map(|both| counting(both, online).certified() && row.note.is_none())
-}
-
-/// How many of each.
-#[derive(Debug, Default)]
-struct Summary {
-    certified: usize,
-    not_certified: usize,
-    unclear: usize,
-    differing: usize,
-}
-
-impl Summary {
-    fn of(report: &CheckReport, online: bool) -> Self {
-        let mut summary = Self::default();
-        for (row, comparison) in &report.rows {
-            match certified(row, comparison.as_ref(), online) {
-                None => summary.unclear += 1,
-                Some(true) => summary.certified += 1,
-                Some(false) => summary.not_certified += 1,
-            }
-            summary.differing += usize::from(comparison.as_ref().is_some_and(|both| both.difference.is_some()));
-        }
-        summary
-    }
-}
-
-fn verdict(verdict: &Verdict) -> serde_json::Value {
-    json!({ "certified": verdict.certified(), "code": verdict.code(), "reason": text::sanitize_long(&verdict.to_string()) })
-}
-
-fn document(report: &CheckReport, summary: &Summary, online: bool) -> serde_json::Value {
-    let rows = report.rows.iter().map(|(row, comparison)| {
-        let mut shown = json!({
-            "label": row.label,
-            "question": row.question.as_ref().ok(),
-            "certified": certified(row, comparison.as_ref(), online),
-            "offline": comparison.as_ref().map(|both| verdict(&both.reader)),
-            "refused": row.question.as_ref().err().map(|refused| text::sanitize_long(&refused.to_string())),
-            "note": row.note.map(|note| note.to_string()),
-        });
-        if online {
-            shown["online"] = json!(comparison.as_ref().map(|both| verdict(&both.online)));
-            shown["difference"] = json!(
-                comparison
-                    .as_ref()
-                    .and_then(|both| both.difference)
-                    .map(|difference| json!({ "code": difference.code(), "reason": difference.to_string() }))
-            );
-        }
-        shown
-    });
-    let manifest = report.manifest.as_ref();
-    json!({
-        "schema": "oct.check.v1",
-        "db": documents::path(&report.path),
-        "kind": if report.is_archive { "archive" } else { "folder" },
-        "created": manifest.map(|manifest| manifest.created),
-        "key_id": manifest.map(|manifest| &manifest.signer().key_id),
-        "rules": if online { "online" } else { "offline" },
-        "summary": {
-            "questions": report.rows.len(),
-            "certified": summary.certified,
-            "not_certified": summary.not_certified,
-            "unclear": summary.unclear,
-            "differing": if online { json!(summary.differing) } else { json!(null) },
-        },
-        "rows": rows.collect::<Vec<_>>(),
-        "warnings": report.warnings,
-    })
+    Ok(bytes)
 }

@@ -5,26 +5,33 @@
 //! here, still answers, with a warning; a signature by a trusted key that does not fit is an error. The data
 //! are hashed while they are read, and compared with the manifest.
 
-use std::convert::Infallible;
-use std::io::BufReader;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
-use crate::base::digest::HashingReader;
+use crate::base::digest::{HashingReader, Sha256Digest};
 use crate::base::progress::Progress;
-use crate::certify::lookup::Catalog;
-pub use crate::certify::questions::{Cluster, Note, Question, Questions, Row, minor_ocp, parse};
+use crate::base::text;
+use crate::catalog::folder::{Reader, TnfFolder, open_regular};
+use crate::catalog::{TnfError, layout};
+use crate::certify::lookup::Lookup;
+use crate::certify::offline::is_red_hat_registry;
+pub use crate::certify::online::{Comparison, compare};
+pub use crate::certify::questions::{
+    ClaimOrigin, Cluster, Question, Questions, Refused, Row, Standing, parse, typed_ocp,
+};
+pub use crate::certify::reason::Verdict;
 pub use crate::certify::reference::ImageReference;
-pub use crate::certify::verdict::{Comparison, Verdict};
-use crate::certify::verdict::{Lookup, compare};
 use crate::importer::{Folder, Holder, Store};
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
 use crate::trust::{Keyring, TrustError};
 
 use super::{Error, LOCK_WAIT, open};
+
+/// `name` of the source of Red Hat's own images in a manifest.
+const RED_HAT_SOURCE: &str = "redhat-images";
 
 /// What was asked, and the answers.
 #[derive(Debug)]
@@ -35,10 +42,45 @@ pub struct CheckReport {
     pub is_archive: bool,
     /// Its manifest, where a trusted key vouches for it.
     pub manifest: Option<VerifiedManifest>,
-    /// Each row with its verdicts; none where the row has no question.
-    pub rows: Vec<(Row, Option<Comparison>)>,
+    /// Each row with its verdicts.
+    pub rows: Vec<Answered>,
     /// What is worth knowing and no error.
     pub warnings: Vec<String>,
+}
+
+/// A row with its verdicts.
+#[derive(Debug)]
+pub struct Answered {
+    /// What was asked.
+    pub row: Row,
+    /// The verdicts; none where the row has no question.
+    pub comparison: Option<Comparison>,
+    /// What explains a verdict beside its reason.
+    pub note: Option<Note>,
+}
+
+/// What explains a verdict beside its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Note {
+    /// The manifest names no source of Red Hat's own images.
+    #[error(
+        "this catalog was bundled without --redhat-images, so it holds none of Red Hat's own images; online certsuite counts them as certified"
+    )]
+    BundledWithoutRedHatImages,
+    /// No manifest tells, and the data hold no such image.
+    #[error("this catalog holds none of Red Hat's own images; online certsuite counts them as certified")]
+    NoRedHatImages,
+}
+
+impl Note {
+    /// A stable word for the note, for programs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BundledWithoutRedHatImages => "bundled-without-redhat-images",
+            Self::NoRedHatImages => "no-redhat-images",
+        }
+    }
 }
 
 /// Answers the questions of `rows` from the folder or the archive at `path`.
@@ -58,16 +100,17 @@ pub fn check(
         let manifest = archive.manifest.clone();
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
-        let mut catalog = Catalog::default();
+        let (mut catalog, mut reader) = (lookup(&rows), Reader::default());
         archive.unpack(
             path,
-            |member, content| catalog.read(member.as_str(), content),
+            |member, content| reader.read(member.as_str(), content, &mut catalog),
             |_| Ok(std::io::sink()),
             |_| Ok(()),
         )?;
-        progress.end("reading");
         catalog.finish();
-        let rows = infallible(answer(&catalog, rows));
+        progress.end("reading");
+        warnings.extend(reader.warnings);
+        let rows = answer(&catalog, rows, Some(&manifest));
         let path = path.to_owned();
         return Ok(CheckReport { path, is_archive: true, manifest: Some(manifest), rows, warnings });
     }
@@ -76,13 +119,28 @@ pub fn check(
         warnings.push("an interrupted import is not completed yet; run `oct import` again".into());
     }
     let manifest = manifest(path, &folder, keyring, &mut warnings)?;
-    let mut report =
-        CheckReport { path: path.to_owned(), is_archive: false, manifest: manifest.clone(), rows: vec![], warnings };
     progress.begin("reading", None);
-    let catalog = read_folder(&folder, manifest.as_ref(), &mut report.warnings)?;
+    let catalog = read_folder(&folder, lookup(&rows), manifest.as_ref(), &mut warnings)?;
     progress.end("reading");
-    report.rows = infallible(answer(&catalog, rows));
-    Ok(report)
+    let rows = answer(&catalog, rows, manifest.as_deref());
+    Ok(CheckReport { path: path.to_owned(), is_archive: false, manifest, rows, warnings })
+}
+
+/// Writes a report under its name when it is complete.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn write_report(path: &Path, text: &str) -> Result<(), Error> {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let with_path = |error: std::io::Error| std::io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+    let mode = std::fs::Permissions::from_mode(0o666);
+    let mut new = tempfile::Builder::new().permissions(mode).tempfile_in(folder).map_err(with_path)?;
+    new.write_all(text.as_bytes()).and_then(|()| new.as_file().sync_all()).map_err(with_path)?;
+    new.persist(path).map_err(|error| with_path(error.error))?;
+    Ok(())
 }
 
 /// The manifest beside the data, verified where that is possible.
@@ -119,52 +177,91 @@ fn warn_of_partial(manifest: &Manifest, warnings: &mut Vec<String>) {
     }
 }
 
-type Answered = Vec<(Row, Option<Comparison>)>;
+fn lookup(rows: &[Row]) -> Lookup {
+    Lookup::new(rows.iter().filter_map(|row| row.question.as_ref().ok()))
+}
 
-fn answer<L: Lookup>(catalog: &L, rows: Vec<Row>) -> Result<Answered, L::Error> {
+fn answer(catalog: &Lookup, rows: Vec<Row>, manifest: Option<&Manifest>) -> Vec<Answered> {
     rows.into_iter()
-        .map(|row| {
-            let compared = row.question.as_ref().ok().map(|question| compare(catalog, question)).transpose()?;
-            Ok((row, compared))
+        .map(|mut row| {
+            if let Ok(Question::Image(image)) = &row.question
+                && row.standing == Standing::Asked
+                && image.has_doubtful_registry()
+                && !catalog.knows_registry(&image.registry)
+            {
+                row.question = Err(image.short_name().into());
+            }
+            let comparison = compare(catalog, &row);
+            let note = comparison.as_ref().and_then(|both| note(catalog, &row, both, manifest));
+            Answered { row, comparison, note }
         })
         .collect()
 }
 
-fn infallible<T>(result: Result<T, Infallible>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(never) => match never {},
+fn note(catalog: &Lookup, row: &Row, both: &Comparison, manifest: Option<&Manifest>) -> Option<Note> {
+    let Ok(Question::Image(image)) = &row.question else { return None };
+    if both.online.certified() || !is_red_hat_registry(&image.registry) || matches!(row.standing, Standing::Fails(_)) {
+        return None;
+    }
+    match manifest {
+        Some(manifest) if manifest.sources.iter().any(|source| source.name == RED_HAT_SOURCE) => None,
+        Some(manifest) if manifest.sources.iter().any(|source| source.name == "containers") => {
+            Some(Note::BundledWithoutRedHatImages)
+        }
+        _ => (!catalog.has_red_hat_images()).then_some(Note::NoRedHatImages),
     }
 }
 
-/// Reads the data of a folder as certsuite does. Files that are not what the manifest says are named in `warnings`.
+/// Reads the data of a folder as certsuite does. What certsuite passes over, and what is not as the manifest says, is named
+/// in `warnings`.
 ///
 /// # Errors
 /// Where certsuite could not read them either.
-pub fn read_folder(
+fn read_folder(
     folder: &Folder,
+    mut catalog: Lookup,
     manifest: Option<&VerifiedManifest>,
     warnings: &mut Vec<String>,
-) -> Result<Catalog, Error> {
-    let mut catalog = Catalog::default();
+) -> Result<Lookup, Error> {
+    let tree = TnfFolder::open(folder.dir())?;
+    let mut reader = Reader::default();
+    let mut unread: BTreeMap<&str, &Sha256Digest> =
+        manifest.iter().flat_map(|manifest| &manifest.files).map(|file| (file.path.as_str(), &file.sha256)).collect();
+    unread.remove(layout::ARCHIVE_JSON);
     let mut altered = Vec::new();
-    for relative in folder.data_files()? {
-        let path = folder.dir().join(&relative);
-        let mut content = BufReader::with_capacity(128 << 10, HashingReader::new(fs::File::open(&path)?));
-        let read = catalog.read(&relative.to_string_lossy(), &mut content);
-        read.and_then(|()| Ok(std::io::copy(&mut content, &mut std::io::sink())?))
-            .map_err(|cause| Error::Content { path, cause })?;
-        let (_, digest) = content.into_inner().finish();
-        if let Some(manifest) = manifest
-            && !manifest.files.iter().any(|file| relative.as_os_str() == file.path.as_str() && file.sha256 == digest)
-        {
-            altered.push(crate::base::text::sanitize(&relative.to_string_lossy()));
+    for relative in tree.files()? {
+        let path = tree.root().join(&relative);
+        let digest = match open_regular(&path) {
+            Ok(file) => read_file(file, &relative, &mut reader, &mut catalog),
+            Err(error) => reader.pass_over(&relative, error.into()).map(|()| None),
+        };
+        let digest = digest.map_err(|cause| Error::Content { path, cause })?;
+        if unread.remove(relative.as_str()) != digest.as_ref() && manifest.is_some() {
+            altered.push(text::sanitize(&relative));
         }
     }
-    if let Some(first) = altered.first() {
+    altered.extend(unread.into_keys().map(str::to_owned));
+    warnings.append(&mut reader.warnings);
+    if let Some(first) = altered.first().filter(|_| manifest.is_some()) {
         let more = if altered.len() > 1 { format!(", nor are {} more", altered.len() - 1) } else { String::new() };
         warnings.push(format!("`{first}` is not what was signed{more}: the answers are of the data as they lie there"));
     }
     catalog.finish();
     Ok(catalog)
+}
+
+/// Reads a file to its end, and hashes it on the way.
+fn read_file(
+    file: std::fs::File,
+    relative: &str,
+    reader: &mut Reader,
+    catalog: &mut Lookup,
+) -> Result<Option<Sha256Digest>, TnfError> {
+    let mut content = HashingReader::new(file);
+    reader.read(relative, &mut content, catalog)?;
+    match std::io::copy(&mut content, &mut std::io::sink()) {
+        Ok(_) => Ok(Some(content.finish().1)),
+        // A folder opens, and cannot be read; that was said.
+        Err(error) => reader.pass_over(relative, error.into()).map(|()| None),
+    }
 }

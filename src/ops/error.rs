@@ -10,8 +10,7 @@ use crate::base::text;
 use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
 use crate::catalog::folder::FolderError;
-use crate::certify::questions::InputError;
-use crate::certify::reference::ReferenceError;
+use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
 use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
@@ -208,9 +207,9 @@ pub enum UsageError {
     /// `check` with questions from the command line and from a file.
     #[error("--from takes the questions from a file, and the command line has some as well")]
     TwoSources,
-    /// No image reference.
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
+    /// A question on the command line that cannot be asked.
+    #[error("{0}")]
+    Question(Refused),
     /// A list of questions that cannot be read.
     #[error("`{}`: {cause}", path.display())]
     Questions {
@@ -227,9 +226,6 @@ pub enum UsageError {
         /// Bytes that it may have.
         limit: u64,
     },
-    /// A list of questions that is no text.
-    #[error("`{}` is not UTF-8 text", .0.display())]
-    NotText(PathBuf),
 }
 
 impl PolicyError {
@@ -256,8 +252,8 @@ impl UsageError {
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
-            Self::Reference(_) => "bad-reference",
-            Self::Questions { .. } | Self::NotText(_) => "bad-questions",
+            Self::Question(_) => "bad-question",
+            Self::Questions { .. } => "bad-questions",
             Self::TooLong { .. } => "too-many-questions",
         }
     }
@@ -323,14 +319,14 @@ impl Classified for Error {
             Self::Content { .. } => "unreadable-content",
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",
+            Self::Lacks { .. } => "folder-lacks",
+            Self::NoImages(_) => "no-images",
+            Self::NoDate(_) => "no-date",
             Self::Policy(error) => error.code(),
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
-            Self::Lacks { .. } => "folder-incomplete",
-            Self::NoImages(_) => "no-images",
-            Self::NoDate(_) => "no-date",
             Self::Deviates { .. } => "not-as-signed",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",

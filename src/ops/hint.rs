@@ -156,6 +156,7 @@ fn usage(error: &UsageError) -> Option<String> {
         UsageError::EmptyPassword => "for a key without a password, add --no-password",
         UsageError::NothingAsked => "name image, operator or chart, or give --from FILE",
         UsageError::TwoSources => "leave out image, operator or chart",
+        UsageError::Questions { cause, .. } => cause.hint()?,
         _ => return None,
     };
     Some(hint.into())

@@ -1,189 +1,130 @@
-//! JSON objects: pods, or the `claim.json` that certsuite writes.
+//! The `claim.json` that certsuite writes.
 //!
-//! A claim holds certsuite's whole test environment under `claim.configurations`, as its Go structures print it, and
-//! the cluster's versions under `claim.versions` (`ocp`, `k8s`). Read are, as the releases since 2022 write them:
+//! A claim holds certsuite's whole test environment under `claim.configurations`, as its Go structures print it, and the
+//! cluster's versions under `claim.versions`. Since 2021 the forms changed thus:
 //!
-//! - `testContainers[]`: the container's own fields beside `Status`, `Namespace`, `Podname` and
-//!   `ContainerImageIdentifier` (`registry`, `repository`, `tag`, `digest`), which is what certsuite asks the catalog
-//!   for. The first releases kept the container's fields under `Data` and had no `registry` in the identifier; there
-//!   the image and the status are read as in a pod. So are they where certsuite made nothing of an image without a
-//!   tag and left its registry empty.
-//! - `testPods[]`, pods with all their fields, where there are no `testContainers`.
-//! - `testOperators[]` with `name`, the CSV name, and `namespace`; else `testCsvs[]`, whole ClusterServiceVersions.
-//! - `testHelmChartReleases[]` with `name`, `namespace` and `chart.metadata` (`name`, `version`).
+//! - `versions`: `tnf` and `tnfGitCommit`; then `claimFormat` beside them; then `certSuite` in place of `tnf`.
+//! - `testContainers[]`: first the container lies under `Data`, the identifier has only the last part of the repository, and
+//!   `Status` is the one at the same position, which may be another container's; then the container's fields lie beside
+//!   `Status`, the identifier has a `registry`, and `Status` goes by name; then `PreflightResults` come with them.
+//! - `testCsvs[]`, whole ClusterServiceVersions; then `testOperators[]`, with the CSV's name in `name`.
+//! - `testPods[]`: read where there are no containers, and for the statuses by name that `testContainers` may lack.
+//! - `testHelmChartReleases[]`: Helm's own releases.
 //!
-//! Go prints an empty list as `null`, so every field may be null. Everything else in the file is skipped unread.
+//! So a status counts only where its name is the container's. Else it is looked up by name among those of the same pod, or
+//! the row says that the claim does not tell. Go prints an empty list as `null`, so every field may be null.
 
-use serde::Deserialize;
+use super::operators::Operators;
+use super::pods::{self, Selection};
+use super::record::{Claim, Configurations, Container, ContainerStatus, Identifier, TestContainer, Text, Versions};
+use super::{ClaimOrigin, Cluster, InputError, Refused, Row, helm, label};
+use crate::base::text::sanitize;
+use crate::certify::reason::NoDigest;
 
-use super::pods::{self, ContainerStatus, Metadata, Pod};
-use super::{Cluster, Form, InputError, Note, Question, Refused, Row, label};
-use crate::certify::reference::ImageReference;
-
-/// Any object that may be given.
-#[derive(Deserialize)]
-struct Object {
-    claim: Option<Claim>,
-    items: Option<Vec<Pod>>,
-    #[serde(flatten)]
-    pod: Pod,
-}
-
-#[derive(Deserialize)]
-struct Claim {
-    configurations: Option<Configurations>,
-    versions: Option<Versions>,
-}
-
-#[derive(Deserialize)]
-struct Versions {
-    ocp: Option<String>,
-    k8s: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Configurations {
-    test_containers: Option<Vec<TestContainer>>,
-    test_pods: Option<Vec<Pod>>,
-    test_operators: Option<Vec<TestOperator>>,
-    test_csvs: Option<Vec<Csv>>,
-    test_helm_chart_releases: Option<Vec<Release>>,
-}
-
-#[derive(Deserialize)]
-struct TestContainer {
-    name: Option<String>,
-    image: Option<String>,
-    #[serde(rename = "Data")]
-    data: Option<ContainerData>,
-    #[serde(rename = "Status")]
-    status: Option<ContainerStatus>,
-    #[serde(rename = "Namespace")]
-    namespace: Option<String>,
-    #[serde(rename = "Podname")]
-    pod: Option<String>,
-    #[serde(rename = "ContainerImageIdentifier")]
-    identifier: Option<Identifier>,
-}
-
-#[derive(Deserialize)]
-struct ContainerData {
-    name: Option<String>,
-    image: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Identifier {
-    registry: Option<String>,
-    repository: Option<String>,
-    tag: Option<String>,
-    digest: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct TestOperator {
-    name: Option<String>,
-    namespace: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Csv {
-    metadata: Option<Metadata>,
-}
-
-#[derive(Deserialize)]
-struct Release {
-    name: Option<String>,
-    namespace: Option<String>,
-    chart: Option<Chart>,
-}
-
-#[derive(Deserialize)]
-struct Chart {
-    metadata: Option<ChartMetadata>,
-}
-
-#[derive(Deserialize)]
-struct ChartMetadata {
-    name: Option<String>,
-    version: Option<String>,
-}
-
-pub(super) fn parse_object(text: &str, given: &Cluster) -> Result<(Form, Vec<Row>), InputError> {
-    let object: Object = serde_json::from_str(text)?;
-    if let Some(claim) = object.claim {
-        return Ok((Form::Claim, claim_rows(claim, given)));
-    }
-    let single = pods::rows(&object.pod);
-    let rows: Vec<Row> = object.items.iter().flatten().flat_map(pods::rows).chain(single).collect();
-    let is_empty_list = object.items.as_ref().is_some_and(Vec::is_empty);
-    if rows.is_empty() && !is_empty_list {
-        return Err(InputError::OtherJson);
-    }
-    Ok((Form::Pods, rows))
-}
-
-fn claim_rows(claim: Claim, given: &Cluster) -> Vec<Row> {
-    let stated = claim.versions.map(|versions| Cluster { ocp: versions.ocp, kube: versions.k8s });
-    let cluster = given.or(stated.unwrap_or_default());
-    let Some(tested) = claim.configurations else {
-        return Vec::new();
+pub(super) fn rows(claim: &Claim, given: &Cluster) -> Result<(Vec<Row>, ClaimOrigin), InputError> {
+    let tested = claim.configurations.0.as_ref().ok_or(InputError::ClaimWithoutTests)?;
+    let no_versions = Versions::default();
+    let versions = claim.versions.0.as_ref().unwrap_or(&no_versions);
+    let either = |one: &Text, other: &Text| one.get().or(other.get()).map(str::to_owned);
+    let stated = Cluster {
+        ocp: either(&versions.ocp, &tested.openshift_version),
+        kube: either(&versions.k8s, &tested.kube_version),
     };
-    let mut rows = match tested.test_containers {
-        Some(containers) => containers.into_iter().map(container_row).collect(),
-        None => tested.test_pods.iter().flatten().flat_map(pods::rows).collect::<Vec<_>>(),
+    let shown = |text: Option<String>| text.map(|text| sanitize(&text));
+    let origin = ClaimOrigin {
+        suite: shown(either(&versions.cert_suite, &versions.tnf)),
+        format: shown(versions.claim_format.get().map(str::to_owned)),
+        ocp: shown(stated.ocp.clone()),
+        kube: shown(stated.kube.clone()),
     };
-    match tested.test_operators {
-        Some(operators) => {
-            rows.extend(operators.iter().map(|it| operator_row(it.namespace.as_deref(), it.name.as_deref(), &cluster)));
+    let cluster = given.or(stated);
+    let mut rows: Vec<Row> = match &tested.test_containers.0 {
+        Some(containers) => {
+            containers.iter().filter_map(|it| it.0.as_ref()).map(|it| container_row(it, tested)).collect()
         }
-        None => rows.extend(tested.test_csvs.iter().flatten().map(|csv| {
-            let metadata = csv.metadata.as_ref();
-            let namespace = metadata.and_then(|metadata| metadata.namespace.as_deref());
-            operator_row(namespace, metadata.and_then(|metadata| metadata.name.as_deref()), &cluster)
-        })),
+        None => {
+            let pods = tested.test_pods.iter().filter_map(|pod| pod.0.as_ref());
+            pods.flat_map(|pod| pods::rows(pod, Selection::Tested)).collect()
+        }
+    };
+    let mut operators = Operators::default();
+    match &tested.test_operators.0 {
+        Some(list) => list
+            .iter()
+            .filter_map(|it| it.0.as_ref())
+            .for_each(|it| operators.add(it.namespace.get(), it.name.get(), false, &cluster)),
+        None => {
+            tested.test_csvs.iter().filter_map(|it| it.0.as_ref()).for_each(|it| operators.add_csv(it, &cluster));
+        }
     }
-    rows.extend(tested.test_helm_chart_releases.iter().flatten().map(|release| release_row(release, &cluster)));
-    rows
+    rows.extend(operators.into_rows());
+    let releases = tested.test_helm_chart_releases.iter().filter_map(|release| release.0.as_ref());
+    rows.extend(releases.map(|release| helm::row(release, &cluster)));
+    Ok((rows, origin))
 }
 
-fn container_row(container: TestContainer) -> Row {
-    let data = container.data.as_ref();
-    let name = container.name.as_deref().or(data.and_then(|data| data.name.as_deref()));
-    let label = label(&[container.namespace.as_deref(), container.pod.as_deref(), name]);
-    let image = container.image.as_deref().or(data.and_then(|data| data.image.as_deref()));
-    let image_id = container.status.as_ref().and_then(|status| status.image_id.as_deref());
-    match container.identifier.and_then(asked_image) {
-        Some(asked) => {
-            let note = asked.digest.is_none().then_some(Note::NoStatusDigest);
-            Row { label, question: Ok(Question::Image(asked)), note }
-        }
-        None => pods::image_row(label, image, image_id),
+fn container_row(container: &TestContainer, tested: &Configurations) -> Row {
+    let data = container.data.0.as_ref();
+    let of = |own: &'_ Text, inner: fn(&Container) -> &Text| {
+        own.get().or(data.and_then(|data| inner(data).get())).map(str::to_owned)
+    };
+    let name = of(&container.name, |data| &data.name);
+    let image = of(&container.image, |data| &data.image).or_else(|| container.identifier.0.as_ref().and_then(named_by));
+    let label = label(&[container.namespace.get(), container.pod.get(), name.as_deref()]);
+    match status_of(container, name.as_deref(), tested) {
+        Ok(digest) => pods::image_row(label, image.as_deref(), digest),
+        Err(other) => Row::new(label, Err(Refused::OtherStatus { other: sanitize(other) })),
     }
 }
 
-/// The image as certsuite asked for it, where it knew registry and repository.
-fn asked_image(identifier: Identifier) -> Option<ImageReference> {
-    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-    Some(ImageReference {
-        registry: filled(identifier.registry)?,
-        repository: filled(identifier.repository)?,
-        tag: filled(identifier.tag),
-        digest: filled(identifier.digest),
+/// The image's name by the identifier of the second form on; the first form has no registry and half a repository.
+fn named_by(identifier: &Identifier) -> Option<String> {
+    let (registry, repository) = identifier.registry.get().zip(identifier.repository.get())?;
+    let tag = identifier.tag.get().map(|tag| format!(":{tag}")).unwrap_or_default();
+    Some(format!("{registry}/{repository}{tag}"))
+}
+
+/// The digest of the container, or why certsuite finds none; the name of the other container where the only status at hand is
+/// that of another.
+fn status_of<'a>(
+    container: &'a TestContainer,
+    name: Option<&str>,
+    tested: &'a Configurations,
+) -> Result<Result<&'a str, NoDigest>, &'a str> {
+    let identified = container.identifier.0.as_ref().and_then(|identifier| identifier.digest.get());
+    let Some(status) = &container.status.0 else {
+        return Ok(identified.ok_or(NoDigest::NoStatus));
+    };
+    let of_status = |status: &'a ContainerStatus| pods::digest(Some(status.image_id.get().unwrap_or_default()));
+    if status.name.get() == name {
+        return Ok(identified.map_or_else(|| of_status(status), Ok));
+    }
+    if status.name.get().is_none() && status.image_id.get().is_none() {
+        return Ok(Err(NoDigest::NoStatus));
+    }
+    by_name(container, name, tested).map(of_status).ok_or(status.name.get().unwrap_or("a container without a name"))
+}
+
+/// The status of that name in the same pod: of another container's record, or of the pod's.
+fn by_name<'a>(
+    container: &TestContainer,
+    name: Option<&str>,
+    tested: &'a Configurations,
+) -> Option<&'a ContainerStatus> {
+    let place = (container.namespace.get(), container.pod.get());
+    let beside = tested
+        .test_containers
+        .iter()
+        .filter_map(|it| it.0.as_ref())
+        .filter(|it| (it.namespace.get(), it.pod.get()) == place);
+    let mut beside = beside.filter_map(|it| it.status.0.as_ref());
+    beside.find(|status| status.name.get() == name && name.is_some()).or_else(|| {
+        let pod = tested.test_pods.iter().filter_map(|pod| pod.0.as_ref()).find(|pod| {
+            pod.metadata.0.as_ref().is_some_and(|metadata| (metadata.namespace.get(), metadata.name.get()) == place)
+        })?;
+        pods::status_of(&pod.status.0.as_ref()?.container_statuses, name)
     })
 }
 
-fn operator_row(namespace: Option<&str>, csv: Option<&str>, cluster: &Cluster) -> Row {
-    let question = csv.map(|csv| cluster.operator(csv)).ok_or(Refused::Missing { field: "name" });
-    Row::new(label(&[namespace, csv]), question)
-}
-
-fn release_row(release: &Release, cluster: &Cluster) -> Row {
-    let metadata = release.chart.as_ref().and_then(|chart| chart.metadata.as_ref());
-    let named = metadata.and_then(|metadata| metadata.name.as_deref().zip(metadata.version.as_deref()));
-    let question = named
-        .map(|(name, version)| cluster.chart(name, version))
-        .ok_or(Refused::Missing { field: "chart.metadata with name and version" });
-    Row::new(label(&[release.namespace.as_deref(), release.name.as_deref()]), question)
-}
+#[cfg(test)]
+mod tests;

@@ -1,37 +1,29 @@
-//! Helm releases, as `helm ls -A -o json` prints them: an array of objects with `name`, `namespace` and `chart`.
+//! Helm releases: as `helm ls -A -o json` prints them, and as a claim holds them.
 //!
-//! Helm makes the field `chart` of the chart's name, a hyphen and its version, and never takes it apart again, though
+//! `helm ls` makes the field `chart` of the chart's name, a hyphen and its version, and never takes it apart again, though
 //! both halves may have hyphens. See [`split_chart`] for the rule here.
 
-use serde::Deserialize;
-
-use super::{Cluster, InputError, Refused, Row, label};
+use super::record::{Chart, Record};
+use super::{Cluster, Refused, Row, label};
 use crate::certify::version::Version;
 
-#[derive(Deserialize)]
-struct Release {
-    name: Option<String>,
-    namespace: Option<String>,
-    chart: Option<String>,
-}
-
-pub(super) fn parse(text: &str, cluster: &Cluster) -> Result<Vec<Row>, InputError> {
-    let releases: Vec<Release> = serde_json::from_str(text)?;
-    if !releases.is_empty() && releases.iter().all(|release| release.chart.is_none()) {
-        return Err(InputError::OtherJson);
-    }
-    Ok(releases.iter().map(|release| row(release, cluster)).collect())
-}
-
-fn row(release: &Release, cluster: &Cluster) -> Row {
-    let question = match release.chart.as_deref() {
+/// The row of a release.
+pub(super) fn row(release: &Record, cluster: &Cluster) -> Row {
+    let question = match &release.chart.0 {
         None => Err(Refused::Missing { field: "chart" }),
-        Some(chart) => match split_chart(chart) {
+        Some(Chart::Joined(chart)) => match split_chart(chart) {
             Some((name, version)) => Ok(cluster.chart(name, version)),
-            None => Err(Refused::Chart { chart: chart.to_owned() }),
+            None => Err(Refused::Chart { chart: crate::base::text::sanitize(chart) }),
         },
+        Some(Chart::Named(chart)) => {
+            let metadata = chart.metadata.0.as_ref();
+            let named = metadata.and_then(|metadata| metadata.name.get().zip(metadata.version.get()));
+            named
+                .map(|(name, version)| cluster.chart(name, version))
+                .ok_or(Refused::Missing { field: "chart.metadata with name and version" })
+        }
     };
-    Row::new(label(&[release.namespace.as_deref(), release.name.as_deref()]), question)
+    Row::new(label(&[release.namespace.get(), release.name.get()]), question)
 }
 
 /// Cuts `name-version` at the first hyphen after which a whole SemVer 2 version stands, else at the first after which

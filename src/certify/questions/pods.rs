@@ -1,114 +1,142 @@
-//! Pods, as `oc get pods -A -o json` prints them, or a single one.
+//! Pods, as `oc get pods -A -o json` prints them.
 //!
-//! Every container of a pod is asked for: `initContainers`, `containers` and `ephemeralContainers`. The image comes
-//! from the specification and the digest from the status of the container of the same name, because certsuite pairs
-//! them so: what runs is what counts, whatever the specification says. Where the specification names no registry,
-//! the name that the engine resolved it to is taken from the status.
+//! certsuite asks about `spec.containers` of running pods that are not being deleted, and leaves out those whose name
+//! contains `istio-proxy`. The image comes from the specification and the digest from the status of the container of the
+//! same name: what runs is what counts, whatever the specification says. The digest is taken by certsuite's own
+//! expression, and a container without one fails before any question.
 
-use serde::Deserialize;
+use thiserror::Error;
 
-use super::{Note, Question, Refused, Row, label};
-use crate::certify::reference::{ImageReference, ReferenceError};
+use super::record::{Container, ContainerStatus, List, Object, Record};
+use super::{Question, Refused, Row, Standing, label};
+use crate::base::text::sanitize;
+use crate::certify::reason::{MissingDigest, NoDigest};
+use crate::certify::reference::{ImageReference, name_of_image, status_digest};
 
-/// A pod, or any other object, of which only the pods matter.
-#[derive(Deserialize)]
-pub(super) struct Pod {
-    pub(super) kind: Option<String>,
-    metadata: Option<Metadata>,
-    spec: Option<Spec>,
-    status: Option<Status>,
+/// Why certsuite does not ask about a container.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotAsked {
+    /// Of `spec.initContainers`.
+    #[error("certsuite does not ask about init containers")]
+    Init,
+    /// Of `spec.ephemeralContainers`.
+    #[error("certsuite does not ask about ephemeral containers")]
+    Ephemeral,
+    /// Its pod is not running.
+    #[error("certsuite asks about running pods only, and this one is {phase}")]
+    Phase {
+        /// The pod's phase, made harmless.
+        phase: String,
+    },
+    /// Its pod is being deleted.
+    #[error("certsuite does not ask about pods that are being deleted")]
+    Deleted,
+    /// certsuite ignores it by name.
+    #[error("certsuite leaves out containers whose name contains istio-proxy")]
+    IstioProxy,
 }
 
-/// The part of an object's metadata that names it.
-#[derive(Deserialize)]
-pub(super) struct Metadata {
-    pub(super) name: Option<String>,
-    pub(super) namespace: Option<String>,
+impl NotAsked {
+    /// A stable word for the reason, for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Init => "init-container",
+            Self::Ephemeral => "ephemeral-container",
+            Self::Phase { .. } => "pod-not-running",
+            Self::Deleted => "pod-being-deleted",
+            Self::IstioProxy => "istio-proxy",
+        }
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    init_containers: Option<Vec<Container>>,
-    containers: Option<Vec<Container>>,
-    ephemeral_containers: Option<Vec<Container>>,
+/// Which pods an input holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Selection {
+    /// Those of a cluster, of which certsuite takes some.
+    Cluster,
+    /// Those that certsuite took.
+    Tested,
+    /// Those of a cluster, and every container counts.
+    AllContainers,
 }
 
-#[derive(Deserialize)]
-struct Container {
-    name: Option<String>,
-    image: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    init_container_statuses: Option<Vec<ContainerStatus>>,
-    container_statuses: Option<Vec<ContainerStatus>>,
-    ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
-}
-
-/// The status of a container.
-#[derive(Deserialize)]
-pub(super) struct ContainerStatus {
-    name: Option<String>,
-    #[serde(rename = "imageID")]
-    pub(super) image_id: Option<String>,
-}
-
-/// The rows of a pod; none for an object of another kind.
-pub(super) fn rows(pod: &Pod) -> Vec<Row> {
-    let Some(spec) = pod.spec.as_ref().filter(|_| pod.kind.as_deref().is_none_or(|kind| kind == "Pod")) else {
-        return Vec::new();
-    };
-    let status = pod.status.as_ref();
+/// The rows of a pod.
+pub(super) fn rows(pod: &Record, selection: Selection) -> Vec<Row> {
+    let Some(spec) = &pod.spec.0 else { return Vec::new() };
+    let status = pod.status.0.as_ref();
+    let of_pod = if selection == Selection::Cluster { left_out(pod) } else { None };
+    let none = List::default();
     let kinds = [
-        (&spec.init_containers, status.and_then(|status| status.init_container_statuses.as_ref())),
-        (&spec.containers, status.and_then(|status| status.container_statuses.as_ref())),
-        (&spec.ephemeral_containers, status.and_then(|status| status.ephemeral_container_statuses.as_ref())),
+        (&spec.init_containers, status.map_or(&none, |it| &it.init_container_statuses), Some(NotAsked::Init)),
+        (&spec.containers, status.map_or(&none, |it| &it.container_statuses), None),
+        (
+            &spec.ephemeral_containers,
+            status.map_or(&none, |it| &it.ephemeral_container_statuses),
+            Some(NotAsked::Ephemeral),
+        ),
     ];
     let mut rows = Vec::new();
-    for (containers, statuses) in kinds {
-        for container in containers.iter().flatten() {
-            let status = statuses.into_iter().flatten().find(|status| status.name == container.name);
-            rows.push(container_row(pod, container, status));
+    for (containers, statuses, of_kind) in kinds {
+        for container in containers.iter().filter_map(|container| container.0.as_ref()) {
+            let name = container.name.get();
+            let by_name = name.filter(|name| name.contains("istio-proxy")).map(|_| NotAsked::IstioProxy);
+            let left_out = of_kind.clone().or(by_name).or(of_pod.clone());
+            let mut row = container_row(pod, container, status_of(statuses, name));
+            if let Some(reason) = left_out.filter(|_| selection != Selection::AllContainers) {
+                row.standing = Standing::NotAsked(reason);
+            }
+            rows.push(row);
         }
     }
     rows
 }
 
-fn container_row(pod: &Pod, container: &Container, status: Option<&ContainerStatus>) -> Row {
-    let metadata = pod.metadata.as_ref();
+/// Why certsuite does not ask about any container of a pod. A phase that is not told is no reason.
+fn left_out(pod: &Record) -> Option<NotAsked> {
+    let metadata = pod.metadata.0.as_ref();
+    if metadata.is_some_and(|metadata| metadata.deletion_timestamp.get().is_some()) {
+        return Some(NotAsked::Deleted);
+    }
+    let phase = pod.status.0.as_ref()?.phase.get()?;
+    (phase != "Running").then(|| NotAsked::Phase { phase: sanitize(phase) })
+}
+
+/// The status of the container of that name.
+pub(super) fn status_of<'a>(
+    statuses: &'a List<Object<ContainerStatus>>,
+    name: Option<&str>,
+) -> Option<&'a ContainerStatus> {
+    statuses.iter().filter_map(|status| status.0.as_ref()).find(|status| status.name.get() == name)
+}
+
+fn container_row(pod: &Record, container: &Container, status: Option<&ContainerStatus>) -> Row {
+    let metadata = pod.metadata.0.as_ref();
     let label = label(&[
-        metadata.and_then(|metadata| metadata.namespace.as_deref()),
-        metadata.and_then(|metadata| metadata.name.as_deref()),
-        container.name.as_deref(),
+        metadata.and_then(|metadata| metadata.namespace.get()),
+        metadata.and_then(|metadata| metadata.name.get()),
+        container.name.get(),
     ]);
-    image_row(label, container.image.as_deref(), status.and_then(|status| status.image_id.as_deref()))
+    image_row(label, container.image.get(), digest(status.map(|status| status.image_id.get().unwrap_or_default())))
+}
+
+/// The digest in an `imageID`, or why certsuite finds none; there is no `imageID` where there is no status.
+pub(super) fn digest(image_id: Option<&str>) -> Result<&str, NoDigest> {
+    let image_id = image_id.ok_or(NoDigest::NoStatus)?;
+    status_digest(image_id).ok_or_else(|| match image_id {
+        "" => NoDigest::EmptyImageId,
+        _ if image_id.contains('@') && !image_id.contains('/') => NoDigest::NoSlash { image_id: sanitize(image_id) },
+        _ => NoDigest::NotInImageId { image_id: sanitize(image_id) },
+    })
 }
 
 /// The row of an image that a specification names and a status resolves.
-pub(super) fn image_row(label: String, image: Option<&str>, image_id: Option<&str>) -> Row {
-    let resolved = image_id.and_then(resolved_image);
-    let note = resolved.is_none().then_some(Note::NoStatusDigest);
-    let question = match image {
-        None => Err(Refused::Missing { field: "image" }),
-        Some(image) => pair(image, resolved).map(Question::Image).map_err(Refused::from),
+pub(super) fn image_row(label: String, image: Option<&str>, digest: Result<&str, NoDigest>) -> Row {
+    let Some(image) = image else { return Row::new(label, Err(Refused::Missing { field: "image" })) };
+    let question = Ok(Question::Image(ImageReference::of_pod(image, digest.as_ref().ok().copied())));
+    let standing = match digest {
+        Ok(_) => Standing::Asked,
+        Err(why) => Standing::Fails(MissingDigest { image: name_of_image(image), why }),
     };
-    Row { label, question, note }
-}
-
-/// What a status says that the engine pulled: a name with a digest. Engines write `docker-pullable://` before it, or
-/// only the configuration's digest (`sha256:…`, `docker://sha256:…`), by which nothing can be looked up.
-fn resolved_image(image_id: &str) -> Option<ImageReference> {
-    ImageReference::parse(image_id).ok().filter(|image| image.digest.is_some())
-}
-
-/// The image of the specification with the digest of the status.
-fn pair(image: &str, resolved: Option<ImageReference>) -> Result<ImageReference, ReferenceError> {
-    match (ImageReference::parse(image), resolved) {
-        (Ok(image), Some(resolved)) => Ok(ImageReference { digest: resolved.digest, ..image }),
-        (Err(_), Some(resolved)) => Ok(resolved),
-        (image, None) => image,
-    }
+    Row { label, question, standing }
 }

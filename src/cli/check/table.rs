@@ -1,64 +1,62 @@
 //! The answers as a table for people: the verdict, what was asked, and below it where and why.
 
 use super::super::facts::Facts;
-use super::{Summary, certified, counting};
-use crate::base::text::{count, sanitize};
-use crate::certify::questions::Row;
-use crate::ops::check::{CheckReport, Comparison};
+use super::view::{State, View};
+use crate::base::text::{count, sanitize, sanitize_long};
+use crate::ops::check::Answered;
 
 /// Digits of a digest that are shown in a reason; the question has them all.
 const SHORT_DIGEST: usize = 12;
 
 /// The whole table with its summary.
-pub(super) fn facts(report: &CheckReport, summary: &Summary, online: bool) -> Facts {
+pub(super) fn facts(view: &View<'_>) -> Facts {
     let mut facts = Facts::table();
-    facts.strong_row("VERDICT", "QUESTION, REASON");
-    for (row, comparison) in &report.rows {
-        add_row(&mut facts, row, comparison.as_ref(), online);
+    if let Some(claim) = view.claim {
+        facts.text(claim.to_string()).gap();
     }
-    facts.gap().text(totals(report, summary, online));
+    facts.strong_row("VERDICT", "QUESTION, REASON");
+    for answered in &view.report.rows {
+        add_row(&mut facts, view, answered);
+    }
+    facts.gap().text(totals(view));
+    if view.summary.not_certified > 1 {
+        for group in &view.summary.groups {
+            facts.cells(vec![String::new(), count(group.rows as u64), group.reason.to_owned()]);
+        }
+    }
     facts
 }
 
-fn add_row(facts: &mut Facts, row: &Row, comparison: Option<&Comparison>, online: bool) {
-    let asked = match &row.question {
-        Ok(question) => format!("{} {question}", question.kind()),
-        Err(_) if row.label.is_empty() => "?".into(),
-        Err(_) => row.label.clone(),
+fn add_row(facts: &mut Facts, view: &View<'_>, answered: &Answered) {
+    let state = view.state(answered);
+    let asked = sanitize(&view.asked(answered));
+    match state {
+        State::NotCertified | State::Unclear => facts.strong_row(state.word(), asked),
+        State::Certified | State::NotAsked => facts.row(state.word(), asked),
     };
-    let asked = sanitize(&asked);
-    match certified(row, comparison, online) {
-        Some(true) => facts.row("yes", asked),
-        Some(false) => facts.strong_row("NO", asked),
-        None => facts.strong_row("unclear", asked),
-    };
+    let row = &answered.row;
     let from = if row.question.is_ok() && !row.label.is_empty() { format!("{}: ", row.label) } else { String::new() };
-    let mut detail = |text: String| _ = facts.below(short_digests(&sanitize(&text)));
-    match (&row.question, comparison) {
-        (Err(refused), _) => detail(refused.to_string()),
-        (_, Some(both)) => {
-            detail(format!("{from}{}", counting(both, online)));
-            if let Some(difference) = both.difference.filter(|_| online) {
-                let word = if both.reader.certified() { "certified" } else { "not certified" };
-                detail(format!("offline: {word}, {}; {difference}", both.reader));
-            }
-        }
-        (_, None) => {}
-    }
-    if let Some(note) = row.note {
-        detail(format!("note: {note}"));
+    for (place, reason) in view.reasons(answered).iter().enumerate() {
+        let from = if place == 0 { from.as_str() } else { "" };
+        facts.below(short_digests(&sanitize_long(&format!("{from}{reason}"))));
     }
 }
 
-fn totals(report: &CheckReport, summary: &Summary, online: bool) -> String {
+/// The summary in one sentence.
+pub(super) fn totals(view: &View<'_>) -> String {
+    let summary = &view.summary;
     let number = |count_of: usize| count(count_of as u64);
-    let mut text = format!("{} of {} certified", number(summary.certified), number(report.rows.len()));
-    for (amount, what) in [(summary.not_certified, "not certified"), (summary.unclear, "unclear")] {
+    let mut text = format!("{} of {} certified", number(summary.certified), number(summary.questions()));
+    for (amount, what) in [
+        (summary.not_certified, "not certified"),
+        (summary.unclear, "unclear"),
+        (summary.not_asked, "not asked by certsuite"),
+    ] {
         if amount > 0 {
             text.push_str(&format!(", {} {what}", number(amount)));
         }
     }
-    if online {
+    if view.online {
         text.push_str(&format!(" by the online rules ({} differ offline)", number(summary.differing)));
     }
     text

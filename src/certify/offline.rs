@@ -1,7 +1,4 @@
-//! The verdicts of certsuite, as pure functions over a catalog.
-//!
-//! [`reader`] answers as certsuite's offline reader does on a folder in the TNF layout, [`online`] as its online check
-//! would on the same data, and [`compare`] gives both and says why they differ.
+//! The verdicts of certsuite's offline reader on a folder in the TNF layout.
 //!
 //! # Rules of the offline reader
 //!
@@ -11,7 +8,8 @@
 //! **Images.** `registry.redhat.io` is looked up as `registry.access.redhat.com`. With a digest only the digest counts:
 //! it is certified when it is a key of `containers.db`, whatever the registry, the repository, the tag and the entry's
 //! own `certified` say. Without one, some entry must have the tag in exactly that registry and repository; without a
-//! tag, `latest` is asked for.
+//! tag, `latest` is asked for. An entry that is null crashes the reader when it looks for a tag, unless it meets one with
+//! the tag first.
 //!
 //! **Operators.** A CSV name is cut at its first dot into name and version (see [`split_csv`] for the odd cases). A
 //! bundle whose CSV name has no dot is dropped when the pages are read; the CSV name that is asked for need not have one
@@ -24,128 +22,15 @@
 //! reader. The entries of one list are tried in their order, the lists in no order at all, so where one list would
 //! certify and another crash, the outcome is a matter of luck and is reported as a crash.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use crate::certify::constraint::{Constraint, SemverCrash, satisfies};
-use crate::certify::questions::{ChartQuestion, OperatorQuestion, Question};
-use crate::certify::reference::ImageReference;
-
-mod online;
-mod reason;
-
-pub use online::{Comparison, Difference, compare, online};
-pub use reason::{Cause, Place, Proof};
+use super::constraint::{Constraint, SemverCrash, satisfies};
+use super::lookup::{Bundle, ChartEntry, Listing, Lookup};
+use super::questions::{ChartQuestion, OperatorQuestion, Question};
+use super::reason::{Cause, Place, Proof, Verdict};
+use super::reference::ImageReference;
+use crate::base::text::sanitize;
 
 /// The tag that is asked for where none was given.
 pub const DEFAULT_TAG: &str = "latest";
-
-/// What the verdicts need to know of a catalog.
-///
-/// Every method is one look-up of exact text, so an index on disk can answer each with one range of one table. None
-/// of the rules above are the implementer's, except where a method says so.
-pub trait Lookup {
-    /// Why a look-up failed, as opposed to finding nothing.
-    type Error;
-
-    /// What `containers.db` says of a digest that may be one of its keys.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    fn digest(&self, digest: &str) -> Result<Listing, Self::Error>;
-
-    /// The best listing among the images that have the tag in this repository of this registry.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    fn tag(&self, registry: &str, repository: &str, tag: &str) -> Result<Listing, Self::Error>;
-
-    /// The best listing among all images of this repository of this registry, tagged or not.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    fn repository(&self, registry: &str, repository: &str) -> Result<Listing, Self::Error>;
-
-    /// All bundles whose CSV name, up to its first dot or whole where it has none, is `name`
-    /// (see [`operator_name`]), in any order.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    fn operators(&self, name: &str) -> Result<Vec<Bundle<'_>>, Self::Error>;
-
-    /// All entries of the chart index whose own `name` is `name`, those of one list together and in their order.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    fn charts(&self, name: &str) -> Result<Vec<ChartEntry<'_>>, Self::Error>;
-}
-
-/// Whether something stands in the catalog, and as what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Listing {
-    /// It is not there.
-    Absent,
-    /// It is there, but neither marked certified nor one of Red Hat's own images. Tools other than this one write such
-    /// entries; only the online check looks at the mark.
-    Uncertified,
-    /// It is there and marked `certified`, or it stands in one of Red Hat's registries ([`is_red_hat_registry`]).
-    Certified,
-}
-
-/// An operator bundle in the catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle<'a> {
-    /// Its CSV name.
-    pub csv: Cow<'a, str>,
-    /// The OpenShift version, such as `4.16`, for which it is listed.
-    pub ocp: Cow<'a, str>,
-}
-
-/// An entry of the chart index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChartEntry<'a> {
-    /// The key of the list in which it stands, which need not be its name.
-    pub list: Cow<'a, str>,
-    /// Its `version`, as the text that stands in the index.
-    pub version: Cow<'a, str>,
-    /// Its `kubeVersion`, as the text that stands in the index; empty where it is absent, null or empty.
-    pub kube_version: Cow<'a, str>,
-}
-
-/// The answer to a question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Certified, and by what.
-    Certified(Proof),
-    /// Not certified, and why.
-    NotCertified(Cause),
-}
-
-impl Verdict {
-    /// Whether the answer is yes.
-    #[must_use]
-    pub fn certified(&self) -> bool {
-        matches!(self, Self::Certified(_))
-    }
-
-    /// A stable word for the reason, for programs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Certified(proof) => proof.code(),
-            Self::NotCertified(cause) => cause.code(),
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Certified(proof) => proof.fmt(f),
-            Self::NotCertified(cause) => cause.fmt(f),
-        }
-    }
-}
 
 /// Cuts a CSV name into operator name and version, as the reader does.
 ///
@@ -153,7 +38,7 @@ impl fmt::Display for Verdict {
 /// `ab.v1.ab.2` has the version `v1.`. Without a dot the version is empty.
 ///
 /// ```
-/// # use oct::certify::verdict::split_csv;
+/// # use oct::certify::offline::split_csv;
 /// assert_eq!(split_csv("acme-db.v1.2.3"), ("acme-db", "v1.2.3"));
 /// assert_eq!(split_csv("acme-db"), ("acme-db", ""));
 /// ```
@@ -189,75 +74,73 @@ pub fn is_red_hat_registry(registry: &str) -> bool {
 }
 
 /// The verdict of certsuite's offline reader.
-///
-/// # Errors
-/// When a look-up fails.
-pub fn reader<L: Lookup + ?Sized>(catalog: &L, question: &Question) -> Result<Verdict, L::Error> {
+#[must_use]
+pub fn verdict(catalog: &Lookup, question: &Question) -> Verdict {
     match question {
-        Question::Image(image) => reader_image(catalog, image),
-        Question::Operator(operator) => reader_operator(catalog, operator),
+        Question::Image(image) => image_verdict(catalog, image),
+        Question::Operator(operator) => offline_operator(catalog, operator),
         Question::Chart(chart) => chart_verdict(catalog, chart),
     }
 }
 
 /// A text that was given, where an empty one counts as none.
-fn given(text: Option<&str>) -> Option<&str> {
+pub(super) fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }
 
-fn reader_image<L: Lookup + ?Sized>(catalog: &L, image: &ImageReference) -> Result<Verdict, L::Error> {
+fn image_verdict(catalog: &Lookup, image: &ImageReference) -> Verdict {
     if let Some(digest) = given(image.digest.as_deref()) {
+        let is_listed = catalog.digest(digest) > Listing::Absent;
         let digest = digest.to_owned();
-        return Ok(match catalog.digest(&digest)? {
-            Listing::Absent => Verdict::NotCertified(Cause::NoDigest { digest }),
-            Listing::Uncertified | Listing::Certified => Verdict::Certified(Proof::Digest { digest }),
-        });
+        return if is_listed {
+            Verdict::Certified(Proof::Digest { digest })
+        } else {
+            Verdict::NotCertified(Cause::NoDigest { digest })
+        };
     }
     let place = Place::of(image);
     let tag = given(image.tag.as_deref());
     let defaulted = tag.is_none();
     let tag = tag.unwrap_or(DEFAULT_TAG);
-    match catalog.tag(&place.registry, &place.repository, tag)? {
-        Listing::Absent => Ok(Verdict::NotCertified(missing_tag(catalog, place, tag, defaulted)?)),
-        Listing::Uncertified | Listing::Certified => {
-            Ok(Verdict::Certified(Proof::Tag { place, tag: tag.to_owned(), defaulted }))
-        }
+    let is_listed = catalog.tag(&place.registry, &place.repository, tag) > Listing::Absent;
+    if let Some(key) = catalog.null_entry() {
+        return Verdict::NotCertified(Cause::NullImage { key: sanitize(key), lucky: is_listed });
+    }
+    if is_listed {
+        return Verdict::Certified(Proof::Tag { place, tag: tag.to_owned(), defaulted });
+    }
+    Verdict::NotCertified(missing_tag(catalog, place, tag, defaulted))
+}
+
+/// Why an image with a tag is not found.
+pub(super) fn missing_tag(catalog: &Lookup, place: Place, tag: &str, defaulted: bool) -> Cause {
+    match catalog.repository(&place.registry, &place.repository) {
+        Listing::Absent => Cause::NoRepository { place },
+        Listing::Uncertified | Listing::Certified => Cause::NoTag { place, tag: tag.to_owned(), defaulted },
     }
 }
 
-fn missing_tag<L: Lookup + ?Sized>(catalog: &L, place: Place, tag: &str, defaulted: bool) -> Result<Cause, L::Error> {
-    let tag = tag.to_owned();
-    Ok(match catalog.repository(&place.registry, &place.repository)? {
-        Listing::Absent => Cause::NoRepository { place },
-        Listing::Uncertified | Listing::Certified => Cause::NoTag { place, tag, defaulted },
-    })
-}
-
-fn reader_operator<L: Lookup + ?Sized>(catalog: &L, question: &OperatorQuestion) -> Result<Verdict, L::Error> {
+fn offline_operator(catalog: &Lookup, question: &OperatorQuestion) -> Verdict {
     let (name, version) = split_csv(&question.csv);
-    let bundles = catalog.operators(name)?;
-    let read = bundles.iter().filter(|bundle| bundle.csv.contains('.'));
+    let read = catalog.operators(name).filter(|bundle| bundle.csv.contains('.'));
     let same_version = read.filter(|bundle| split_csv(&bundle.csv).1 == version);
-    Ok(operator_verdict(question, name, !bundles.is_empty(), same_version))
+    operator_verdict(question, name, catalog.operators(name).next().is_some(), same_version)
 }
 
 /// The verdict on an operator, when the bundles that match it but for the OpenShift version are known.
-fn operator_verdict<'a>(
+pub(super) fn operator_verdict<'a>(
     question: &OperatorQuestion,
     name: &str,
     name_known: bool,
-    matching: impl Iterator<Item = &'a Bundle<'a>>,
+    matching: impl Iterator<Item = &'a Bundle>,
 ) -> Verdict {
     let asked = given(question.ocp.as_deref());
     let mut listed: Vec<String> = Vec::new();
     for bundle in matching {
         if asked.is_none_or(|ocp| ocp == bundle.ocp) {
-            return Verdict::Certified(Proof::Operator {
-                csv: bundle.csv.clone().into_owned(),
-                ocp: asked.map(str::to_owned),
-            });
+            return Verdict::Certified(Proof::Operator { csv: bundle.csv.clone(), ocp: asked.map(str::to_owned) });
         }
-        listed.push(bundle.ocp.clone().into_owned());
+        listed.push(bundle.ocp.clone());
     }
     let csv = question.csv.clone();
     Verdict::NotCertified(match asked {
@@ -286,8 +169,8 @@ enum Outcome {
 }
 
 /// The verdict on a chart; the online check runs the same code on the index as served.
-fn chart_verdict<L: Lookup + ?Sized>(catalog: &L, question: &ChartQuestion) -> Result<Verdict, L::Error> {
-    let entries = catalog.charts(&question.name)?;
+pub(super) fn chart_verdict(catalog: &Lookup, question: &ChartQuestion) -> Verdict {
+    let entries = catalog.charts(&question.name);
     let (name, version) = (question.name.clone(), question.version.clone());
     let asked: Vec<_> = entries.iter().filter(|entry| entry.version == question.version).collect();
     let outcomes: Vec<_> =
@@ -300,7 +183,7 @@ fn chart_verdict<L: Lookup + ?Sized>(catalog: &L, question: &ChartQuestion) -> R
         Outcome::Certified(_) => 2,
         Outcome::Crash(_) => 3,
     });
-    Ok(match worst {
+    match worst {
         Some(Outcome::Certified(proof)) => Verdict::Certified(proof),
         Some(Outcome::Crash(crash)) => Verdict::NotCertified(Cause::ReaderCrash { name, version, crash, lucky }),
         Some(Outcome::KubeMissing(constraint)) => {
@@ -312,17 +195,17 @@ fn chart_verdict<L: Lookup + ?Sized>(catalog: &L, question: &ChartQuestion) -> R
         }
         None if entries.is_empty() => Verdict::NotCertified(Cause::NoChart { name }),
         None => Verdict::NotCertified(Cause::NoChartVersion { name, version }),
-    })
+    }
 }
 
 /// Tries the entries of one list, all of the asked name and version, until one decides.
-fn try_list(question: &ChartQuestion, list: &[&ChartEntry<'_>]) -> Outcome {
+fn try_list(question: &ChartQuestion, list: &[&ChartEntry]) -> Outcome {
     let proof = |constraint| {
         Outcome::Certified(Proof::Chart { name: question.name.clone(), version: question.version.clone(), constraint })
     };
     let mut last = Outcome::Unsatisfied(String::new());
     for entry in list {
-        let constraint = entry.kube_version.as_ref();
+        let constraint = entry.kube_version.as_str();
         if constraint.is_empty() {
             return proof(None);
         }

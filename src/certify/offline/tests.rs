@@ -1,11 +1,14 @@
 //! Tests of [`super`] on a small catalog in memory, one case for each rule.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalog::chart::ChartVersion;
+use crate::catalog::{ContainerEntry, ContainerRepository, TagName};
+use crate::certify::online::{Comparison, Difference, compare};
+use crate::certify::questions::Row;
 
 /// Registry, repository and tags.
 type Repository = (&'static str, &'static str, Vec<&'static str>);
@@ -16,50 +19,37 @@ struct Catalog {
     images: BTreeMap<&'static str, (bool, Vec<Repository>)>,
     bundles: Vec<(String, &'static str)>,
     charts: Vec<(&'static str, &'static str, &'static str, &'static str)>,
+    /// Keys of entries that are null.
+    nulls: Vec<&'static str>,
 }
 
 impl Catalog {
-    fn best(&self, wanted: impl Fn(&str, &(&str, &str, Vec<&str>)) -> bool) -> Listing {
-        self.images
-            .iter()
-            .filter(|(key, (_, repositories))| repositories.iter().any(|repository| wanted(key, repository)))
-            .map(|(_, (certified, repositories))| {
-                let red_hat = repositories.iter().any(|(registry, ..)| is_red_hat_registry(registry));
-                if *certified || red_hat { Listing::Certified } else { Listing::Uncertified }
-            })
-            .max()
-            .unwrap_or(Listing::Absent)
-    }
-}
-
-impl Lookup for Catalog {
-    type Error = Infallible;
-
-    fn digest(&self, digest: &str) -> Result<Listing, Infallible> {
-        Ok(self.best(|key, _| key == digest))
-    }
-
-    fn tag(&self, registry: &str, repository: &str, tag: &str) -> Result<Listing, Infallible> {
-        Ok(self.best(|_, (host, path, tags)| (*host, *path) == (registry, repository) && tags.contains(&tag)))
-    }
-
-    fn repository(&self, registry: &str, repository: &str) -> Result<Listing, Infallible> {
-        Ok(self.best(|_, (host, path, _)| (*host, *path) == (registry, repository)))
-    }
-
-    fn operators(&self, name: &str) -> Result<Vec<Bundle<'_>>, Infallible> {
-        let named = self.bundles.iter().filter(|(csv, _)| operator_name(csv) == name);
-        Ok(named.map(|(csv, ocp)| Bundle { csv: csv.as_str().into(), ocp: (*ocp).into() }).collect())
-    }
-
-    fn charts(&self, name: &str) -> Result<Vec<ChartEntry<'_>>, Infallible> {
-        let named = self.charts.iter().filter(|(_, own, ..)| *own == name);
-        let entry = |(list, _, version, kube): &(&'static str, _, &'static str, &'static str)| ChartEntry {
+    fn lookup(&self, question: &Question) -> Lookup {
+        let mut lookup = Lookup::new([question]);
+        for (key, (certified, repositories)) in &self.images {
+            let repositories = repositories.iter().map(|(registry, repository, tags)| ContainerRepository {
+                registry: (*registry).into(),
+                repository: (*repository).into(),
+                tags: tags.iter().map(|tag| TagName { name: (*tag).into() }).collect(),
+            });
+            let entry =
+                ContainerEntry { certified: *certified, repositories: repositories.collect(), ..Default::default() };
+            lookup.add_image(key, Some(&entry));
+        }
+        self.nulls.iter().for_each(|key| lookup.add_image(key, None));
+        self.bundles.iter().for_each(|(csv, ocp)| lookup.add_operator(csv, ocp));
+        lookup.add_charts(self.charts.iter().map(|(list, name, version, kube)| ChartVersion {
             list: (*list).into(),
+            name: (*name).into(),
             version: (*version).into(),
             kube_version: (*kube).into(),
-        };
-        Ok(named.map(entry).collect())
+        }));
+        lookup.finish();
+        lookup
+    }
+
+    fn offline(&self, question: &Question) -> Verdict {
+        verdict(&self.lookup(question), question)
     }
 }
 
@@ -82,13 +72,15 @@ fn chart(name: &str, version: &str, kube: Option<&str>) -> Question {
 
 /// Both verdicts with their messages, and the difference.
 fn answers(catalog: &Catalog, question: &Question) -> (String, String, Option<Difference>) {
-    let Ok(Comparison { reader, online, difference }) = compare(catalog, question);
-    assert_eq!(difference.is_some(), reader.certified() != online.certified());
+    let lookup = catalog.lookup(question);
+    let Comparison { offline, online, difference } =
+        compare(&lookup, &Row::asked(question.clone())).expect("a question");
+    assert_eq!(difference.is_some(), offline.certified() != online.certified());
     let say = |verdict: &Verdict| {
         let sign = if verdict.certified() { "yes" } else { "no" };
         format!("{sign}, {}: {verdict}", verdict.code())
     };
-    (say(&reader), say(&online), difference)
+    (say(&offline), say(&online), difference)
 }
 
 fn assert_same(catalog: &Catalog, question: &Question, answer: &str) {
@@ -217,6 +209,55 @@ fn only_online_looks_at_the_mark() {
     assert_same(&catalog, &image("x", "y", None, Some("sha256:bb")), "yes, digest-listed: digest sha256:bb is listed");
 }
 
+#[test]
+fn an_entry_that_is_null_is_found_by_digest_and_crashes_the_search_for_a_tag() {
+    let catalog = Catalog { nulls: vec!["sha256:00", "sha256:01"], ..images() };
+    let (offline, online, difference) = answers(&catalog, &image("quay.io", "acme/web", Some("1"), None));
+    assert_eq!(offline, "no, reader-crash: certsuite can crash on the entry sha256:00 of the images, which is null");
+    assert!(online.starts_with("yes, tag-listed"), "{online}");
+    assert_eq!(difference, Some(Difference::NullImage));
+    assert_same(
+        &Catalog { nulls: vec!["sha256:00"], ..Catalog::default() },
+        &image("x", "y", None, Some("sha256:01")),
+        "no, no-digest: no entry for digest sha256:01",
+    );
+    let (offline, ..) = answers(&catalog, &image("quay.io", "acme/web", Some("9"), None));
+    assert!(offline.contains("would crash"), "{offline}");
+    let (offline, ..) = answers(&catalog, &image("x", "y", None, Some("sha256:00")));
+    assert_eq!(offline, "yes, digest-listed: digest sha256:00 is listed");
+}
+
+#[test]
+fn the_last_of_two_entries_with_one_key_counts() {
+    let question = image("quay.io", "a", Some("1"), None);
+    let entry = |tag: &str| ContainerEntry {
+        certified: true,
+        repositories: vec![ContainerRepository {
+            registry: "quay.io".into(),
+            repository: "a".into(),
+            tags: vec![TagName { name: tag.into() }],
+        }],
+        ..Default::default()
+    };
+    for (entries, code) in [
+        (vec![("k", Some("1")), ("k", Some("2"))], "no-tag"),
+        (vec![("k", Some("2")), ("k", Some("1"))], "tag-listed"),
+        (vec![("k", Some("1")), ("l", Some("2"))], "tag-listed"),
+        (vec![("k", None), ("k", Some("1"))], "tag-listed"),
+        (vec![("k", Some("1")), ("k", None)], "reader-crash"),
+    ] {
+        let mut lookup = Lookup::new([&question]);
+        entries.iter().for_each(|(key, tag)| lookup.add_image(key, tag.map(entry).as_ref()));
+        lookup.finish();
+        assert_eq!(verdict(&lookup, &question).code(), code, "{entries:?}");
+    }
+    let mut lookup = Lookup::new([&question]);
+    lookup.add_image("k", Some(&entry("1")));
+    lookup.add_image("k", Some(&ContainerEntry::default()));
+    lookup.finish();
+    assert_eq!(verdict(&lookup, &question).code(), "no-repository");
+}
+
 fn operators() -> Catalog {
     let bundles = [
         ("acme-db.v1.2.3", "4.9"),
@@ -254,7 +295,7 @@ fn a_bundle_must_match_in_name_version_and_ocp() {
         (
             "acme-db",
             None,
-            "no, csv-without-dot: `acme-db` names no version; hint: write the whole CSV name, such as acme-db.v1.2.3",
+            "no, csv-without-dot: `acme-db` names no version; hint: write the whole CSV name, as `oc get csv` prints it",
         ),
         (".hidden.v1", None, "yes, operator-listed: .hidden.v1 is listed"),
         ("open.v1", None, "yes, operator-listed: open.v1 is listed"),
@@ -284,7 +325,7 @@ fn csv_names_are_cut_in_odd_ways() {
     assert_eq!(
         answers(&catalog, &operator("plain", Some("4.10"))),
         (
-            "no, csv-without-dot: `plain` names no version; hint: write the whole CSV name, such as plain.v1.2.3"
+            "no, csv-without-dot: `plain` names no version; hint: write the whole CSV name, as `oc get csv` prints it"
                 .to_owned(),
             "yes, operator-listed: plain is listed for OpenShift 4.10".to_owned(),
             Some(Difference::CsvWithoutDot),
@@ -355,8 +396,7 @@ fn the_first_entry_of_a_list_that_decides_decides() {
         ..Catalog::default()
     };
     let code = |entries: &[(&'static str, &'static str)], kube: Option<&str>| {
-        let Ok(verdict) = reader(&charts(entries), &chart("c", "1", kube));
-        verdict.code()
+        charts(entries).offline(&chart("c", "1", kube)).code()
     };
     let kube = Some("1.25");
     assert_eq!(code(&[("l", "<1"), ("l", ">1.20")], kube), "chart-listed");
@@ -368,7 +408,7 @@ fn the_first_entry_of_a_list_that_decides_decides() {
     assert_eq!(code(&[("l", "<1"), ("l", ">1")], None), "kube-version-needed");
     assert_eq!(code(&[("l", "<1"), ("l", "broken")], None), "reader-crash");
     for entries in [[("l", ""), ("m", "broken")], [("l", "broken"), ("m", "")]] {
-        let Ok(verdict) = reader(&charts(&entries), &chart("c", "1", kube));
+        let verdict = charts(&entries).offline(&chart("c", "1", kube));
         assert_eq!(
             verdict.to_string(),
             "certsuite can crash on the kubeVersion of chart c 1: `broken` is not a version constraint: no version, \
@@ -392,8 +432,7 @@ proptest! {
     fn every_bundle_that_is_listed_is_certified_offline(csvs in prop::collection::vec("[ab]{1,2}\\.[ab.]{0,6}", 1..5)) {
         let catalog = Catalog { bundles: csvs.iter().map(|csv| (csv.clone(), "4.1")).collect(), ..Catalog::default() };
         for csv in &csvs {
-            let Ok(verdict) = reader(&catalog, &operator(csv, Some("4.1")));
-            prop_assert!(verdict.certified());
+            prop_assert!(catalog.offline(&operator(csv, Some("4.1"))).certified());
         }
     }
 }

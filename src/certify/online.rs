@@ -20,19 +20,17 @@
 
 use thiserror::Error;
 
-use super::reason::name_of;
-use super::{
-    Cause, Listing, Lookup, Place, Proof, Verdict, chart_verdict, given, missing_tag, operator_name, operator_verdict,
-    reader,
-};
-use crate::certify::questions::{OperatorQuestion, Question};
-use crate::certify::reference::ImageReference;
+use super::lookup::{Listing, Lookup};
+use super::offline::{self, chart_verdict, given, missing_tag, operator_name, operator_verdict};
+use super::questions::{OperatorQuestion, Question, Row, Standing};
+use super::reason::{Cause, Place, Proof, Verdict, name_of};
+use super::reference::ImageReference;
 
 /// Both verdicts on one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// What the offline reader says.
-    pub reader: Verdict,
+    pub offline: Verdict,
     /// What the online check would say.
     pub online: Verdict,
     /// Why the two differ, where one says yes and the other no.
@@ -50,6 +48,9 @@ pub enum Difference {
     /// The image is listed without the mark.
     #[error("the online check wants the image marked certified, the offline reader only wants it listed")]
     Uncertified,
+    /// An entry of the folder is null.
+    #[error("an entry without data crashes the offline reader only")]
+    NullImage,
     /// The CSV name has no dot.
     #[error("the offline reader drops bundles whose CSV name has no dot")]
     CsvWithoutDot,
@@ -67,6 +68,7 @@ impl Difference {
         match self {
             Self::NoTag => "no-tag",
             Self::Uncertified => "uncertified",
+            Self::NullImage => "null-image",
             Self::CsvWithoutDot => "csv-without-dot",
             Self::CsvCut => "csv-cut",
         }
@@ -74,42 +76,45 @@ impl Difference {
 }
 
 /// The verdict that certsuite's online check would give, were this catalog the live one.
-///
-/// # Errors
-/// When a look-up fails.
-pub fn online<L: Lookup + ?Sized>(catalog: &L, question: &Question) -> Result<Verdict, L::Error> {
+#[must_use]
+pub fn verdict(catalog: &Lookup, question: &Question) -> Verdict {
     match question {
-        Question::Image(image) => online_image(catalog, image),
+        Question::Image(image) => image_verdict(catalog, image),
         Question::Operator(operator) => online_operator(catalog, operator),
         Question::Chart(chart) => chart_verdict(catalog, chart),
     }
 }
 
-/// Both verdicts, and why they differ where they do.
-///
-/// # Errors
-/// When a look-up fails.
-pub fn compare<L: Lookup + ?Sized>(catalog: &L, question: &Question) -> Result<Comparison, L::Error> {
-    let (reader, online) = (reader(catalog, question)?, online(catalog, question)?);
-    let difference = match (reader.certified(), online.certified(), question) {
-        (false, true, Question::Image(_)) => Some(Difference::NoTag),
-        (true, false, Question::Image(_)) => Some(Difference::Uncertified),
-        (false, true, Question::Operator(_)) => Some(Difference::CsvWithoutDot),
-        (true, false, Question::Operator(_)) => Some(Difference::CsvCut),
+/// Both verdicts on the question of a row, and why they differ where they do; none where the row has no question.
+#[must_use]
+pub fn compare(catalog: &Lookup, row: &Row) -> Option<Comparison> {
+    let question = row.question.as_ref().ok()?;
+    if let Standing::Fails(missing) = &row.standing {
+        // certsuite looks for the digest before it chooses between folder and catalog.
+        let verdict = Verdict::NotCertified(Cause::MissingDigest(missing.clone()));
+        return Some(Comparison { offline: verdict.clone(), online: verdict, difference: None });
+    }
+    let (offline, online) = (offline::verdict(catalog, question), verdict(catalog, question));
+    let difference = match (&offline, online.certified(), question) {
+        (Verdict::NotCertified(Cause::NullImage { .. }), true, _) => Some(Difference::NullImage),
+        (Verdict::NotCertified(_), true, Question::Image(_)) => Some(Difference::NoTag),
+        (Verdict::Certified(_), false, Question::Image(_)) => Some(Difference::Uncertified),
+        (Verdict::NotCertified(_), true, Question::Operator(_)) => Some(Difference::CsvWithoutDot),
+        (Verdict::Certified(_), false, Question::Operator(_)) => Some(Difference::CsvCut),
         _ => None,
     };
-    Ok(Comparison { reader, online, difference })
+    Some(Comparison { offline, online, difference })
 }
 
-fn online_image<L: Lookup + ?Sized>(catalog: &L, image: &ImageReference) -> Result<Verdict, L::Error> {
+fn image_verdict(catalog: &Lookup, image: &ImageReference) -> Verdict {
     let (digest, tag) = (given(image.digest.as_deref()), given(image.tag.as_deref()));
     let place = Place::of(image);
     let listing = match (digest, tag) {
-        (Some(digest), _) => catalog.digest(digest)?,
-        (None, Some(tag)) => catalog.tag(&place.registry, &place.repository, tag)?,
-        (None, None) => catalog.repository(&place.registry, &place.repository)?,
+        (Some(digest), _) => catalog.digest(digest),
+        (None, Some(tag)) => catalog.tag(&place.registry, &place.repository, tag),
+        (None, None) => catalog.repository(&place.registry, &place.repository),
     };
-    Ok(match (listing, digest, tag) {
+    match (listing, digest, tag) {
         (Listing::Certified, Some(digest), _) => Verdict::Certified(Proof::Digest { digest: digest.to_owned() }),
         (Listing::Certified, None, Some(tag)) => {
             Verdict::Certified(Proof::Tag { place, tag: tag.to_owned(), defaulted: false })
@@ -117,14 +122,13 @@ fn online_image<L: Lookup + ?Sized>(catalog: &L, image: &ImageReference) -> Resu
         (Listing::Certified, None, None) => Verdict::Certified(Proof::Repository { place }),
         (Listing::Uncertified, ..) => Verdict::NotCertified(Cause::Uncertified { what: name_of(image) }),
         (Listing::Absent, Some(digest), _) => Verdict::NotCertified(Cause::NoDigest { digest: digest.to_owned() }),
-        (Listing::Absent, None, Some(tag)) => Verdict::NotCertified(missing_tag(catalog, place, tag, false)?),
+        (Listing::Absent, None, Some(tag)) => Verdict::NotCertified(missing_tag(catalog, place, tag, false)),
         (Listing::Absent, None, None) => Verdict::NotCertified(Cause::NoRepository { place }),
-    })
+    }
 }
 
-fn online_operator<L: Lookup + ?Sized>(catalog: &L, question: &OperatorQuestion) -> Result<Verdict, L::Error> {
+fn online_operator(catalog: &Lookup, question: &OperatorQuestion) -> Verdict {
     let name = operator_name(&question.csv);
-    let bundles = catalog.operators(name)?;
-    let same = bundles.iter().filter(|bundle| bundle.csv == question.csv);
-    Ok(operator_verdict(question, name, !bundles.is_empty(), same))
+    let same = catalog.operators(name).filter(|bundle| bundle.csv == question.csv);
+    operator_verdict(question, name, catalog.operators(name).next().is_some(), same)
 }

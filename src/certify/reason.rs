@@ -4,9 +4,44 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{catalog_registry, given};
+use super::offline::{catalog_registry, given};
 use crate::certify::constraint::SemverCrash;
-use crate::certify::reference::ImageReference;
+use crate::certify::reference::{ImageReference, NamedImage};
+
+/// The answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Certified, and by what.
+    Certified(Proof),
+    /// Not certified, and why.
+    NotCertified(Cause),
+}
+
+impl Verdict {
+    /// Whether the answer is yes.
+    #[must_use]
+    pub fn certified(&self) -> bool {
+        matches!(self, Self::Certified(_))
+    }
+
+    /// A stable word for the reason, for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Certified(proof) => proof.code(),
+            Self::NotCertified(cause) => cause.code(),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certified(proof) => proof.fmt(f),
+            Self::NotCertified(cause) => cause.fmt(f),
+        }
+    }
+}
 
 /// A repository as the catalog knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +152,59 @@ impl fmt::Display for Proof {
     }
 }
 
+/// Why certsuite finds no digest for a container.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoDigest {
+    /// There is no status of this container's name.
+    #[error("the pod has no status for this container")]
+    NoStatus,
+    /// The container has not started.
+    #[error("the imageID of its status is empty")]
+    EmptyImageId,
+    /// A digest is there, and certsuite's expression does not find it.
+    #[error("certsuite finds a digest only behind a slash, and imageID `{image_id}` has none")]
+    NoSlash {
+        /// The status's `imageID`, made harmless.
+        image_id: String,
+    },
+    /// No digest of a manifest, but of a configuration, or other text.
+    #[error("imageID `{image_id}` names no image with a digest")]
+    NotInImageId {
+        /// The status's `imageID`, made harmless.
+        image_id: String,
+    },
+}
+
+/// A container that certsuite fails before it asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingDigest {
+    /// The image as certsuite names it.
+    pub image: NamedImage,
+    /// Why there is no digest.
+    pub why: NoDigest,
+}
+
+impl fmt::Display for MissingDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NamedImage { registry, repository } = &self.image;
+        write!(f, "Missing digest field (registry={registry}, repository={repository}): {}", self.why)
+    }
+}
+
 /// What stands against a certification.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Cause {
+    /// certsuite asks by digest only, and the container has none.
+    #[error("{0}")]
+    MissingDigest(MissingDigest),
+    /// certsuite's reader crashes on an entry without data when it looks for a tag.
+    #[error("certsuite {} crash on the entry {key} of the images, which is null", likelihood(.lucky))]
+    NullImage {
+        /// The entry's key, made harmless.
+        key: String,
+        /// Whether another entry has the tag, so that it depends on the order of the entries, which is random.
+        lucky: bool,
+    },
     /// The digest does not stand in the catalog.
     #[error("no entry for digest {digest}")]
     NoDigest {
@@ -155,13 +240,13 @@ pub enum Cause {
         name: String,
     },
     /// The operator is listed, not in that version.
-    #[error("{csv} is not listed, other versions of {} are", super::operator_name(.csv))]
+    #[error("{csv} is not listed, other versions of {} are", super::offline::operator_name(.csv))]
     NoOperatorVersion {
         /// The CSV name that was asked for.
         csv: String,
     },
     /// The CSV name has no dot, so it names no version.
-    #[error("`{csv}` names no version; hint: write the whole CSV name, such as {csv}.v1.2.3")]
+    #[error("`{csv}` names no version; hint: write the whole CSV name, as `oc get csv` prints it")]
     CsvWithoutDot {
         /// The CSV name that was asked for.
         csv: String,
@@ -244,10 +329,32 @@ fn default_note(defaulted: &bool) -> &'static str {
 }
 
 impl Cause {
+    /// What all causes of this code have in common, for a summary.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        match self {
+            Self::MissingDigest(_) => "the container has no digest to ask with",
+            Self::NoDigest { .. } => "the digest is not listed",
+            Self::NoTag { .. } => "the repository is listed, the tag is not",
+            Self::NoRepository { .. } => "the repository is not listed",
+            Self::Uncertified { .. } => "listed, but not marked certified",
+            Self::NoOperator { .. } => "the operator is not listed",
+            Self::NoOperatorVersion { .. } => "the operator is listed, this version is not",
+            Self::CsvWithoutDot { .. } => "the CSV name has no version",
+            Self::OtherOcp { .. } => "listed for other OpenShift versions only",
+            Self::NoChart { .. } => "the chart is not listed",
+            Self::NoChartVersion { .. } => "the chart is listed, this version is not",
+            Self::KubeVersion { .. } => "the cluster's Kubernetes version does not fit",
+            Self::KubeVersionNeeded { .. } => "the Kubernetes version is not given",
+            Self::ReaderCrash { .. } | Self::NullImage { .. } => "certsuite crashes on the catalog",
+        }
+    }
+
     /// A stable word for the reason, for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::MissingDigest(_) => "missing-digest",
             Self::NoDigest { .. } => "no-digest",
             Self::NoTag { .. } => "no-tag",
             Self::NoRepository { .. } => "no-repository",
@@ -260,7 +367,7 @@ impl Cause {
             Self::NoChartVersion { .. } => "no-chart-version",
             Self::KubeVersion { .. } => "kube-version",
             Self::KubeVersionNeeded { .. } => "kube-version-needed",
-            Self::ReaderCrash { .. } => "reader-crash",
+            Self::ReaderCrash { .. } | Self::NullImage { .. } => "reader-crash",
         }
     }
 }
