@@ -12,6 +12,7 @@ mod cli_help;
 mod cli_import;
 mod cli_schemas;
 mod cli_support;
+mod conformance;
 mod fetch;
 mod forge;
 mod fuzz;
