@@ -235,8 +235,9 @@ fn the_last_of_two_entries_with_one_key_counts() {
         repositories: vec![ContainerRepository {
             registry: "quay.io".into(),
             repository: "a".into(),
-            tags: vec![TagName { name: tag.into() }],
-        }],
+            tags: vec![TagName { name: tag.into() }].into(),
+        }]
+        .into(),
         ..Default::default()
     };
     for (entries, code) in [
