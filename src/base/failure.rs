@@ -13,8 +13,10 @@ pub enum Class {
     Policy,
     /// This host: disk space, permissions, a lock that is held, a key file.
     Host,
-    /// The person at the keyboard, or the service manager, ended it.
+    /// The person at the keyboard ended it.
     Interrupted,
+    /// The service manager ended it.
+    Terminated,
 }
 
 impl Class {
@@ -27,7 +29,9 @@ impl Class {
             Self::Verification => 4,
             Self::Policy => 5,
             Self::Host => 6,
+            // As a shell has it: 128 and the number of the signal.
             Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 
@@ -41,6 +45,7 @@ impl Class {
             Self::Policy => "policy",
             Self::Host => "host",
             Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }

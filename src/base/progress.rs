@@ -2,13 +2,19 @@
 
 /// A listener. Calls may come from several threads; each is quick.
 pub trait Progress: Send + Sync {
-    /// Work on `source` begins; `total` items are expected where that is known.
+    /// Work on `source` begins, or its size becomes known: `total` documents are expected.
     fn begin(&self, source: &str, total: Option<u64>);
+    /// Work on `source` begins: `total` bytes are expected.
+    fn begin_bytes(&self, source: &str, total: u64) {
+        self.begin(source, Some(total));
+    }
+    /// An earlier run did `items` of `source`, which has begun.
+    fn resume(&self, _source: &str, _items: u64) {}
     /// `items` more of `source` are done.
     fn advance(&self, source: &str, items: u64);
     /// The work on `source` is done.
     fn end(&self, source: &str);
-    /// Something worth a line of its own that is no error.
+    /// Something worth a line of its own that is no error, such as a wait.
     fn note(&self, text: &str);
 }
 

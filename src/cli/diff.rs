@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::facts::Facts;
-use super::flags::KeyArgs;
+use super::flags::{DbFlag, KeyArgs};
 use super::{Answer, Outcome, documents};
 use crate::base::text::{count, sanitize};
 use crate::catalog::diff::{Change, Changes, ChartChange, ImageChange, Offer, OperatorChange};
@@ -27,15 +27,15 @@ const SHOWN_DETAILS: usize = 3;
 #[command(after_help = "\
 Examples:
   oct diff catalog-2026112320.tar.zst catalog-2026112420.tar.zst
+  oct diff /media/stick/catalog-2026112420.tar.zst
   oct diff offline-db /media/stick/catalog-2026112420.tar.zst --full
   oct diff old-dump offline-db --json | jq .images.added")]
 pub(super) struct Args {
-    /// The catalog to compare with: an archive or a folder
-    #[arg(value_name = "OLD", value_hint = ValueHint::AnyPath)]
-    old: PathBuf,
-    /// The catalog to look at: an archive or a folder
-    #[arg(value_name = "NEW", value_hint = ValueHint::AnyPath)]
-    new: PathBuf,
+    /// Two catalogs, each an archive or a folder; one is compared with the installed catalog
+    #[arg(value_names = ["OLD", "NEW"], num_args = 1..=2, required = true, value_hint = ValueHint::AnyPath)]
+    catalogs: Vec<PathBuf>,
+    #[command(flatten)]
+    db: DbFlag,
     /// List every change, not only the first ones
     #[arg(long, env = "OCT_FULL")]
     full: bool,
@@ -49,7 +49,11 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let all = args.full || context.out.json;
     // A few more than are shown, so that each kind of change has some.
     let details = if all { usize::MAX } else { 100 * SHOWN };
-    let report = diff::diff(&args.old, &args.new, &keyring, details)?;
+    let (old, new) = match &args.catalogs[..] {
+        [old, new] => (old, new),
+        one => (&args.db.db, one.first().unwrap_or(&args.db.db)),
+    };
+    let report = diff::diff(old, new, &keyring, details)?;
     for warning in &report.warnings {
         context.out.warn(warning);
     }

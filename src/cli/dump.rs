@@ -47,6 +47,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let options = ImportOptions {
         to: target.clone(),
         allow_downgrade: args.force_regenerate_db,
+        adopt: args.force_regenerate_db,
         max_age: None,
         dry_run: false,
         keep: 0,

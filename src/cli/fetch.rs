@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::values;
-use crate::ops::Error;
 use crate::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+use crate::ops::{Error, UsageError};
 
 /// What to fetch, and how.
 #[derive(Debug, clap::Args)]
@@ -60,12 +60,20 @@ pub(super) struct FetchArgs {
     /// PEM file of a certificate authority to trust besides those of the system
     #[arg(long, value_name = "FILE", env = "OCT_CA_CERT", value_hint = ValueHint::FilePath)]
     ca_cert: Vec<PathBuf>,
-    /// How often a request is tried before the run fails
-    #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_TRIES", value_parser = clap::value_parser!(u32).range(1..=100))]
-    tries: u32,
+    /// How long one source may fail without any progress until the run fails
+    #[arg(long, value_name = "DURATION", default_value = "15m", env = "OCT_PATIENCE", value_parser = values::duration)]
+    patience: SignedDuration,
     /// How long nothing may come from the server until a request counts as failed
     #[arg(long, value_name = "DURATION", default_value = "75s", env = "OCT_STALL_TIMEOUT", value_parser = values::duration)]
     stall_timeout: SignedDuration,
+    /// What requests say they come from, where a front end wants another name
+    #[arg(long, value_name = "TEXT", env = "OCT_USER_AGENT")]
+    user_agent: Option<String>,
+    /// Header for the catalog's server, such as a key; a value `@FILE` is read from that file
+    ///
+    /// It goes to the host of --catalog-url alone, and is never logged.
+    #[arg(long, value_name = "NAME: VALUE", env = "OCT_HEADER")]
+    header: Vec<String>,
 }
 
 impl FetchArgs {
@@ -87,15 +95,67 @@ impl FetchArgs {
             page_size: self.page_size,
         };
         let stall = Duration::try_from(self.stall_timeout).unwrap_or_default().max(Duration::from_millis(100));
-        let retry = RetryPolicy { tries: self.tries, ..RetryPolicy::default() };
-        let http = HttpOptions { jobs: self.jobs, retry, stall, ca_certs };
+        let patience = Duration::try_from(self.patience).unwrap_or_default();
+        let mut http = HttpOptions::new(self.jobs, RetryPolicy { patience }, stall);
+        http = http.with_proxies(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
+        if self.user_agent.as_ref().is_some_and(|text| text.trim().is_empty() || !is_line(text)) {
+            return Err(UsageError::Header { flag: "--user-agent", cause: "expected one line of text".into() }.into());
+        }
+        (http.ca_certs, http.user_agent) = (ca_certs, self.user_agent);
+        http.headers = self.header.into_iter().map(header).collect::<Result<_, _>>()?;
         let fetch = FetchOptions { http, cache: context.cache.clone(), fresh: self.fresh, now: Timestamp::now };
         Ok((plan, fetch))
     }
+}
+
+/// A header `NAME: VALUE`, with its value read from the file that `@FILE` names. What is wrong is said without the
+/// value, which may be a secret.
+fn header(text: String) -> Result<(String, String), Error> {
+    let wrong = |cause: String| Err(UsageError::Header { flag: "--header", cause }.into());
+    let Some((name, value)) = text.split_once(':') else { return wrong("expected 'NAME: VALUE'".into()) };
+    let (name, mut value) = (name.trim().to_owned(), value.trim().to_owned());
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        return wrong("a name has letters, digits, `-` and `_`".into());
+    }
+    if let Some(file) = value.strip_prefix('@') {
+        let found = fs_err::read_to_string(file)?.trim().to_owned();
+        value = found;
+    }
+    if value.is_empty() || !is_line(&value) {
+        return wrong(format!("the value of {name} is not one line of text"));
+    }
+    Ok((name, value))
+}
+
+/// Whether `text` can stand in a header.
+fn is_line(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 fn unique(mut names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_and_their_secrets_are_not_told() {
+        assert_eq!(header("X-API-KEY: a b".into()).unwrap(), ("X-API-KEY".into(), "a b".into()));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let of_file = || header(format!("X-API-KEY: @{}", file.display()));
+        assert_eq!(of_file().unwrap().1, "s3cret");
+        std::fs::write(&file, "s3cret\nsecond").unwrap();
+        for bad in [of_file(), header("s3cret".into()), header("X Y: s3cret".into()), header("X: s3cret\u{e9}".into())]
+        {
+            let said = bad.unwrap_err().to_string();
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+        assert!(header("X:".into()).is_err());
+    }
 }

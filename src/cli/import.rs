@@ -10,7 +10,7 @@ use serde_json::json;
 use super::context::Context;
 use super::facts::Facts;
 use super::flags::{DB_VARIABLE, DEFAULT_DB, KeyArgs};
-use super::{Answer, Outcome, documents, values};
+use super::{Answer, Outcome, documents, last_import, values};
 use crate::ops::import::{self, ImportOptions, Outcome as Imported};
 
 /// Verify an archive and install the folder that certsuite reads
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Let an older or a partial bundle replace what is installed
     #[arg(long, env = "OCT_ALLOW_DOWNGRADE")]
     allow_downgrade: bool,
+    /// Move away what is no catalog but stands where one has to stand, and keep it in .oct/previous
+    #[arg(long, env = "OCT_ADOPT")]
+    adopt: bool,
     /// Refuse bundles older than this, such as 30d
     #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", value_parser = values::duration)]
     max_age: Option<SignedDuration>,
@@ -53,30 +56,50 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let options = ImportOptions {
         to: args.to,
         allow_downgrade: args.allow_downgrade,
+        adopt: args.adopt,
         max_age: args.max_age,
         dry_run: args.dry_run,
         keep: args.keep,
         now: context.now(),
     };
     let report = import::import(&args.source, &options, &keyring, &*context.progress())?;
+    if !options.dry_run {
+        last_import::note(&options.to);
+    }
     context.out.warn_all(&report.recovered, &report.warnings);
+    for passed_over in &report.passed_over {
+        // Whoever carried a newer one has to learn that it is not what certsuite reads now.
+        if passed_over.newer {
+            context.out.insist(&passed_over.to_string());
+        } else {
+            context.out.warn(&passed_over.to_string());
+        }
+    }
     let manifest = &report.manifest;
-    let (word, headline, previous) = match &report.outcome {
-        Imported::Installed(done) => ("installed", "Installed", done.entry.previous.clone()),
-        Imported::AlreadyInstalled => ("already-installed", "Already installed, and intact:", None),
-        Imported::WouldInstall => ("would-install", "Checked, would install", None),
+    let (word, headline) = match &report.outcome {
+        Imported::Installed(_) => ("installed", "Installed"),
+        Imported::AlreadyInstalled => ("already-installed", "Already installed, and intact:"),
+        Imported::WouldInstall => ("would-install", "Checked, would install"),
     };
+    let (mut previous, mut removed) = (None, &[][..]);
+    if let Imported::Installed(done) = &report.outcome {
+        (previous, removed) = (done.kept(), &done.removed);
+    }
     let to = documents::path(&options.to);
     let mut facts = Facts::new(headline, format!("{} in {to}", documents::path(&report.archive)));
     facts.created(manifest.created, options.now).signer(manifest.signer()).counts(manifest.counts);
     facts.size(Some(report.size), manifest.unpacked_size());
     facts.row("time", format!("{:.1} s", began.elapsed().as_secs_f64()));
-    if let Some(previous) = &previous {
+    if let Some(previous) = previous {
         facts.row("previous", format!("kept as .oct/previous/{previous}"));
+    }
+    if !removed.is_empty() {
+        facts.row("removed", format!("{} (--keep {})", removed.join(", "), options.keep));
     }
     if let Imported::Installed(_) = report.outcome {
         facts.gap().text(format!("Run certsuite with `--offline-db {to}`."));
     }
+    let warnings = [&report.warnings[..], &documents::texts(&report.passed_over)].concat();
     let document = json!({
         "schema": "oct.import.v1",
         "outcome": word,
@@ -88,8 +111,9 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         "content": manifest.content,
         "key_id": manifest.signer().key_id,
         "previous": previous,
+        "removed": removed,
         "recovered": documents::texts(&report.recovered),
-        "warnings": report.warnings,
+        "warnings": warnings,
         "seconds": began.elapsed().as_secs_f64(),
     });
     context.out.answer(&document, &facts);

@@ -32,14 +32,14 @@ pub(super) fn begin(globals: &Globals) {
     };
 }
 
-/// Writes a line to standard error, above the progress bars where there are some.
+/// Writes a line to standard error, above the progress bar where there is one.
 pub(super) fn line(text: &str) {
     let write = || {
         // Where standard error is gone, nobody can be told.
         let _ = writeln!(io::stderr().lock(), "{text}");
     };
-    match progress::bars() {
-        Some(bars) => bars.suspend(write),
+    match progress::bar() {
+        Some(bar) => bar.suspend(write),
         None => write(),
     }
 }

@@ -16,6 +16,7 @@ mod import;
 mod inspect;
 mod keygen;
 mod keys;
+mod last_import;
 mod logging;
 mod man;
 mod output;
@@ -27,6 +28,7 @@ mod trust;
 mod usage;
 mod values;
 mod verify;
+mod version;
 mod wrap;
 mod xdg;
 
@@ -63,7 +65,7 @@ Examples:
   oct import /media/stick --to /opt/tnf/offline-db   on the bastion
 
 Exit codes: 0 done · 1 the answer is no · 2 usage · 3 the source · 4 verification · 5 policy · 6 this host · 130 \
-interrupted";
+interrupted · 143 terminated";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -78,8 +80,10 @@ enum Command {
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
+    Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Version(version::Args),
 }
 
 /// How a command that did not fail ends.
@@ -102,6 +106,7 @@ pub fn command() -> clap::Command {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    runtime::open_umask();
     let cli = match parse() {
         Ok(cli) => cli,
         // Help and version.
@@ -112,6 +117,16 @@ pub fn main() -> ExitCode {
         }
     };
     let context = Context::new(cli.globals);
+    let leaves = match &cli.command {
+        Command::Import(_) | Command::Rollback(_) | Command::Dump(_) => {
+            Some("the next run of oct on this folder settles what this one has left there")
+        }
+        _ => None,
+    };
+    if let Err(error) = runtime::watch(&context, leaves) {
+        context.out.error(&error);
+        return ExitCode::from(error.class().exit_code());
+    }
     let result = match cli.command {
         Command::Bundle(args) => bundle::run(&context, *args),
         Command::Check(args) => check::run(&context, *args),
@@ -122,11 +137,14 @@ pub fn main() -> ExitCode {
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
+        Command::Version(args) => version::run(&context, args),
         Command::Keygen(args) => keygen::run(&context, args),
         Command::Trust(args) => trust::run(&context, args),
     };
+    progress::clear();
     let result = result.and_then(|answer| output::lost().map_or(Ok(answer), |cause| Err(Error::Stdout(cause))));
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

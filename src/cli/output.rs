@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::documents;
 use super::facts::Facts;
 use super::logging::{Kind, Stderr};
+use super::{documents, last_import};
 use crate::base::failure::Classified as _;
 use crate::base::text;
 use crate::ops::Error;
@@ -28,8 +28,28 @@ pub(super) fn document(document: &impl Serialize) {
     stdout(&serde_json::to_string_pretty(document).unwrap_or_default());
 }
 
+/// Whether an answer was printed. Locked by whoever prints.
+static ANSWERED: Mutex<bool> = Mutex::new(false);
+
+/// Prints a document at the end of the program from outside, unless an answer was printed or is being printed. Nothing
+/// else is printed afterwards.
+pub(super) fn last_document(document: &impl Serialize) {
+    if let Ok(answered) = ANSWERED.try_lock()
+        && !*answered
+    {
+        write(&serde_json::to_string_pretty(document).unwrap_or_default());
+        std::mem::forget(answered);
+    }
+}
+
 /// Prints text. A reader that has gone away, as `| head` does, is no failure; a full disk is one, which [`lost`] tells.
 pub(super) fn stdout(text: &str) {
+    let mut answered = ANSWERED.lock().unwrap_or_else(PoisonError::into_inner);
+    *answered = true;
+    write(text);
+}
+
+fn write(text: &str) {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
     if let Err(error) = written
@@ -77,8 +97,13 @@ impl Output {
     /// Warns of something that is no failure.
     pub(super) fn warn(&self, text: &str) {
         if !self.quiet {
-            self.stderr.say(Kind::Warning, &text::sanitize_long(text), json!({}));
+            self.insist(text);
         }
+    }
+
+    /// Warns with `--quiet` too.
+    pub(super) fn insist(&self, text: &str) {
+        self.stderr.say(Kind::Warning, &text::sanitize_long(text), json!({}));
     }
 
     /// Warns of what a crash had left and was settled, and of the rest.
@@ -90,7 +115,7 @@ impl Output {
     /// Says why a command failed, and what to do.
     pub(super) fn error(&self, error: &Error) {
         let message = text::sanitize_long(&text::with_causes(error));
-        let hint = error.hint().map(|hint| text::sanitize_long(&hint));
+        let hint = last_import::hint_of(error).or_else(|| error.hint()).map(|hint| text::sanitize_long(&hint));
         self.failure(&documents::failure(error.class(), error.code(), &message, hint.as_deref()));
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::context::Context;
 use super::facts::Facts;
 use super::flags::{DbDir, KeyArgs};
-use super::{Answer, Outcome, documents, values};
+use super::{Answer, Outcome, documents, last_import, values};
 use crate::base::text::{age, count, sanitize, sanitize_long};
 use crate::ops::status::{self, Action, State, Status};
 
@@ -16,7 +16,8 @@ const SHOWN: usize = 10;
 /// Show what is installed, proved again, and how old it is
 ///
 /// Every file is hashed again and compared with the signed manifest. Exit code 0: intact, and not older than --max-age;
-/// 1: stale, or nothing installed; 4: not what was signed, or not signed at all.
+/// 1: stale, or nothing installed; 4: not what was signed, not signed at all, or not provable here, as nobody trusted
+/// signed it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,6 +45,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         State::Intact { stale: false, .. } => ("intact", Answer::Yes),
         State::Intact { stale: true, .. } => ("stale", Answer::No),
         State::Unsigned(_) => ("unsigned", Answer::NotAsSigned),
+        State::NotProvable { .. } => ("not-provable", Answer::NotAsSigned),
         State::NotAsSigned { .. } => ("not-as-signed", Answer::NotAsSigned),
     };
     let facts = facts(&found, args.max_age, now);
@@ -56,7 +58,7 @@ fn facts(found: &Status, max_age: Option<SignedDuration>, now: Timestamp) -> Fac
     let mut facts = match &found.state {
         State::Nothing => {
             let mut facts = Facts::new("Nothing installed in", dir);
-            facts.row("hint", "`oct import` an archive");
+            facts.row("hint", last_import::hint(&found.dir).unwrap_or_else(|| "`oct import` an archive".into()));
             facts
         }
         State::Intact { manifest, stale, .. } => {
@@ -68,8 +70,9 @@ fn facts(found: &Status, max_age: Option<SignedDuration>, now: Timestamp) -> Fac
             facts.signer(manifest.signer()).counts(manifest.counts).partial(manifest.partial.as_ref());
             facts
         }
-        State::Unsigned(cause) => {
-            let mut facts = Facts::new("Unsigned:", dir);
+        State::Unsigned(cause) | State::NotProvable { cause } => {
+            let unsigned = matches!(found.state, State::Unsigned(_));
+            let mut facts = Facts::new(if unsigned { "Unsigned:" } else { "Not provable here:" }, dir);
             facts.row("cause", sanitize_long(&cause.to_string()));
             facts
         }
@@ -88,7 +91,7 @@ fn facts(found: &Status, max_age: Option<SignedDuration>, now: Timestamp) -> Fac
             facts
         }
     };
-    if let State::Unsigned(cause) | State::NotAsSigned { cause, .. } = &found.state
+    if let State::Unsigned(cause) | State::NotProvable { cause } | State::NotAsSigned { cause, .. } = &found.state
         && let Some(hint) = cause.hint()
     {
         facts.row("hint", hint);
@@ -149,7 +152,9 @@ fn document(found: &Status, word: &str, max_age: Option<SignedDuration>) -> serd
             document["counts"] = json!(manifest.counts);
             document["content"] = json!(manifest.content);
         }
-        State::Unsigned(cause) => document["cause"] = json!(sanitize_long(&cause.to_string())),
+        State::Unsigned(cause) | State::NotProvable { cause } => {
+            document["cause"] = json!(sanitize_long(&cause.to_string()))
+        }
         State::NotAsSigned { cause, deviations, more } => {
             document["cause"] = json!(sanitize_long(&cause.to_string()));
             document["deviations"] = json!(deviations);

@@ -16,6 +16,11 @@ pub(super) fn cache() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"), ".cache")
 }
 
+/// `$XDG_STATE_HOME/oct`.
+pub(super) fn state() -> Option<PathBuf> {
+    folder(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"), ".local/state")
+}
+
 /// A relative path counts as none (the specification: "consider the path invalid and ignore it").
 fn folder(named: Option<OsString>, home: Option<OsString>, default: &str) -> Option<PathBuf> {
     let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());

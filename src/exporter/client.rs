@@ -1,275 +1,437 @@
-//! HTTP: one loop of retries around request and body.
+//! Asking: one loop of tries around request, body and decoding.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use reqwest::header::{DATE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
-use reqwest::{Certificate, StatusCode, Url};
-use serde::Deserialize;
+use reqwest::Url;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::error::SourceError;
 use super::gate::{Gate, Outcome};
-use super::retry::{Fault, RetryPolicy, http_date, retry_after};
+use super::limits;
+use super::retry::{Fault, Remedy, RetryPolicy};
+use crate::base::progress::Progress;
 use crate::base::text;
 
-/// What every request carries.
-pub const USER_AGENT: &str = concat!("oct/", env!("CARGO_PKG_VERSION"), " (offline catalog tool for certsuite)");
+/// Between two notes that a source waits.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
+/// Waits shorter than this are not worth a note.
+const NOTE_FROM: Duration = Duration::from_secs(2);
+/// Characters of a URL that a person is shown.
+const SHOWN_URL: usize = 160;
 
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How requests are sent.
-#[derive(Debug, Clone)]
-pub struct HttpOptions {
-    /// Requests at once, over all sources.
-    pub jobs: u32,
-    /// How patiently they are repeated.
-    pub retry: RetryPolicy,
-    /// How long nothing may come, before the first byte or between two, until a request counts as failed. A total
-    /// timeout there is none: a slow but healthy answer may take as long as it takes.
-    pub stall: Duration,
-    /// PEM files of further certificate authorities, trusted besides those of the system.
-    pub ca_certs: Vec<Vec<u8>>,
-}
-
-/// A client for all sources of one run.
-#[derive(Debug)]
-pub struct Client {
-    options: HttpOptions,
-    http: RwLock<(u64, reqwest::Client)>,
-    gate: Gate,
-    first_date: Mutex<Option<Timestamp>>,
-    refused: AtomicU64,
+/// What sends requests. The real one is [`super::web::Http`]; tests have one in memory.
+pub trait Web: Send + Sync {
+    /// Sends one GET and reads its answer, of at most `cap` bytes.
+    fn get<'a>(&'a self, url: &'a Url, etag: Option<&'a str>, cap: usize) -> BoxFuture<'a, Result<Answer, Fault>>;
+    /// Takes new connections from now on.
+    fn renew(&self);
 }
 
 /// A successful answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// Its body, decompressed; `None` for 304 Not Modified.
     pub body: Option<Vec<u8>>,
     /// Its `ETag`.
     pub etag: Option<String>,
+    /// The server's clock, from the `Date` header.
+    pub date: Option<Timestamp>,
+    /// The host that answered, after all redirects.
+    pub host: String,
+    /// The status.
+    pub status: u16,
+}
+
+impl Answer {
+    /// An answer of these bytes.
+    pub fn of(body: Vec<u8>) -> Self {
+        Self { body: Some(body), ..Self::default() }
+    }
+}
+
+/// Asks all sources of one run.
+pub struct Client {
+    web: Box<dyn Web>,
+    /// How many questions are under way at once.
+    pub gate: Gate,
+    retry: RetryPolicy,
+    decoders: Arc<Semaphore>,
+    progress: Arc<dyn Progress>,
+    refused: AtomicU64,
+}
+
+/// What is known of a source while it is asked.
+#[derive(Debug)]
+pub struct Source {
+    /// Its name, for people.
+    pub name: String,
+    state: Mutex<State>,
+    requests: AtomicU64,
+    bytes: AtomicU64,
+    answered: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When it last brought something, or began.
+    progress: Instant,
+    /// When it was last said that it waits.
+    noted: Option<Instant>,
+    host: String,
+    clock: Option<Timestamp>,
+    slowest: Duration,
+}
+
+impl Source {
+    /// A source that was not asked yet.
+    pub fn new(name: &str) -> Self {
+        let state =
+            State { progress: Instant::now(), noted: None, host: String::new(), clock: None, slowest: Duration::ZERO };
+        Self {
+            name: name.to_owned(),
+            state: Mutex::new(state),
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            answered: AtomicBool::new(false),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests sent for it.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of its answers, decompressed.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The host that answered last.
+    pub fn host(&self) -> String {
+        self.state().host.clone()
+    }
+
+    /// The source's own clock at its first answer.
+    pub fn clock(&self) -> Option<Timestamp> {
+        self.state().clock
+    }
+
+    /// The slowest good answer.
+    pub fn slowest(&self) -> Duration {
+        self.state().slowest
+    }
+
+    fn good(&self, answer: &Answer, took: Duration) {
+        self.answered.store(true, Ordering::Relaxed);
+        self.bytes.fetch_add(answer.body.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
+        let mut state = self.state();
+        state.host.clone_from(&answer.host);
+        state.clock = state.clock.or(answer.date);
+        state.slowest = state.slowest.max(took);
+    }
+}
+
+/// One request.
+pub struct Get<'a> {
+    /// What it is for, in a log line.
+    pub what: &'static str,
+    /// The URL.
+    pub url: &'a Url,
+    /// What is known already.
+    pub etag: Option<&'a str>,
+    /// Bytes that the answer may have.
+    pub cap: usize,
+    /// Which try this is, from 1.
+    pub tries: u32,
+    /// Whether it waits for a place among the questions under way. Evidence does not, so that it holds up no document.
+    pub gated: bool,
+}
+
+/// What to do after a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum React {
+    /// Ask again after a wait.
+    Wait,
+    /// Ask again, differently, now.
+    Now,
+    /// Give up.
+    Stop,
 }
 
 impl Client {
-    /// Sets a client up.
-    ///
-    /// # Errors
-    /// Where a CA file holds no certificate, or TLS cannot be set up.
-    pub fn new(options: HttpOptions) -> Result<Self, SourceError> {
-        // Fails only where a provider was installed before, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = build(&options)?;
-        let gate = Gate::new(options.jobs);
-        let first_date = Mutex::new(None);
-        Ok(Self { options, http: RwLock::new((0, http)), gate, first_date, refused: AtomicU64::new(0) })
-    }
-
-    /// The server's clock at its first answer, from the `Date` header.
-    #[must_use]
-    pub fn first_date(&self) -> Option<Timestamp> {
-        *self.first_date.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A client that sends with `web`, `jobs` requests at once.
+    pub fn new(web: Box<dyn Web>, jobs: u32, retry: RetryPolicy, progress: Arc<dyn Progress>) -> Self {
+        let decoders = Arc::new(Semaphore::new(limits::DECODERS));
+        Self { web, gate: Gate::new(jobs), retry, decoders, progress, refused: AtomicU64::new(0) }
     }
 
     /// How many requests the server refused with 429 or 503.
-    #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Sends a GET for `url` until `decode` accepts an answer, or the policy gives up. Each request is counted in
-    /// `requests`. A body of more than `cap` bytes is a fault.
+    /// Sends one request and decodes its answer; `decode` also counts the documents, for the log.
     ///
     /// # Errors
-    /// The last fault, with the URL.
-    pub async fn get<T>(
+    /// What came instead.
+    pub async fn once<T: Send + 'static>(
         &self,
-        url: &Url,
-        etag: Option<&str>,
-        cap: usize,
-        requests: &AtomicU64,
-        decode: impl Fn(Answer) -> Result<T, Fault>,
+        source: &Source,
+        get: Get<'_>,
+        decode: impl FnOnce(Answer) -> Result<(T, usize), Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let pass = if get.gated { Some(self.gate.pass().await) } else { None };
+        source.requests.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let answer = self.web.get(get.url, get.etag, get.cap).await;
+        let (took, status) = (began.elapsed(), answer.as_ref().map_or(0, |answer| answer.status));
+        let bytes = answer.as_ref().map_or(0, |answer| answer.body.as_ref().map_or(0, Vec::len));
+        let result = match answer {
+            Ok(answer) => {
+                source.good(&answer, took);
+                self.decode(answer, decode).await
+            }
+            Err(fault) => Err(fault),
+        };
+        log(source, &get, status, took, bytes, result.as_ref().map(|(_, documents)| *documents));
+        let outcome = match &result {
+            Ok(_) => Outcome::Good,
+            Err(fault) if fault.is_pushback() => Outcome::Refused,
+            Err(_) => Outcome::Failed,
+        };
+        if outcome == Outcome::Refused {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(pass) = pass {
+            pass.end(outcome);
+        }
+        if result.as_ref().is_err_and(Fault::wants_new_connection) {
+            self.web.renew();
+        }
+        result.map(|(value, _)| value)
+    }
+
+    /// Decoding keeps the processor busy: it runs where a signal can leave it behind.
+    async fn decode<T: Send + 'static>(
+        &self,
+        answer: Answer,
+        decode: impl FnOnce(Answer) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let _place = self.decoders.acquire().await;
+        match tokio::task::spawn_blocking(move || decode(answer)).await {
+            Ok(decoded) => decoded,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(Fault::Broken("the program is ending".into())),
+        }
+    }
+
+    /// Makes attempts until one succeeds, `react` gives up, or the source brought nothing for longer than the patience.
+    ///
+    /// # Errors
+    /// The last fault, with what `shown` tells of the question.
+    pub async fn persist<T>(
+        &self,
+        source: &Source,
+        mut attempt: impl AsyncFnMut(u32) -> Result<T, Fault>,
+        mut react: impl FnMut(&Fault) -> React,
+        shown: impl Fn() -> String,
     ) -> Result<T, SourceError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let pass = self.gate.pass().await;
-            requests.fetch_add(1, Ordering::Relaxed);
-            let generation = self.http.read().unwrap_or_else(PoisonError::into_inner).0;
-            let result = self.once(url, etag, cap).await.and_then(&decode);
-            let fault = match result {
+            let fault = match attempt(tries).await {
                 Ok(value) => {
-                    pass.end(Outcome::Good);
+                    let mut state = source.state();
+                    (state.progress, state.noted) = (Instant::now(), None);
                     return Ok(value);
                 }
                 Err(fault) => fault,
             };
-            if fault.is_pushback() {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                pass.end(Outcome::Refused);
-            } else {
-                pass.end(Outcome::Failed);
-            }
-            if fault.wants_new_connection() {
-                self.renew(generation)?;
-            }
-            match self.options.retry.wait(tries, &fault, fastrand::f64()) {
-                Some(wait) => {
-                    tracing::debug!(url = %shown(url), %fault, tries, ?wait, "trying again");
-                    tokio::time::sleep(wait).await;
-                }
-                None => return Err(SourceError::Request { url: shown(url), fault, tries }),
+            let wait = match react(&fault) {
+                React::Now => continue,
+                React::Stop => None,
+                React::Wait => self.wait(source, &fault, tries),
+            };
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(SourceError::Request { url: shown(), fault, tries }),
             }
         }
     }
 
-    async fn once(&self, url: &Url, etag: Option<&str>, cap: usize) -> Result<Answer, Fault> {
-        let http = self.http.read().unwrap_or_else(PoisonError::into_inner).1.clone();
-        let mut request = http.get(url.clone());
-        if let Some(etag) = etag {
-            request = request.header(IF_NONE_MATCH, etag);
+    /// How long to wait now, which is said; `None` where the patience is over, or waiting does not help.
+    fn wait(&self, source: &Source, fault: &Fault, tries: u32) -> Option<Duration> {
+        if fault.remedy() == Remedy::Nothing {
+            return None;
         }
-        let classify = |error: reqwest::Error| self.classify(&error);
-        let mut response = request.send().await.map_err(classify)?;
-        let status = response.status();
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let date = header(DATE).and_then(|date| http_date(&date));
-        if let Some(date) = date {
-            self.first_date.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(date);
+        let mut state = source.state();
+        let bears = self.retry.bears(fault, source.answered.load(Ordering::Relaxed));
+        let left = bears.checked_sub(state.progress.elapsed()).filter(|left| !left.is_zero())?;
+        let wait = self.retry.wait(tries, fault, fastrand::f64());
+        let due = state.noted.is_none_or(|noted| noted.elapsed() >= NOTE_EVERY);
+        if due && (wait >= NOTE_FROM.min(bears / 8) || state.progress.elapsed() >= NOTE_FROM) {
+            state.noted = Some(Instant::now());
+            self.progress.note(&format!(
+                "{}: {fault}; trying again in {:.0} s, for up to {} more",
+                source.name,
+                wait.as_secs_f64().ceil(),
+                text::age(left.as_secs() as i64)
+            ));
         }
-        let wait = header(RETRY_AFTER).and_then(|value| retry_after(&value, date));
-        let etag = header(ETAG);
-        if status == StatusCode::NOT_MODIFIED {
-            return Ok(Answer { body: None, etag });
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(classify)? {
-            if body.len() + chunk.len() > cap {
-                return Err(Fault::TooLarge(cap));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if !status.is_success() {
-            return Err(Fault::Status { code: status.as_u16(), detail: problem(&body), retry_after: wait });
-        }
-        Ok(Answer { body: Some(body), etag })
-    }
-
-    fn classify(&self, error: &reqwest::Error) -> Fault {
-        if error.is_timeout() && !error.is_connect() {
-            return Fault::Stall(self.options.stall);
-        }
-        let cause = innermost(error);
-        if error.is_connect() { Fault::Connect(cause) } else { Fault::Broken(cause) }
-    }
-
-    /// Replaces the pool of connections, unless that happened since `generation`.
-    fn renew(&self, generation: u64) -> Result<(), SourceError> {
-        let fresh = build(&self.options)?;
-        let mut http = self.http.write().unwrap_or_else(PoisonError::into_inner);
-        if http.0 == generation {
-            *http = (generation + 1, fresh);
-        }
-        Ok(())
+        // The last try comes when the patience ends, so that nothing of it is lost.
+        Some(wait.min(left))
     }
 }
 
-fn build(options: &HttpOptions) -> Result<reqwest::Client, SourceError> {
-    let mut certificates = Vec::new();
-    for pem in &options.ca_certs {
-        let bundle = Certificate::from_pem_bundle(pem).map_err(|error| SourceError::Client(error.to_string()))?;
-        if bundle.is_empty() {
-            return Err(SourceError::Client("a --ca-cert file holds no certificate".into()));
+fn log(source: &Source, get: &Get<'_>, status: u16, took: Duration, bytes: usize, result: Result<usize, &Fault>) {
+    let (ms, name, tries) = (took.as_millis() as u64, source.name.as_str(), get.tries);
+    // One line a request: the URL is in it where it is wanted.
+    let url = tracing::enabled!(tracing::Level::DEBUG).then(|| tracing::field::display(whole(get.url)));
+    match result {
+        Ok(documents) => {
+            tracing::info!(source = name, what = get.what, status, ms, bytes, documents, tries, url, "answer");
         }
-        certificates.extend(bundle);
+        Err(fault) => {
+            let fault = tracing::field::display(fault);
+            tracing::info!(source = name, what = get.what, %fault, ms, bytes, tries, url, "no answer");
+        }
     }
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(options.stall)
-            .pool_max_idle_per_host(options.jobs as usize)
-            .tcp_nodelay(true)
-    };
-    let merged = if certificates.is_empty() { builder() } else { builder().tls_certs_merge(certificates.clone()) };
-    let error = match merged.build() {
-        Ok(client) => return Ok(client),
-        Err(error) => error,
-    };
-    // A host without any authority of its own, an empty container for one, can still speak HTTP, or trust those named.
-    if certificates.is_empty() {
-        tracing::warn!("no certificate authorities on this host ({}): https needs --ca-cert", innermost(&error));
-    }
-    builder().tls_certs_only(certificates).build().map_err(|error| SourceError::Client(innermost(&error)))
 }
 
-/// The innermost cause of an error, which says what happened; the outer ones repeat the URL or say nothing.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    text::sanitize(&innermost.to_string())
-}
-
-/// A URL as it is shown: without user and password.
-pub fn shown(url: &Url) -> String {
+/// A URL without user and password.
+fn whole(url: &Url) -> String {
     let mut url = url.clone();
     // Fails only for URLs that cannot have a user, which then have none.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    text::sanitize(url.as_str())
+    url.to_string()
 }
 
-/// What an error's body says: `application/problem+json` has a title, and a detail that is a text or a list of texts.
-fn problem(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Detail {
-        One(String),
-        Many(Vec<String>),
+/// A URL as a person is shown it: without user and password, shortened.
+pub fn shown(url: &Url) -> String {
+    let whole = text::sanitize(&whole(url));
+    if whole.chars().count() <= SHOWN_URL {
+        return whole;
     }
-    #[derive(Deserialize)]
-    struct Problem {
-        title: Option<String>,
-        detail: Option<Detail>,
-    }
-    if is_html(body) {
-        return "an HTML page".into();
-    }
-    let Ok(problem) = serde_json::from_slice::<Problem>(body) else { return String::new() };
-    let detail = match problem.detail {
-        Some(Detail::One(detail)) => Some(detail),
-        Some(Detail::Many(details)) => Some(details.join("; ")),
-        None => None,
-    };
-    let parts: Vec<_> = problem.title.into_iter().chain(detail).collect();
-    text::sanitize(&parts.join(": "))
+    let kept: String = whole.chars().take(SHOWN_URL).collect();
+    format!("{kept}…")
 }
 
 /// Whether a body is an HTML page.
 pub fn is_html(body: &[u8]) -> bool {
-    let start = body.trim_ascii_start();
-    start.first() == Some(&b'<')
+    body.trim_ascii_start().first() == Some(&b'<')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::progress::Silent;
+    use std::sync::atomic::AtomicU32;
 
-    #[test]
-    fn error_bodies_are_read_in_all_their_forms() {
-        assert_eq!(problem(br#"{"title":"Bad","detail":"x"}"#), "Bad: x");
-        assert_eq!(problem(br#"{"status":400,"detail":["a","b"]}"#), "a; b");
-        assert_eq!(problem(b"<html>"), "an HTML page");
-        assert_eq!(problem(b"\x1b[2J"), "");
+    /// Fails until an instant.
+    struct Outage {
+        until: Instant,
+        fault: Fault,
+        sent: Arc<AtomicU32>,
+    }
+
+    impl Web for Outage {
+        fn get<'a>(&'a self, _: &'a Url, _: Option<&'a str>, _: usize) -> BoxFuture<'a, Result<Answer, Fault>> {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            let well = Instant::now() >= self.until;
+            Box::pin(async move { if well { Ok(Answer::of(b"x".to_vec())) } else { Err(self.fault.clone()) } })
+        }
+        fn renew(&self) {}
+    }
+
+    struct Notes(Mutex<Vec<String>>);
+
+    impl Progress for Notes {
+        fn begin(&self, _: &str, _: Option<u64>) {}
+        fn advance(&self, _: &str, _: u64) {}
+        fn end(&self, _: &str) {}
+        fn note(&self, text: &str) {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+    }
+
+    async fn ask(outage: Duration, fault: Fault) -> (Result<(), SourceError>, u32, Vec<String>) {
+        let (sent, notes) = (Arc::new(AtomicU32::new(0)), Arc::new(Notes(Mutex::default())));
+        let web = Outage { until: Instant::now() + outage, fault, sent: Arc::clone(&sent) };
+        let client = Client::new(Box::new(web), 2, RetryPolicy::default(), Arc::clone(&notes) as Arc<dyn Progress>);
+        let source = Source::new("containers");
+        let url = Url::parse("http://localhost/").unwrap();
+        let attempt = async |tries| {
+            let get = Get { what: "page", url: &url, etag: None, cap: 10, tries, gated: true };
+            client.once(&source, get, |_| Ok(((), 1))).await
+        };
+        let result = client.persist(&source, attempt, |_| React::Wait, || shown(&url)).await;
+        let notes = notes.0.lock().unwrap().clone();
+        (result, sent.load(Ordering::Relaxed), notes)
+    }
+
+    fn unavailable() -> Fault {
+        Fault::Status { code: 503, detail: String::new(), html: true, retry_after: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_of_nine_minutes_is_survived_and_said() {
+        let (result, sent, notes) = ask(Duration::from_secs(9 * 60), unavailable()).await;
+        result.unwrap();
+        assert!((8..40).contains(&sent), "{sent}");
+        assert!(notes.len() > 3, "{notes:?}");
+        let said = |note: &String| note.contains("containers: HTTP status 503") && note.contains("trying again in");
+        assert!(notes.iter().all(said), "{notes:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_longer_one_ends_when_the_patience_does() {
+        let began = Instant::now();
+        let (result, _, _) = ask(Duration::from_secs(3_600), unavailable()).await;
+        assert!(matches!(result, Err(SourceError::Request { fault: Fault::Status { code: 503, .. }, .. })));
+        let took = began.elapsed().as_secs();
+        assert!((900..=901).contains(&took), "{took} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_get_better_ends_at_once_and_a_front_end_that_refuses_soon() {
+        for fault in [Fault::Certificate("old".into()), Fault::NoName("x".into())] {
+            let (result, sent, notes) = ask(Duration::from_secs(5), fault).await;
+            assert!(result.is_err() && sent == 1 && notes.is_empty());
+        }
+        let began = Instant::now();
+        let refused = Fault::Status { code: 403, detail: String::new(), html: true, retry_after: None };
+        assert!(ask(Duration::from_secs(3_600), refused).await.0.is_err());
+        assert!(began.elapsed() < Duration::from_secs(120));
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_decoder_is_one_of_the_program() {
+        let (sent, until) = (Arc::default(), Instant::now());
+        let web = Outage { until, fault: Fault::Html, sent };
+        let client = Client::new(Box::new(web), 1, RetryPolicy::default(), Arc::new(Silent));
+        let (source, url) = (Source::new("x"), Url::parse("http://localhost/").unwrap());
+        let get = Get { what: "page", url: &url, etag: None, cap: 10, tries: 1, gated: true };
+        let broken = client.once(&source, get, |_| -> Result<((), usize), Fault> { panic!("a bug") });
+        let panic = std::panic::AssertUnwindSafe(broken);
+        let caught = futures_util::FutureExt::catch_unwind(panic).await.unwrap_err();
+        assert_eq!(caught.downcast_ref::<&str>(), Some(&"a bug"));
     }
 
     #[test]
-    fn credentials_are_not_shown() {
+    fn urls_are_shown_without_credentials_and_shortened() {
         let url = Url::parse("https://user:secret@host/x?y=1").unwrap();
         assert_eq!(shown(&url), "https://host/x?y=1");
+        let long = Url::parse(&format!("https://host/{}", "x".repeat(400))).unwrap();
+        assert_eq!(shown(&long).chars().count(), SHOWN_URL + 1);
     }
 }

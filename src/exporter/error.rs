@@ -10,26 +10,44 @@ pub enum SourceError {
     /// A request failed for good.
     #[error("{url}: {fault}{}", if *tries > 1 { format!(" (tried {tries} times)") } else { String::new() })]
     Request {
-        /// What was asked for, without credentials.
+        /// What was asked for, without credentials, shortened.
         url: String,
         /// What came instead, the last time.
         fault: Fault,
         /// How often it was asked.
         tries: u32,
     },
-    /// The documents never agreed with the server's own count of them.
-    #[error("{collection}: the catalog would not hold still: {cause}")]
+    /// What was found does not agree with the server's own count, or with itself.
+    #[error("{collection}: the catalog kept changing while it was fetched: {cause}")]
     Moving {
         /// Which collection.
         collection: String,
         /// What did not agree.
         cause: String,
     },
+    /// More than any catalog has.
+    #[error("{collection}: {what} is more than a catalog can have ({limit})")]
+    Endless {
+        /// Which collection.
+        collection: String,
+        /// What there is too much of, with the figure.
+        what: String,
+        /// The limit, with its unit.
+        limit: String,
+    },
     /// There is nothing where there has to be something.
     #[error("{collection}: the server says that there is none")]
     Empty {
         /// Which collection.
         collection: String,
+    },
+    /// A proxy setting that cannot be read.
+    #[error("the proxy setting {variable} cannot be read: {cause}")]
+    Proxy {
+        /// The environment variable.
+        variable: String,
+        /// What is wrong with it; without its value, which may hold a password.
+        cause: String,
     },
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up: {0}")]
@@ -45,7 +63,11 @@ pub enum SourceError {
 impl Classified for SourceError {
     fn class(&self) -> Class {
         match self {
-            Self::Request { .. } | Self::Moving { .. } | Self::Empty { .. } => Class::Source,
+            Self::Request { .. }
+            | Self::Moving { .. }
+            | Self::Endless { .. }
+            | Self::Empty { .. }
+            | Self::Proxy { .. } => Class::Source,
             Self::Client(_) | Self::Io(_) | Self::Busy(_) => Class::Host,
         }
     }
@@ -54,7 +76,9 @@ impl Classified for SourceError {
         match self {
             Self::Request { fault, .. } => fault.code(),
             Self::Moving { .. } => "catalog-keeps-changing",
+            Self::Endless { .. } => "endless-catalog",
             Self::Empty { .. } => "no-documents",
+            Self::Proxy { .. } => "unreadable-proxy",
             Self::Client(_) => "http-client",
             Self::Io(_) => "io",
             Self::Busy(_) => "locked",

@@ -25,6 +25,8 @@ pub struct Gate {
 struct State {
     limit: u32,
     in_flight: u32,
+    /// Requests that wait for their turn.
+    waiting: u32,
     /// Good answers since the limit last changed.
     good: u32,
     /// How many are needed to raise it.
@@ -61,6 +63,7 @@ impl Gate {
         let state = State {
             limit: max.max(1),
             in_flight: 0,
+            waiting: 0,
             good: 0,
             patience: PATIENCE,
             raised: false,
@@ -72,9 +75,14 @@ impl Gate {
     }
 
     /// How many requests are allowed at once now.
-    #[cfg(test)]
-    fn limit(&self) -> u32 {
+    pub fn limit(&self) -> u32 {
         self.state().limit
+    }
+
+    /// How many more requests could be sent at once.
+    pub fn spare(&self) -> u32 {
+        let state = self.state();
+        state.limit.saturating_sub(state.in_flight + state.waiting)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -83,6 +91,7 @@ impl Gate {
 
     /// Waits until one more request may be sent.
     pub async fn pass(&self) -> Pass<'_> {
+        let _waiting = Waiting::new(self);
         loop {
             let freed = self.freed.notified();
             let mut freed = std::pin::pin!(freed);
@@ -96,6 +105,22 @@ impl Gate {
             }
             freed.await;
         }
+    }
+}
+
+/// Counts a request that waits for its turn, as long as it does.
+struct Waiting<'a>(&'a Gate);
+
+impl<'a> Waiting<'a> {
+    fn new(gate: &'a Gate) -> Self {
+        gate.state().waiting += 1;
+        Self(gate)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.state().waiting -= 1;
     }
 }
 

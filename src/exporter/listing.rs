@@ -1,55 +1,77 @@
-//! The documents of one collection, as far as they were fetched.
+//! The documents of one collection, as far as they were fetched: where each lies on disk, and which intervals are
+//! complete. Of a document only date, id and place are in memory, so that a million of them take 50 MB.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use super::at::{At, Interval};
+use crate::catalog::document::ObjectId;
 
-use super::edge::{Edge, Interval};
-use crate::catalog::document::{Body, Document, ObjectId};
+/// What tells one document from all others: date and id. Two documents may share an id, in a broken catalog.
+pub type Key = (At, ObjectId);
 
-/// Documents by date, and the intervals that are complete.
+/// Where a document lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Number of the file.
+    pub unit: u32,
+    /// Zero-based line in it.
+    pub line: u32,
+}
+
+/// The documents of one collection.
 #[derive(Debug, Default)]
 pub struct Listing {
-    documents: BTreeMap<(Timestamp, ObjectId), Body>,
-    dates: HashMap<ObjectId, Timestamp>,
+    documents: BTreeMap<Key, Place>,
     covered: Vec<Interval>,
 }
 
 impl Listing {
-    /// Takes `documents` as all there are in `interval`, instead of whatever was known of it.
-    pub fn replace(&mut self, interval: Interval, documents: Vec<Document>) {
-        let stale: Vec<_> = self.range(interval).map(|(key, _)| *key).collect();
-        for key in stale {
-            self.documents.remove(&key);
-            self.dates.remove(&key.1);
-        }
-        documents.into_iter().for_each(|document| self.upsert(document));
-        self.covered.push(interval);
-        if self.covered.len() > 64 {
-            self.merge_covered();
-        }
+    /// Takes `documents` as all there are in `interval`, in the place of whatever was known of it.
+    pub fn replace(&mut self, interval: Interval, documents: impl IntoIterator<Item = (Key, Place)>) {
+        self.keep_only(interval, |_| false);
+        self.documents.extend(documents);
+        self.cover(interval);
     }
 
-    /// Adds `document`, or replaces what was known of it.
-    pub fn upsert(&mut self, document: Document) {
-        let key = (document.created, document.id);
-        if let Some(date) = self.dates.insert(document.id, document.created)
-            && date != document.created
-        {
-            self.documents.remove(&(date, document.id));
-        }
-        self.documents.insert(key, document.body);
+    /// Adds documents, or replaces what was known of them.
+    pub fn add(&mut self, documents: impl IntoIterator<Item = (Key, Place)>) {
+        self.documents.extend(documents);
+    }
+
+    /// Takes what is known of `keys` as all there is in `interval`.
+    pub fn settle(&mut self, interval: Interval, keys: &BTreeSet<Key>) {
+        self.keep_only(interval, |key| keys.contains(key));
+        self.cover(interval);
+    }
+
+    /// Forgets the other dates under which documents of `keys` were known: they moved.
+    pub fn moved(&mut self, keys: &[Key]) {
+        let now: BTreeMap<_, _> = keys.iter().map(|(at, id)| (*id, *at)).collect();
+        self.documents.retain(|(at, id), _| now.get(id).is_none_or(|date| date == at));
+    }
+
+    /// Where the document of `key` lies.
+    pub fn place(&self, key: &Key) -> Option<Place> {
+        self.documents.get(key).copied()
     }
 
     /// How many documents lie in `interval`.
     pub fn count(&self, interval: Interval) -> u64 {
-        if interval == Interval::ALL { self.documents.len() as u64 } else { self.range(interval).count() as u64 }
+        if interval == Interval::ALL { self.documents.len() as u64 } else { self.keys(interval).count() as u64 }
     }
 
-    /// How many documents there are.
-    pub fn len(&self) -> u64 {
-        self.documents.len() as u64
+    /// The documents of `interval`, in order.
+    pub fn keys(&self, interval: Interval) -> impl DoubleEndedIterator<Item = &Key> {
+        let high = interval.high.max(interval.low);
+        self.documents.range((interval.low, ObjectId::MIN)..(high, ObjectId::MIN)).map(|(key, _)| key)
+    }
+
+    /// Dates of documents that share their id with another.
+    pub fn twins(&self) -> Vec<Key> {
+        let mut keys: Vec<&Key> = self.documents.keys().collect();
+        keys.sort_unstable_by_key(|(_, id)| *id);
+        let pairs = keys.chunk_by(|a, b| a.1 == b.1).filter(|same| same.len() > 1);
+        pairs.flatten().map(|key| **key).collect()
     }
 
     /// What of `whole` was not fetched yet.
@@ -57,96 +79,112 @@ impl Listing {
         whole.minus(&self.covered)
     }
 
-    /// Two halves of `interval` with about as many documents each, or `None` where its documents have one date.
+    /// Two halves of `interval` with about as many documents each, cut at a whole second, or `None` where all of them
+    /// lie in one second.
     pub fn halves(&self, interval: Interval) -> Option<(Interval, Interval)> {
-        let count = self.range(interval).count();
-        let (first, _) = self.range(interval).next()?;
-        let (last, _) = self.range(interval).next_back()?;
-        if first.0 == last.0 {
+        let (first, _) = self.keys(interval).next()?;
+        let (last, _) = self.keys(interval).next_back()?;
+        let (middle, _) = self.keys(interval).nth(self.keys(interval).count() / 2)?;
+        if first.second() == last.second() {
             return None;
         }
-        let (middle, _) = self.range(interval).nth(count / 2)?;
-        let cut = if middle.0 == first.0 { Edge::after(middle.0) } else { Edge::before(middle.0) };
+        let cut = if middle.second() > first.second() { middle.second() } else { first.next_second() };
         Some((Interval::new(interval.low, cut), Interval::new(cut, interval.high)))
     }
 
-    /// The documents, by date and id.
-    pub fn into_bodies(self) -> impl Iterator<Item = Body> {
-        self.documents.into_values()
-    }
-
-    /// The ids with their dates, in order.
-    pub fn keys(&self) -> impl Iterator<Item = (Timestamp, ObjectId)> {
-        self.documents.keys().copied()
-    }
-
-    fn range(&self, interval: Interval) -> std::collections::btree_map::Range<'_, (Timestamp, ObjectId), Body> {
-        let key = |edge: Edge| (edge.at(), if edge == Edge::after(edge.at()) { ObjectId::MAX } else { ObjectId::MIN });
-        let (low, high) = (key(interval.low), key(interval.high));
-        if low >= high {
-            return self.documents.range((Bound::Included(low), Bound::Excluded(low)));
+    fn keep_only(&mut self, interval: Interval, keep: impl Fn(&Key) -> bool) {
+        let stale: Vec<_> = self.keys(interval).filter(|key| !keep(key)).copied().collect();
+        for key in stale {
+            self.documents.remove(&key);
         }
-        // The extreme ids do not occur in practice, and would be counted with the documents beyond the edge.
-        self.documents.range((Bound::Included(low), Bound::Excluded(high)))
     }
 
-    fn merge_covered(&mut self) {
-        self.covered.sort_by_key(|interval| interval.low);
-        let mut merged: Vec<Interval> = Vec::new();
-        for interval in self.covered.drain(..) {
-            match merged.last_mut() {
-                Some(last) if interval.low <= last.high => last.high = last.high.max(interval.high),
-                _ => merged.push(interval),
-            }
+    fn cover(&mut self, interval: Interval) {
+        self.covered.push(interval);
+        if self.covered.len() > 64 {
+            let all = Interval::ALL;
+            // What the gaps leave is what is covered.
+            let gaps = all.minus(&self.covered);
+            self.covered = all.minus(&gaps);
         }
-        self.covered = merged;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::document::Operator;
 
-    fn document(seconds: i64, id: u8) -> Document {
-        let operator = Operator { csv_name: "".into(), ocp_version: "".into(), channel_name: "".into() };
-        Document {
-            id: ObjectId::parse(&format!("{id:024x}")).unwrap(),
-            created: at(seconds),
-            body: Body::Operator(Box::new(operator)),
-        }
+    fn at(seconds: i64) -> At {
+        At::of(jiff::Timestamp::from_second(seconds).unwrap())
     }
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(seconds).unwrap()
+    fn key(seconds: i64, id: u8) -> Key {
+        (at(seconds), ObjectId::parse(&format!("{id:024x}")).unwrap())
     }
+
+    fn some(keys: &[(i64, u8)]) -> Vec<(Key, Place)> {
+        keys.iter().map(|(seconds, id)| (key(*seconds, *id), Place { unit: 0, line: 0 })).collect()
+    }
+
+    fn ids(listing: &Listing) -> Vec<Key> {
+        listing.keys(Interval::ALL).copied().collect()
+    }
+
+    const DATED: Interval = Interval::new(At::BEGINNING, At::END);
 
     #[test]
     fn replacing_an_interval_keeps_its_neighbours() {
         let mut listing = Listing::default();
-        listing.replace(Interval::ALL, vec![document(1, 1), document(2, 2), document(2, 3), document(3, 4)]);
-        listing.replace(Interval::instant(at(2)), vec![document(2, 3), document(2, 9)]);
-        let ids: Vec<_> = listing.keys().map(|(_, id)| id.to_string()[22..].to_owned()).collect();
-        assert_eq!(ids, ["01", "03", "09", "04"]);
-        assert_eq!(listing.count(Interval::new(Edge::after(at(1)), Edge::before(at(3)))), 2);
-        assert_eq!(listing.count(Interval::new(Edge::after(at(3)), Edge::END)), 0);
+        listing.replace(Interval::ALL, some(&[(1, 1), (2, 2), (2, 3), (3, 4)]));
+        listing.replace(Interval::new(at(2), at(3)), some(&[(2, 3), (2, 9)]));
+        assert_eq!(ids(&listing), [key(1, 1), key(2, 3), key(2, 9), key(3, 4)]);
+        assert_eq!(listing.count(Interval::new(at(2), at(3))), 2);
+        assert_eq!(listing.count(Interval::new(at(3), at(3))), 0);
+        assert_eq!(listing.count(Interval::new(at(4), At::END)), 0);
     }
 
     #[test]
-    fn a_document_that_moved_is_there_once() {
+    fn what_was_not_seen_again_goes_when_an_interval_is_settled() {
         let mut listing = Listing::default();
-        listing.replace(Interval::ALL, vec![document(1, 1)]);
-        listing.upsert(document(5, 1));
-        assert_eq!(listing.keys().collect::<Vec<_>>().len(), 1);
+        listing.add(some(&[(1, 1), (2, 2), (2, 3)]));
+        assert_eq!(listing.gaps(DATED), [DATED]);
+        listing.settle(Interval::new(at(2), At::END), &[key(2, 3)].into());
+        assert_eq!(ids(&listing), [key(1, 1), key(2, 3)]);
+        assert_eq!(listing.gaps(DATED), [Interval::new(At::BEGINNING, at(2))]);
     }
 
     #[test]
-    fn halves_never_cut_a_date() {
+    fn documents_without_a_date_and_twins_are_there() {
         let mut listing = Listing::default();
-        listing.replace(Interval::ALL, vec![document(1, 1), document(1, 2), document(1, 3), document(2, 4)]);
-        let (low, high) = listing.halves(Interval::ALL).unwrap();
+        listing.replace(DATED, some(&[(1, 1), (9, 1), (5, 2)]));
+        let undated = (At::UNDATED, key(0, 7).1);
+        listing.add([(undated, Place { unit: 1, line: 0 })]);
+        assert_eq!((listing.count(Interval::ALL), listing.count(DATED)), (4, 3));
+        assert_eq!(listing.twins(), [key(1, 1), key(9, 1)]);
+        assert_eq!(listing.place(&undated), Some(Place { unit: 1, line: 0 }));
+        listing.moved(&[key(9, 1)]);
+        assert_eq!(listing.twins(), []);
+        assert_eq!(listing.count(DATED), 2);
+    }
+
+    #[test]
+    fn many_covered_intervals_stay_what_they_cover() {
+        let mut listing = Listing::default();
+        for second in (0..400).filter(|second| second % 4 != 0) {
+            listing.replace(Interval::new(at(second), at(second + 1)), []);
+        }
+        let gaps = listing.gaps(Interval::new(at(0), at(400)));
+        assert_eq!(gaps.len(), 100);
+        assert_eq!(gaps[1], Interval::new(at(4), at(5)));
+    }
+
+    #[test]
+    fn halves_never_cut_a_second() {
+        let mut listing = Listing::default();
+        listing.replace(Interval::ALL, some(&[(1, 1), (1, 2), (1, 3), (2, 4)]));
+        let (low, high) = listing.halves(DATED).unwrap();
         assert_eq!((listing.count(low), listing.count(high)), (3, 1));
         assert_eq!(listing.halves(low), None);
-        assert_eq!(listing.halves(Interval::new(Edge::after(at(9)), Edge::END)), None);
+        assert_eq!(listing.halves(Interval::new(at(9), At::END)), None);
     }
 }

@@ -1,49 +1,58 @@
-//! The exporter: the whole catalog from its API, complete and of one time. (The layer `source`.)
+//! The exporter: the whole catalog from its API, complete and of one time.
 //!
-//! [`fetch`] walks every collection with a bounded number of requests at once (`walk`), keeps finished parts on disk
-//! as they come (`work`), and then makes sure that what it has is what the server has (`reconcile`).
+//! [`fetch`] walks every collection at once, with a bounded number of requests under way ([`walk`]). Walks report what
+//! they find to one keeper ([`keeper`]), which keeps it on disk ([`work`]); in memory stays where each document lies
+//! ([`listing`]). Beside and behind each walk, evidence is gathered that it has what the server has ([`evidence`]).
 
+mod at;
 mod charts;
 mod client;
-mod edge;
+mod collection;
+mod crew;
+mod density;
+mod document;
 mod error;
+mod evidence;
 mod gate;
+mod keeper;
+mod ladder;
+mod limits;
 mod listing;
-mod query;
-mod reconcile;
+mod passes;
 mod retry;
+mod spans;
 mod walk;
+mod web;
 mod work;
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reqwest::Url;
-use tokio::task::JoinSet;
 
-pub use client::{HttpOptions, USER_AGENT};
+pub use collection::{decode_images, decode_operators};
+pub use document::{Body, Document};
 pub use error::SourceError;
-pub use query::{decode_images, decode_operators};
-pub use retry::{Fault, RetryPolicy};
+pub use retry::{Fault, Remedy, RetryPolicy};
+pub use web::{HttpOptions, USER_AGENT};
 pub use work::RESUME_MAX_AGE;
 
 use crate::base::progress::Progress;
-use crate::catalog::document::{Body, Document};
-use crate::catalog::provenance::{Fetch, Partial, Source};
-use crate::catalog::snapshot::Snapshot;
+use crate::base::text::count;
+use crate::catalog::ChartIndex;
+use crate::catalog::document::{Image, Operator};
+use crate::catalog::provenance::{Check, Checks, Fetch, Partial, Source};
 use client::{Client, shown};
-use edge::{Edge, Interval};
-use listing::Listing;
-use query::Collection;
-use reconcile::Reconcile;
-use walk::{Sink, Task, Walk, Walked};
-use work::{Asked, WorkFolder, WorkState};
-
-/// Changes are asked for from this long before the server's first answer, so that its own clocks may differ.
-const CHANGES_MARGIN: SignedDuration = SignedDuration::from_secs(60);
+use collection::Collection;
+use crew::Crew;
+use evidence::Evidence;
+use keeper::{Keeper, Kept};
+use walk::Walk;
+use web::Http;
+use work::{Asked, Root, WorkFolder, WorkState};
 
 /// What to fetch.
 #[derive(Debug, Clone)]
@@ -75,25 +84,49 @@ pub struct FetchOptions {
     pub now: fn() -> Timestamp,
 }
 
-/// A fetched catalog, and how the fetch went.
+/// A fetched catalog, and how the fetch went. Its images lie on disk.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The catalog.
-    pub snapshot: Snapshot,
+    /// When the snapshot began.
+    pub created: Timestamp,
+    /// What limits it, if anything does.
+    pub partial: Option<Partial>,
+    /// Operator bundles of all organizations, in order.
+    pub operators: Vec<Operator>,
+    /// The chart index as served.
+    pub chart_index: ChartIndex,
+    /// Where all this comes from, and what it was checked against.
+    pub sources: Vec<Source>,
+    /// What is odd about the source and no error, a line each.
+    pub notes: Vec<String>,
     /// Documents that an earlier, interrupted run had fetched.
     pub resumed: u64,
     /// Requests that the server refused because there were too many.
     pub refused: u64,
-    work: Option<WorkFolder>,
+    kept: Kept,
 }
 
 impl Fetched {
+    /// How many images there are.
+    #[must_use]
+    pub fn images(&self) -> u64 {
+        self.kept.images()
+    }
+
+    /// Calls `visit` with each image, in no certain order; the memory holds one page at a time.
+    ///
+    /// # Errors
+    /// Those of the disk and of `visit`.
+    pub fn each_image(&self, visit: impl FnMut(Image) -> io::Result<()>) -> io::Result<()> {
+        self.kept.each_image(visit)
+    }
+
     /// Forgets what was kept for continuing: the bundle is written.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn forget_work(&mut self) -> std::io::Result<()> {
-        self.work.take().map_or(Ok(()), WorkFolder::remove)
+    pub fn forget_work(self) -> io::Result<()> {
+        self.kept.remove()
     }
 }
 
@@ -104,97 +137,105 @@ impl Fetched {
 /// # Errors
 /// Where a source is unreachable, refuses, or never agrees with itself; where the work folder cannot be used.
 pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progress>) -> Result<Fetched, SourceError> {
-    let client = Arc::new(Client::new(options.http.clone())?);
-    let collections: Vec<Walked> = collections(plan).into_iter().map(|c| walked(c, plan.page_size)).collect();
+    let http = Http::new(options.http.clone(), &plan.catalog_url)?;
+    let client = Client::new(Box::new(http), options.http.jobs, options.http.retry, Arc::clone(progress));
     let started = (options.now)();
-    let (work, state, units) = open_work(plan, options, &collections, started)?;
-    let resumed = units.iter().map(|unit| unit.documents.len() as u64).sum();
+    let collections = collections(plan);
+    let (root, unkept) = Root::open(options.cache.as_deref(), "work")?;
+    let cache = options.cache.as_deref().filter(|_| root.outlives());
+    let work = WorkFolder::open(root, &asked(plan, &collections))?;
+    let names: Vec<String> = collections.iter().map(|collection| collection.name.clone()).collect();
+    let each_name = || names.iter().map(String::as_str);
+    let begin = WorkState::new(whole_second(started));
+    let (keeper, resumed) = Keeper::open(work, each_name(), begin, started, options.fresh, Arc::clone(progress))?;
     if resumed > 0 {
-        progress.note(&format!(
-            "going on where an earlier run stopped: {} documents are here already",
-            crate::base::text::count(resumed)
-        ));
+        let count = count(resumed);
+        progress.note(&format!("going on where an earlier run stopped: {count} documents are here already"));
     }
-    let keeper = Arc::new(Keeper::new(&collections, state, work, units, Arc::clone(progress), Arc::clone(&client)));
-    let chart_requests = AtomicU64::new(0);
-    let documents = async {
-        for Walked { collection, .. } in &collections {
-            progress.begin(collection.name(), None);
-        }
-        let mut counting = JoinSet::new();
-        for walked in &collections {
-            counting.spawn(foretell(Arc::clone(&client), walked.clone(), Arc::clone(progress)));
-        }
-        let walk = Walk::new(Arc::clone(&client), collections.clone(), None, Box::new(Keeping(Arc::clone(&keeper))));
-        Arc::new(walk).run(keeper.tasks(), options.http.jobs).await?;
-        counting.abort_all();
-        try_join_all(
-            collections
-                .iter()
-                .enumerate()
-                .map(|(number, walked)| reconcile(number, walked, &keeper, &client, options.http.jobs, &**progress)),
-        )
-        .await
-    };
+    let (sinks, reports) = Keeper::channel(each_name());
+    let keeping = tokio::task::spawn_blocking(move || keeper.run(reports));
+    let crew = Crew::new(each_name());
+    let walks: Vec<_> = collections
+        .into_iter()
+        .zip(sinks)
+        .map(|(collection, sink)| Walk::new(&client, collection, sink, &crew, plan.page_size, started))
+        .collect();
+    let documents = try_join_all(walks.iter().map(|walk| check(walk, &**progress, options.now)));
+    let chart_source = client::Source::new("charts");
     let charts = async {
         progress.begin("charts", None);
-        let fetched = charts::fetch(&client, &plan.charts_url, options.cache.as_deref(), &chart_requests).await?;
-        progress.advance("charts", fetched.1);
+        let index = charts::fetch(&client, &chart_source, &plan.charts_url, cache).await?;
+        progress.advance("charts", index.versions().len() as u64);
         progress.end("charts");
-        Ok((fetched, (options.now)()))
+        Ok::<_, SourceError>((index, (options.now)()))
     };
-    let (totals, ((chart_index, versions), charts_finished)) = tokio::try_join!(documents, charts)?;
-    let finished = (options.now)();
-    let created = keeper.state().created;
-    let fetch = |finished, requests: &AtomicU64| {
+    let fetched = tokio::try_join!(documents, charts);
+    let about: Vec<_> = walks.iter().map(|walk| (shown(&walk.collection.endpoint), source_of(&walk.source))).collect();
+    // Without walks there is nobody to report, so the keeper ends; what it failed of comes first.
+    drop(walks);
+    let kept = match keeping.await {
+        Ok(kept) => kept?,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => return Err(io::Error::other(error).into()),
+    };
+    let (checked, (chart_index, charts_finished)) = fetched?;
+    let mut notes: Vec<String> = unkept.into_iter().collect();
+    let mut sources = Vec::new();
+    let fetch_of = |finished, (requests, host): (u64, String), checks| {
         Some(Fetch {
             started: whole_second(started),
             finished: whole_second(finished),
-            requests: requests.load(Ordering::Relaxed),
+            requests,
+            host: Some(host),
+            checks,
         })
     };
-    let mut snapshot = Snapshot {
-        created,
-        partial: plan.since.map(|since| Partial { since }),
-        images: Vec::new(),
-        taken_over: None,
-        operators: Vec::new(),
-        chart_index,
-        sources: Vec::new(),
-    };
-    for ((Walked { collection, .. }, listing), total) in collections.iter().zip(keeper.take_listings()).zip(totals) {
-        snapshot.sources.push(Source {
-            name: collection.name().to_owned(),
-            url: shown(&collection.endpoint()),
-            documents: listing.len(),
-            total,
-            fetch: fetch(finished, &collection.requests),
-        });
-        for body in listing.into_bodies() {
-            match body {
-                Body::Image(image) => snapshot.images.push(*image),
-                Body::Operator(operator) => snapshot.operators.push(*operator),
-            }
-        }
+    for ((name, (url, about)), (checks, finished)) in names.iter().zip(about).zip(checked) {
+        notes.extend(kept.oddities(name).into_iter().map(|oddity| format!("{name}: odd document {oddity}")));
+        let total = if let Check::Agrees(total) = checks.count { Some(total) } else { None };
+        let (name, documents) = (name.clone(), kept.count(name));
+        sources.push(Source { name, url, documents, total, fetch: fetch_of(finished, about, Some(checks)) });
     }
-    snapshot.sources.push(Source {
+    let fetch = fetch_of(charts_finished, source_of(&chart_source), None);
+    sources.push(Source {
         name: "charts".into(),
         url: shown(&plan.charts_url),
-        documents: versions,
+        documents: chart_index.versions().len() as u64,
         total: None,
-        fetch: fetch(charts_finished, &chart_requests),
+        fetch,
     });
-    let refused = client.refused();
-    Ok(Fetched { snapshot, resumed, refused, work: keeper.take_work() })
+    Ok(Fetched {
+        created: kept.created,
+        partial: plan.since.map(|since| Partial { since }),
+        operators: kept.operators()?,
+        chart_index,
+        sources,
+        notes,
+        resumed,
+        refused: client.refused(),
+        kept,
+    })
 }
 
-/// Tells how many documents are to be expected, if the server can count them in time. Nothing depends on it.
-async fn foretell(client: Arc<Client>, walked: Walked, progress: Arc<dyn Progress>) {
-    let collection = &walked.collection;
-    let whole = Interval::new(collection.low(), Edge::END);
-    if let Ok(Some(total)) = reconcile::count(&client, collection, whole).await {
-        progress.begin(collection.name(), Some(total));
+/// Requests and the host that answered last.
+fn source_of(source: &client::Source) -> (u64, String) {
+    (source.requests(), source.host())
+}
+
+/// Walks a collection and checks what was found; returns also when that was done.
+async fn check(
+    walk: &Walk<'_>,
+    progress: &dyn Progress,
+    now: fn() -> Timestamp,
+) -> Result<(Checks, Timestamp), SourceError> {
+    let name = &walk.collection.name;
+    progress.begin(name, None);
+    let checks = Evidence { walk, progress }.run().await?;
+    if walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await? == 0 {
+        progress.note(&format!("{name}: the server says that there is none"));
     }
+    progress.end(name);
+    Ok((checks, now()))
 }
 
 fn collections(plan: &Plan) -> Vec<Collection> {
@@ -207,176 +248,18 @@ fn collections(plan: &Plan) -> Vec<Collection> {
     collections
 }
 
-fn walked(collection: Collection, page_size: u32) -> Walked {
-    Walked { collection: Arc::new(collection), page_size: Arc::new(AtomicU32::new(page_size)) }
+fn asked(plan: &Plan, collections: &[Collection]) -> Asked {
+    Asked {
+        catalog_url: plan.catalog_url.to_string(),
+        charts_url: plan.charts_url.to_string(),
+        collections: collections.iter().map(|collection| collection.name.clone()).collect(),
+        since: plan.since,
+    }
 }
 
 fn whole_second(instant: Timestamp) -> Timestamp {
     Timestamp::from_second(instant.as_second()).unwrap_or(instant)
 }
 
-fn open_work(
-    plan: &Plan,
-    options: &FetchOptions,
-    collections: &[Walked],
-    now: Timestamp,
-) -> Result<(Option<WorkFolder>, WorkState, Vec<work::Unit>), SourceError> {
-    let begin = WorkState::new(whole_second(now));
-    let Some(cache) = &options.cache else { return Ok((None, begin, Vec::new())) };
-    let asked = Asked {
-        catalog_url: plan.catalog_url.to_string(),
-        charts_url: plan.charts_url.to_string(),
-        collections: collections.iter().map(|walked| walked.collection.name().to_owned()).collect(),
-        since: plan.since,
-    };
-    let mut work = WorkFolder::open(&cache.join("work"), &asked)?;
-    let (state, units) = work.resume(now, options.fresh)?.unwrap_or((begin, Vec::new()));
-    work.save_state(&state)?;
-    Ok((Some(work), state, units))
-}
-
-async fn reconcile(
-    number: usize,
-    walked: &Walked,
-    keeper: &Keeper,
-    client: &Arc<Client>,
-    jobs: u32,
-    progress: &dyn Progress,
-) -> Result<Option<u64>, SourceError> {
-    let collection = &walked.collection;
-    let (top, changes_from) = {
-        let state = keeper.state();
-        (state.tops.get(collection.name()).copied().flatten(), state.changes_from)
-    };
-    let total = match top {
-        None if collection.must_have_documents() => {
-            return Err(SourceError::Empty { collection: collection.name().to_owned() });
-        }
-        None => {
-            progress.note(&format!("{}: the server says that there is none", collection.name()));
-            Some(0)
-        }
-        Some(top) => {
-            let whole = Interval::new(collection.low(), Edge::after(top));
-            let listing = &keeper.listings[number];
-            Reconcile { client, walked, listing, whole, changes_from, jobs, progress }.run().await?
-        }
-    };
-    progress.end(collection.name());
-    Ok(total)
-}
-
-/// Keeps what is found: in memory, and on disk for a later run.
-struct Keeper {
-    collections: Vec<Walked>,
-    listings: Vec<Mutex<Listing>>,
-    state: Mutex<WorkState>,
-    work: Mutex<Option<WorkFolder>>,
-    progress: Arc<dyn Progress>,
-    client: Arc<Client>,
-}
-
-impl Keeper {
-    fn new(
-        collections: &[Walked],
-        state: WorkState,
-        work: Option<WorkFolder>,
-        units: Vec<work::Unit>,
-        progress: Arc<dyn Progress>,
-        client: Arc<Client>,
-    ) -> Self {
-        let listings: Vec<_> = collections.iter().map(|_| Mutex::new(Listing::default())).collect();
-        let keeper = Self {
-            collections: collections.to_vec(),
-            listings,
-            state: Mutex::new(state),
-            work: Mutex::new(work),
-            progress,
-            client,
-        };
-        for unit in units {
-            let number = collections.iter().position(|walked| walked.collection.name() == unit.collection);
-            if let Some(number) = number {
-                lock(&keeper.listings[number]).replace(unit.interval, unit.documents);
-            }
-        }
-        for walked in collections {
-            if let Some(page_size) = keeper.state().page_sizes.get(walked.collection.name()) {
-                walked.page_size.fetch_min(*page_size, Ordering::Relaxed);
-            }
-        }
-        keeper
-    }
-
-    fn state(&self) -> MutexGuard<'_, WorkState> {
-        lock(&self.state)
-    }
-
-    /// What is left to do: collections that were not begun, and gaps in those that were.
-    fn tasks(&self) -> Vec<Task> {
-        let state = self.state();
-        let mut tasks = Vec::new();
-        for (number, Walked { collection, .. }) in self.collections.iter().enumerate() {
-            match state.tops.get(collection.name()) {
-                None => tasks.push(Task::Probe(number)),
-                Some(None) => {}
-                Some(Some(top)) => {
-                    let whole = Interval::new(collection.low(), Edge::after(*top));
-                    let gaps = lock(&self.listings[number]).gaps(whole);
-                    tasks.extend(gaps.into_iter().map(|gap| Task::Span(number, gap)));
-                }
-            }
-        }
-        tasks
-    }
-
-    fn take_listings(&self) -> Vec<Listing> {
-        self.listings.iter().map(|listing| std::mem::take(&mut *lock(listing))).collect()
-    }
-
-    fn take_work(&self) -> Option<WorkFolder> {
-        lock(&self.work).take()
-    }
-
-    fn begun(&self, number: usize, top: Option<Timestamp>) -> Result<(), SourceError> {
-        let mut state = self.state();
-        if state.changes_from.is_none() {
-            let first = self.client.first_date().unwrap_or(state.created);
-            state.changes_from = first.checked_sub(CHANGES_MARGIN).ok();
-        }
-        let Walked { collection, page_size } = &self.collections[number];
-        state.tops.insert(collection.name().to_owned(), top);
-        state.page_sizes.insert(collection.name().to_owned(), page_size.load(Ordering::Relaxed));
-        if let Some(work) = &*lock(&self.work) {
-            work.save_state(&state)?;
-        }
-        Ok(())
-    }
-
-    fn keep(&self, number: usize, interval: Interval, documents: Vec<Document>) -> Result<(), SourceError> {
-        let name = self.collections[number].collection.name();
-        if let Some(work) = &mut *lock(&self.work) {
-            work.save_unit(name, interval, &documents)?;
-        }
-        self.progress.advance(name, documents.len() as u64);
-        lock(&self.listings[number]).replace(interval, documents);
-        Ok(())
-    }
-}
-
-/// The keeper as the sink of the first walk.
-struct Keeping(Arc<Keeper>);
-
-impl Sink for Keeping {
-    fn top(&self, collection: usize, top: Option<Timestamp>) -> Result<(), SourceError> {
-        self.0.begun(collection, top)
-    }
-
-    fn unit(&self, collection: usize, interval: Interval, documents: Vec<Document>) -> Result<(), SourceError> {
-        self.0.keep(collection, interval, documents)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+#[cfg(test)]
+mod tests;

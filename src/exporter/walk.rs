@@ -1,472 +1,431 @@
-//! Walking collections: parallel keyset paging over `creation_date`.
+//! The walk of one collection: it knows its client, its collection, its source and how to reach its listing, and climbs
+//! down its ladder where the server does not manage or take a question.
 //!
-//! The time line of each collection is cut into spans. A walker pages down a span from its newest document: each
-//! question asks for the newest page below the last date seen, so documents that come and go elsewhere shift nothing. A
-//! full page may end in the middle of a date; the documents of its last date are left to the next page, so that each
-//! page completes an exact interval. A walker without work takes the lower part of the span with the most left to do.
-//!
-//! A page on which all documents have one date is a *tie*: that date alone is walked by page number, in the order of
-//! ids, until two passes agree. Operators are walked the same way: with plain page numbers over a whole collection, one
-//! deletion shifts a document across a page border, where it is lost although the counts agree.
+//! The best rung is paging by keyset down `creation_date`: each question asks for the newest page below the last second
+//! seen, so documents that come and go elsewhere shift nothing, and each page completes an exact interval. Several parts
+//! of the time line are walked at once ([`Spans`]). Where the server bears no such question, the collection is listed by
+//! page number until two passes agree (`passes`).
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use jiff::Timestamp;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
 
-use super::client::Client;
-use super::edge::{Edge, Interval};
+use super::at::{At, DateForm, Interval};
+use super::client::{Client, Get, React, Source, shown};
+use super::collection::{Collection, Only, Order, Page, Question, Rung, Way, page_sizes};
+use super::crew::Crew;
 use super::error::SourceError;
-use super::query::{Collection, Order, Page, Question};
-use super::retry::Fault;
-use crate::base::limits;
-use crate::catalog::document::Document;
+use super::keeper::{Report, Sink};
+use super::ladder::Sizes;
+use super::limits;
+use super::retry::{Fault, Remedy};
+use super::spans::Spans;
+use super::work::Begun;
+use crate::base::text::count;
 
-/// Before this, the catalog holds next to nothing. Only a hint for cutting the time line into equal parts.
-const HORIZON: Timestamp = Timestamp::constant(1_420_070_400, 0);
-/// A span is worth dividing when more than this many pages are believed to be left in it.
-const WORTH_DIVIDING: f64 = 1.2;
-/// Passes over a tie until two in a row have to agree.
-const TIE_PASSES: u32 = 8;
-/// Pages of one date at most. Stops a server whose pages never end.
-const TIE_PAGES: u32 = 10_000;
-/// The page size to ask for where the server refuses a larger one: its default.
-const SAFE_PAGE_SIZE: u32 = 100;
+/// How far behind the clock of this host the first question looks, so that a slow clock hides no document.
+const MARGIN: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
+/// How often the smallest page, or a form, may fail until the walk counts as stuck on this rung.
+const STUCK_AFTER: u32 = 3;
+/// How often a walk may get stuck.
+const CLIMBS: u32 = 8;
 
-/// A walk over some collections.
-pub struct Walk {
-    client: Arc<Client>,
-    collections: Vec<Walked>,
-    /// Only documents changed at or after this instant.
-    changed_since: Option<Timestamp>,
-    sink: Box<dyn Sink>,
-    state: Mutex<State>,
-    wake: Notify,
-}
-
-/// A collection that is walked, with the page size that the server allows for it.
-#[derive(Clone)]
-pub struct Walked {
-    /// What it is.
+/// The walk of one collection.
+pub struct Walk<'a> {
+    /// Whom to ask.
+    pub client: &'a Client,
+    /// What to ask for.
     pub collection: Arc<Collection>,
-    /// Documents on a page.
-    pub page_size: Arc<AtomicU32>,
+    /// What is known of the source.
+    pub source: Source,
+    /// Where documents go, and the listing.
+    pub sink: Sink,
+    /// The other walks.
+    pub crew: &'a Crew,
+    /// The rung that is walked on.
+    pub rung: Cell<Rung>,
+    /// Passes by page number over the whole collection, the last two of which agreed.
+    pub passes: Cell<Option<u32>>,
+    /// What the server counted at the start, where it can count in time.
+    pub counted: Cell<Option<u64>>,
+    /// Whether the server sorts by id, as far as that was tried.
+    pub sorts_by_id: Cell<Option<bool>>,
+    /// Answers with documents so far.
+    pages: Cell<u64>,
+    documents: Cell<u64>,
+    pub(super) sizes: RefCell<Sizes>,
+    /// The question that the walk got stuck on.
+    stuck_on: RefCell<Option<Question>>,
+    largest: u32,
+    now: Timestamp,
 }
 
-/// Takes what a walk finds.
-pub trait Sink: Send + Sync {
-    /// The newest document of collection number `collection` has this date; later ones do not belong to the snapshot.
-    ///
-    /// # Errors
-    /// Ends the walk.
-    fn top(&self, collection: usize, top: Option<Timestamp>) -> Result<(), SourceError>;
-
-    /// `documents` are all there are in `interval` of collection number `collection`.
-    ///
-    /// # Errors
-    /// Ends the walk.
-    fn unit(&self, collection: usize, interval: Interval, documents: Vec<Document>) -> Result<(), SourceError>;
+/// How a walk on one rung ends before it is done.
+#[derive(Debug)]
+pub enum End {
+    /// For good.
+    Failed(SourceError),
+    /// The server does not manage or take a question of this rung.
+    Stuck(SourceError),
 }
 
-/// A piece of work.
-#[derive(Debug, Clone)]
-pub enum Task {
-    /// The newest page of a collection, which tells where its snapshot ends.
-    Probe(usize),
-    /// An interval of a collection.
-    Span(usize, Interval),
-    /// One date with more documents than a page has.
-    Tie(usize, Timestamp),
+impl From<SourceError> for End {
+    fn from(error: SourceError) -> Self {
+        Self::Failed(error)
+    }
 }
 
-struct State {
-    queue: Vec<(Task, f64)>,
-    /// What each walker has left to do; `None` for one that waits.
-    active: Vec<Option<Active>>,
-    busy: usize,
-    failed: bool,
+impl From<End> for SourceError {
+    fn from(end: End) -> Self {
+        match end {
+            End::Failed(error) | End::Stuck(error) => error,
+        }
+    }
 }
 
-#[derive(Clone, Copy)]
-struct Active {
-    collection: usize,
-    interval: Interval,
-    /// Documents per second of the time line, as last seen.
-    density: f64,
-    divisible: bool,
+/// An answer that is under way.
+type Flight<'f> = Pin<Box<dyn Future<Output = Result<Landed, End>> + 'f>>;
+
+/// What it brings.
+enum Landed {
+    /// A page for a part of the time line, asked with this size.
+    Page(u32, u32, Page),
+    /// A tie is settled.
+    Tie,
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
     /// Prepares a walk.
     pub fn new(
-        client: Arc<Client>,
-        collections: Vec<Walked>,
-        changed_since: Option<Timestamp>,
-        sink: Box<dyn Sink>,
+        client: &'a Client,
+        collection: Collection,
+        sink: Sink,
+        crew: &'a Crew,
+        largest: u32,
+        now: Timestamp,
     ) -> Self {
-        let state = State { queue: Vec::new(), active: Vec::new(), busy: 0, failed: false };
-        Self { client, collections, changed_since, sink, state: Mutex::new(state), wake: Notify::new() }
+        Self {
+            client,
+            source: Source::new(&collection.name),
+            rung: Cell::new(collection.ladder(largest)[0]),
+            collection: Arc::new(collection),
+            sink,
+            crew,
+            passes: Cell::new(None),
+            counted: Cell::new(None),
+            sorts_by_id: Cell::new(None),
+            pages: Cell::new(0),
+            documents: Cell::new(0),
+            sizes: RefCell::new(Sizes::new(page_sizes(largest))),
+            stuck_on: RefCell::new(None),
+            largest,
+            now,
+        }
     }
 
-    /// Does all `tasks`, and whatever follows from them, with `jobs` walkers.
+    /// Walks the collection, or what of it an earlier run left to do.
     ///
     /// # Errors
-    /// The first failure; what was found until then is with the sink.
-    pub async fn run(self: Arc<Self>, tasks: Vec<Task>, jobs: u32) -> Result<(), SourceError> {
-        {
-            let mut state = self.state();
-            state.active = vec![None; jobs as usize];
-            state.queue = tasks.into_iter().rev().map(|task| (task, 0.0)).collect();
-        }
-        let mut walkers = JoinSet::new();
-        for walker in 0..jobs as usize {
-            walkers.spawn(Arc::clone(&self).walker(walker));
-        }
-        let mut result = Ok(());
-        while let Some(ended) = walkers.join_next().await {
-            let ended = ended.unwrap_or_else(|error| Err(SourceError::Client(error.to_string())));
-            if result.is_ok() && ended.is_err() {
-                result = ended;
-                // The others end at their next step, so that what they have under way is not lost.
-                self.state().failed = true;
-                self.wake.notify_waiters();
+    /// Where the server is gone, refuses, or never agrees with itself.
+    pub async fn run(&self) -> Result<(), SourceError> {
+        let mut first = None;
+        let whole = match self.sink.look(|_, begun| begun).await? {
+            Some(begun) => {
+                self.rung.set(begun.rung);
+                self.sizes.borrow_mut().begin_with(begun.rung.size);
+                begun.whole
             }
-        }
-        result
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn walker(self: Arc<Self>, walker: usize) -> Result<(), SourceError> {
-        while let Some((task, density)) = self.next(walker).await {
-            let result = match task {
-                Task::Probe(collection) => self.probe(collection).await,
-                Task::Span(_, _) => self.span(walker, density).await,
-                Task::Tie(collection, at) => self.tie(collection, at).await,
-            };
-            {
-                let mut state = self.state();
-                state.active[walker] = None;
-                state.busy -= 1;
-                state.failed |= result.is_err();
-            }
-            self.wake.notify_waiters();
-            result?;
-        }
-        Ok(())
-    }
-
-    /// The next piece of work for `walker`, or `None` once there is none and will be none.
-    async fn next(&self, walker: usize) -> Option<(Task, f64)> {
-        loop {
-            let wake = self.wake.notified();
-            let mut wake = std::pin::pin!(wake);
-            wake.as_mut().enable();
-            {
-                let mut state = self.state();
-                if state.failed {
-                    return None;
-                }
-                let work = state.queue.pop().or_else(|| self.divide(&mut state));
-                if let Some((task, density)) = work {
-                    let active = match task {
-                        Task::Probe(collection) => (collection, Interval::ALL, false),
-                        Task::Span(collection, interval) => (collection, interval, true),
-                        Task::Tie(collection, at) => (collection, Interval::instant(at), false),
-                    };
-                    let (collection, interval, divisible) = active;
-                    state.active[walker] = Some(Active { collection, interval, density, divisible });
-                    state.busy += 1;
-                    return Some((task, density));
-                }
-                if state.busy == 0 {
-                    drop(state);
-                    self.wake.notify_waiters();
-                    return None;
-                }
-            }
-            wake.await;
-        }
-    }
-
-    /// Takes the lower part of the span that has the most left to do, if one is worth it.
-    fn divide(&self, state: &mut State) -> Option<(Task, f64)> {
-        let left = |active: &Active| {
-            let page = f64::from(self.collections[active.collection].page_size.load(Ordering::Relaxed));
-            active.density * active.interval.seconds(HORIZON) / page
+            None => self.begin(first.insert(self.open(0).await?)).await?,
         };
-        let candidates = state.active.iter_mut().flatten().filter(|active| active.divisible);
-        let most = candidates.max_by(|a, b| left(a).total_cmp(&left(b)))?;
-        if left(most) < WORTH_DIVIDING {
-            return None;
+        for _ in 0..CLIMBS {
+            let gaps = self.sink.look(move |listing, _| listing.gaps(whole)).await?;
+            match self.fetch(&gaps, first.take()).await {
+                Err(End::Stuck(error)) => {
+                    tracing::info!(collection = self.collection.name, %error, "looking for another way");
+                    let slow = matches!(&error, SourceError::Request { fault, .. } if fault.remedy() == Remedy::Less);
+                    self.open(self.other_way(slow)).await?;
+                }
+                Err(End::Failed(error)) => return Err(error),
+                Ok(()) => {
+                    self.crew.tell(&self.collection.name, 0.0);
+                    return Ok(());
+                }
+            }
         }
-        let cut = Edge::after(middle(most.interval)?);
-        let lower = Interval::new(most.interval.low, cut);
-        most.interval.low = cut;
-        Some((Task::Span(most.collection, lower), most.density))
+        Err(self.moving(format!("none of {CLIMBS} ways led to its end")))
     }
 
-    fn enqueue(&self, task: Task, density: f64) {
-        self.state().queue.push((task, density));
-        self.wake.notify_waiters();
+    /// Fetches `intervals`, whatever is known of them, on the rung that works. `first` is the first page of the only
+    /// one, where it is here already.
+    ///
+    /// # Errors
+    /// Where the walk is stuck or fails.
+    pub async fn fetch(&self, intervals: &[Interval], first: Option<Page>) -> Result<(), End> {
+        if intervals.iter().all(Interval::is_empty) {
+            return Ok(());
+        }
+        match self.rung.get().way {
+            Way::Keyset(form) => self.keyset(form, intervals, first).await,
+            Way::Numbers => self.all_by_number().await,
+        }
     }
 
-    async fn page(&self, collection: usize, question: &Question) -> Result<Page, SourceError> {
-        let Walked { collection, page_size } = &self.collections[collection];
-        let url = collection.url(question);
-        let decode = |answer| collection.decode(question, answer);
-        let page = self.client.get(&url, None, limits::PAGE_BYTES, &collection.requests, decode).await?;
-        // A server that allows less than was asked for says so, or gives a shorter page.
-        if let Some(allowed) = page.page_size
-            && allowed > 0
-            && allowed < question.page_size
-        {
-            page_size.fetch_min(allowed, Ordering::Relaxed);
+    /// The error of a collection that does not agree with itself.
+    pub fn moving(&self, cause: String) -> SourceError {
+        SourceError::Moving { collection: self.collection.name.clone(), cause }
+    }
+
+    /// Finds the first rung, from number `from` on, whose first question the server answers.
+    async fn open(&self, from: usize) -> Result<Page, SourceError> {
+        let ladder = self.collection.ladder(self.largest);
+        let (at, refused) = (Cell::new(from), Cell::new(0));
+        let attempt = async |tries| self.once(&self.opening(ladder[at.get()]), tries, true).await;
+        let react = |fault: &Fault| {
+            let remedy = fault.remedy();
+            refused.set(if remedy == Remedy::Other { refused.get() + 1 } else { 0 });
+            if refused.get() >= 2 * ladder.len() || remedy == Remedy::Nothing {
+                return React::Stop;
+            }
+            if remedy == Remedy::Later {
+                return React::Wait;
+            }
+            at.set((at.get() + 1) % ladder.len());
+            if at.get() == 0 { React::Wait } else { React::Now }
+        };
+        let shown = || shown(&self.collection.url(&self.opening(ladder[at.get()])));
+        let mut page = self.client.persist(&self.source, attempt, react, shown).await?;
+        let mut rung = ladder[at.get()];
+        // Page numbers may have been reached by a server that was out of order for a moment: keyset is asked once more,
+        // with the question that it got stuck on.
+        let better = ladder.iter().find(|better| better.size <= rung.size).filter(|_| rung.way == Way::Numbers);
+        if let Some(better) = better {
+            let stuck_on = self.stuck_on.borrow().clone();
+            let was_stuck = stuck_on.is_some();
+            let question =
+                stuck_on.map_or_else(|| self.opening(*better), |stuck| Question { size: better.size, ..stuck });
+            if let Ok(again) = self.once(&question, 1, true).await {
+                rung = *better;
+                page = if was_stuck { page } else { again };
+            }
         }
+        self.rung.set(rung);
+        let mut sizes = self.sizes.borrow_mut();
+        sizes.begin_with(rung.size);
+        sizes.good(rung.size, page.size);
         Ok(page)
     }
 
-    fn question(&self, collection: usize, interval: Interval) -> Question {
-        let page_size = self.collections[collection].page_size.load(Ordering::Relaxed);
-        let order = Order::NewestFirst;
-        Question { interval, changed_since: self.changed_since, order, page: 0, page_size, count: false }
-    }
-
-    /// Documents on a full page of `question`, by the page size that the server went by.
-    fn full_page(&self, collection: usize, question: &Question) -> u32 {
-        self.collections[collection].page_size.load(Ordering::Relaxed).min(question.page_size)
-    }
-
-    /// Whether `documents` are all that there are: they do not fill a page.
-    fn is_last(&self, collection: usize, question: &Question, documents: &[Document]) -> bool {
-        documents.len() < self.full_page(collection, question) as usize
-    }
-
-    async fn probe(&self, number: usize) -> Result<(), SourceError> {
-        let Walked { collection, page_size } = &self.collections[number];
-        let whole = Interval::new(collection.low(), Edge::END);
-        let mut question = self.question(number, whole);
-        let page = match self.page(number, &question).await {
-            Err(SourceError::Request { fault: Fault::Status { code: 400 | 413 | 422, .. }, .. })
-                if question.page_size > SAFE_PAGE_SIZE =>
-            {
-                page_size.store(SAFE_PAGE_SIZE, Ordering::Relaxed);
-                question = self.question(number, whole);
-                self.page(number, &question).await?
+    /// The first question on a rung.
+    fn opening(&self, rung: Rung) -> Question {
+        match rung.way {
+            Way::Keyset(form) => {
+                let whole = Interval::new(self.collection.low, self.horizon());
+                Question { size: rung.size, ..self.question("newest page", whole, form) }
             }
-            page => page?,
+            Way::Numbers => Question { size: rung.size, ..self.numbered() },
+        }
+    }
+
+    /// The number of the next rung of another way. Where a question was too `slow`, another form of its date would be too.
+    fn other_way(&self, slow: bool) -> usize {
+        let (ladder, way) = (self.collection.ladder(self.largest), self.rung.get().way);
+        let keyset = way != Way::Numbers;
+        let other = |rung: &Rung| if slow && keyset { rung.way == Way::Numbers } else { rung.way != way };
+        let after = ladder.iter().position(|rung| rung.way == way).unwrap_or(0);
+        ladder.iter().skip(after).position(other).map_or(0, |steps| after + steps)
+    }
+
+    /// An instant after which no document can be.
+    pub fn horizon(&self) -> At {
+        let now = self.source.clock().map_or(self.now, |clock| clock.max(self.now));
+        At::of(now.checked_add(MARGIN).unwrap_or(now)).next_second()
+    }
+
+    /// Fixes what belongs to the snapshot: no document later than the newest one of the first page.
+    async fn begin(&self, page: &Page) -> Result<Interval, SourceError> {
+        let low = self.collection.low;
+        let newest = page.documents.iter().map(|document| document.at).max().filter(|at| *at != At::UNDATED);
+        let whole = match (self.rung.get().way, newest) {
+            (Way::Numbers, _) if page.documents.is_empty() => Interval::new(low, low),
+            (Way::Numbers, _) => self.numbered().interval,
+            (Way::Keyset(_), Some(newest)) => Interval::new(low, newest.next_second()),
+            (Way::Keyset(_), None) => Interval::new(low, low),
         };
-        let Some(newest) = page.documents.first().map(|document| document.created) else {
-            return self.sink.top(number, None);
+        let begun = Begun { whole, rung: self.rung.get(), clock: self.source.clock() };
+        self.sink.report(Report::Begun(begun)).await?;
+        Ok(whole)
+    }
+
+    /// A question for documents of `interval`, newest first.
+    pub fn question(&self, what: &'static str, interval: Interval, form: DateForm) -> Question {
+        let (only, order, page, count) = (Only::All, Order::NewestFirst, 0, false);
+        Question { what, interval, only, order, form, page, size: 0, count }
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// What came instead.
+    pub async fn once(&self, question: &Question, tries: u32, gated: bool) -> Result<Page, Fault> {
+        let url = self.collection.url(question);
+        let (collection, asked) = (Arc::clone(&self.collection), question.clone());
+        let get = Get { what: question.what, url: &url, etag: None, cap: limits::PAGE_BYTES, tries, gated };
+        let decode = move |answer| {
+            let page = collection.decode(&asked, answer)?;
+            let documents = page.documents.len();
+            Ok((page, documents))
         };
-        self.sink.top(number, Some(newest))?;
-        let whole = Interval::new(whole.low, Edge::after(newest));
-        if self.is_last(number, &question, &page.documents) {
-            return self.sink.unit(number, whole, page.documents);
+        self.client.once(&self.source, get, decode).await
+    }
+
+    /// Walks `intervals` down the order of dates.
+    async fn keyset(&self, form: DateForm, intervals: &[Interval], first: Option<Page>) -> Result<(), End> {
+        let spans = RefCell::new(Spans::default());
+        let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        for interval in intervals {
+            let number = spans.borrow_mut().begin(*interval);
+            match &first {
+                None => flights.push(self.fly(number, *interval, form)),
+                Some(_) => {}
+            }
         }
-        let density = density(&page.documents);
-        let Step { unit, tie, rest } = step(whole, page.documents);
-        if let Some((interval, documents)) = unit {
-            self.sink.unit(number, interval, documents)?;
+        if let Some(page) = first {
+            let size = self.rung.get().size;
+            flights.push(Box::pin(async move { Ok(Landed::Page(1, size, page)) }));
         }
-        if let Some(at) = tie {
-            self.enqueue(Task::Tie(number, at), 0.0);
-        }
-        // One part for each walker to begin with, as far as there are pages for them; the rest divides itself.
-        let pages = density * rest.seconds(HORIZON) / f64::from(question.page_size);
-        let walkers = self.state().active.len();
-        let parts = walkers.min(pages.ceil() as usize).max(1);
-        for part in slices(rest, parts) {
-            self.enqueue(Task::Span(number, part), density);
+        while let Some(landed) = flights.next().await {
+            let Landed::Page(number, size, page) = landed? else { continue };
+            let (step, left) = {
+                let mut spans = spans.borrow_mut();
+                let is_last = spans.is_last(size, &page);
+                (spans.take(number, page, is_last), spans.left(number))
+            };
+            if spans.borrow().loses_edges() {
+                let fault = Fault::Disorder("the last document of a page is missing on the next".into());
+                return Err(End::Stuck(self.failed(&self.question("page", intervals[0], form), fault)));
+            }
+            if let Some((interval, documents)) = step.found {
+                self.sink.report(Report::Found(interval, documents)).await?;
+            }
+            if !step.undated.is_empty() {
+                self.sink.report(Report::Seen(step.undated)).await?;
+            }
+            if let Some(tie) = step.tie {
+                flights.push(Box::pin(async move { self.tie(tie, form).await.map(|()| Landed::Tie) }));
+            }
+            let mut begun = 0;
+            if let Some(left) = left {
+                flights.push(self.fly(number, left, form));
+                begun += 1;
+            }
+            for number in self.divide(&mut spans.borrow_mut(), begun) {
+                let left = spans.borrow().left(number);
+                left.into_iter().for_each(|left| flights.push(self.fly(number, left, form)));
+            }
         }
         Ok(())
     }
 
-    async fn span(&self, walker: usize, mut seen: f64) -> Result<(), SourceError> {
-        loop {
-            let Some(Active { collection, interval: asked, .. }) = self.state().active[walker] else { return Ok(()) };
-            let question = self.question(collection, asked);
-            let page = self.page(collection, &question).await?;
-            if page.documents.len() > 1 {
-                seen = density(&page.documents);
-            }
-            let step = {
-                let mut state = self.state();
-                let Some(active) = &mut state.active[walker] else { return Ok(()) };
-                // Another walker may have taken the lower part meanwhile; what was found of it is that one's to find.
-                let mine = active.interval;
-                let documents: Vec<_> =
-                    page.documents.into_iter().filter(|document| mine.contains(document.created)).collect();
-                let step = if self.is_last(collection, &question, &documents) {
-                    Step { unit: Some((mine, documents)), tie: None, rest: Interval::new(mine.low, mine.low) }
-                } else {
-                    step(mine, documents)
-                };
-                active.interval = step.rest;
-                active.density = seen;
-                step
+    /// Divides what is left, where there are places for more questions than `begun` ones; returns the new parts.
+    fn divide(&self, spans: &mut Spans, begun: u32) -> Vec<u32> {
+        let size = self.sizes.borrow().proven();
+        self.crew.tell(&self.collection.name, spans.pages(size));
+        let gate = &self.client.gate;
+        let places = gate.spare().saturating_sub(begun);
+        let Some(share) = self.crew.share(gate.limit()) else { return Vec::new() };
+        (0..places).map_while(|_| spans.divide(size, share)).collect()
+    }
+
+    /// Sends the question for the newest page of `left`.
+    fn fly<'f>(&'f self, number: u32, left: Interval, form: DateForm) -> Flight<'f> {
+        Box::pin(async move {
+            let (size, page) = self.page(&self.question("page", left, form)).await?;
+            Ok(Landed::Page(number, size, page))
+        })
+    }
+
+    /// Asks `question`, with pages as large as the server manages; returns the size with which it did.
+    async fn page(&self, question: &Question) -> Result<(u32, Page), End> {
+        let size = Cell::new(0);
+        let (strikes, refusals, stuck) = (Cell::new(0), Cell::new(0), Cell::new(false));
+        let attempt = async |tries| {
+            size.set(self.sizes.borrow_mut().next());
+            self.once(&Question { size: size.get(), ..question.clone() }, tries, true).await
+        };
+        let react = |fault: &Fault| {
+            let counter = match fault.remedy() {
+                Remedy::Later => return React::Wait,
+                Remedy::Nothing => return React::Stop,
+                Remedy::Less => &strikes,
+                Remedy::Other => &refusals,
             };
-            if let Some((interval, documents)) = step.unit {
-                self.sink.unit(collection, interval, documents)?;
+            counter.set(counter.get() + 1);
+            // One HTML page or one misfit may be a moment's; a stall, or too much, is the question's.
+            let at_once = matches!(fault, Fault::Stall(_) | Fault::TooLarge(_) | Fault::TooMany(..));
+            if counter.get() == 1 && !at_once {
+                return React::Wait;
             }
-            if let Some(at) = step.tie {
-                self.enqueue(Task::Tie(collection, at), 0.0);
+            if self.sizes.borrow_mut().failed(size.get()) {
+                counter.set(0);
+                return React::Now;
             }
-            if step.rest.is_empty() || self.state().failed {
-                return Ok(());
+            if counter.get() < STUCK_AFTER {
+                return React::Wait;
             }
-            self.wake.notify_waiters();
-        }
-    }
-
-    /// Walks one date by page number, again and again until two passes find the same documents: a document that comes
-    /// or goes between two pages of a pass shifts others across the border.
-    async fn tie(&self, number: usize, at: Timestamp) -> Result<(), SourceError> {
-        let moving = |cause: String| SourceError::Moving {
-            collection: self.collections[number].collection.name().to_owned(),
-            cause,
+            stuck.set(true);
+            React::Stop
         };
-        let mut previous: Option<BTreeMap<_, _>> = None;
-        for _ in 0..TIE_PASSES {
-            let (total, documents) = self.tie_pass(number, at).await?;
-            let found: BTreeMap<_, _> = documents.into_iter().map(|document| (document.id, document)).collect();
-            let same = previous.as_ref().is_some_and(|previous| previous.keys().eq(found.keys()));
-            if same && total.is_none_or(|total| total == found.len() as u64) {
-                return self.sink.unit(number, Interval::instant(at), found.into_values().collect());
+        let shown = || shown(&self.collection.url(&Question { size: size.get(), ..question.clone() }));
+        match self.client.persist(&self.source, attempt, react, shown).await {
+            Ok(page) => {
+                self.sizes.borrow_mut().good(size.get(), page.size);
+                self.within_bounds(&page)?;
+                Ok((size.get(), page))
             }
-            previous = Some(found);
+            Err(error) if stuck.get() => {
+                self.stuck_on.replace(Some(question.clone()));
+                Err(End::Stuck(error))
+            }
+            Err(error) => Err(End::Failed(error)),
         }
-        Err(moving(format!("the documents of {at} were never the same twice")))
     }
 
-    async fn tie_pass(&self, number: usize, at: Timestamp) -> Result<(Option<u64>, Vec<Document>), SourceError> {
-        let mut question = self.question(number, Interval::instant(at));
-        question.order = Order::ById;
-        question.count = true;
-        let first = match self.page(number, &question).await {
-            Ok(page) => page,
-            Err(_) => {
-                // Counting may fail; then the pages are asked for until one is not full.
-                question.count = false;
-                self.page(number, &question).await?
-            }
-        };
-        let page_size = u64::from(self.full_page(number, &question));
-        question.count = false;
-        question.page_size = page_size as u32;
-        let total = first.total;
-        let pages = total.map_or(1, |total| total.div_ceil(page_size).max(1)) as u32;
-        let ask = |page: u32| {
-            let question = Question { page, ..question.clone() };
-            async move { self.page(number, &question).await }
-        };
-        let mut last = first.documents.len();
-        let mut documents = first.documents;
-        let side_by_side = self.state().active.len().max(1);
-        let mut more = stream::iter(1..pages).map(ask).buffered(side_by_side);
-        while let Some(page) = more.try_next().await? {
-            last = page.documents.len();
-            documents.extend(page.documents);
-        }
-        for page in pages.max(1).. {
-            if (last as u64) < page_size || page > TIE_PAGES {
-                break;
-            }
-            let page = ask(page).await?;
-            last = page.documents.len();
-            documents.extend(page.documents);
-        }
-        Ok((total, documents))
+    /// The error of a question that failed with `fault`.
+    fn failed(&self, question: &Question, fault: Fault) -> SourceError {
+        SourceError::Request { url: shown(&self.collection.url(question)), fault, tries: 1 }
     }
-}
 
-/// What follows from a full page of an interval.
-struct Step {
-    /// A part that is complete now, with its documents.
-    unit: Option<(Interval, Vec<Document>)>,
-    /// A date with more documents than a page has.
-    tie: Option<Timestamp>,
-    /// What is left.
-    rest: Interval,
-}
-
-/// Divides `interval` by the full page `documents` of its newest documents.
-fn step(interval: Interval, mut documents: Vec<Document>) -> Step {
-    let (Some(first), Some(last)) = (documents.first(), documents.last()) else {
-        return Step { unit: None, tie: None, rest: interval };
-    };
-    let (first, last) = (first.created, last.created);
-    // The documents of the last date may go on behind the page.
-    documents.retain(|document| document.created > last);
-    let complete = Interval::new(Edge::after(last), interval.high);
-    let unit = (!complete.is_empty()).then_some((complete, documents));
-    let (tie, high) = if first == last { (Some(last), Edge::before(last)) } else { (None, Edge::after(last)) };
-    Step { unit, tie, rest: Interval::new(interval.low, high.max(interval.low)) }
-}
-
-/// Documents per second on a page.
-fn density(documents: &[Document]) -> f64 {
-    let (Some(first), Some(last)) = (documents.first(), documents.last()) else { return 0.0 };
-    documents.len() as f64 / first.created.duration_since(last.created).as_secs_f64().max(1.0)
-}
-
-/// An instant in the middle of an interval, to the second, if one lies strictly inside.
-fn middle(interval: Interval) -> Option<Timestamp> {
-    let low = if interval.low == Edge::BEGINNING { HORIZON } else { interval.low.at() };
-    let middle = low.as_second() + (interval.high.at().as_second() - low.as_second()) / 2;
-    let middle = Timestamp::from_second(middle).ok()?;
-    (interval.low < Edge::after(middle) && Edge::after(middle) < interval.high && middle > low).then_some(middle)
-}
-
-/// `interval` in `parts` of equal length, the newest last.
-fn slices(interval: Interval, parts: usize) -> Vec<Interval> {
-    let start = if interval.low == Edge::BEGINNING { HORIZON } else { interval.low.at() };
-    let seconds = interval.seconds(HORIZON) / parts as f64;
-    let mut slices = Vec::with_capacity(parts);
-    let mut low = interval.low;
-    for part in 1..parts {
-        let offset = (seconds * part as f64) as i64;
-        let Ok(at) = Timestamp::from_second(start.as_second() + offset) else { continue };
-        let cut = Edge::after(at);
-        if cut > low && cut < interval.high {
-            slices.push(Interval::new(low, cut));
-            low = cut;
-        }
-    }
-    slices.push(Interval::new(low, interval.high));
-    slices.retain(|slice| !slice.is_empty());
-    slices
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn slices_cover_the_interval_once(low in 0i64..2_000_000_000, length in 0i64..1_000_000_000, parts in 1usize..20) {
-            let at = |seconds| Timestamp::from_second(seconds).unwrap();
-            let whole = Interval::new(Edge::after(at(low)), Edge::after(at(low + length)));
-            let slices = slices(whole, parts);
-            prop_assert!(slices.len() <= parts);
-            prop_assert_eq!(whole.minus(&slices), vec![]);
-            prop_assert!(slices.windows(2).all(|pair| pair[0].high == pair[1].low));
-        }
-
-        #[test]
-        fn a_middle_lies_strictly_inside(low in 0i64..2_000_000_000, length in 0i64..1_000) {
-            let at = |seconds| Timestamp::from_second(seconds).unwrap();
-            let whole = Interval::new(Edge::after(at(low)), Edge::before(at(low + length)));
-            if let Some(middle) = middle(whole) {
-                prop_assert!(whole.contains(middle));
+    /// Counts a page, and makes sure that the collection ends some time.
+    pub fn within_bounds(&self, page: &Page) -> Result<(), SourceError> {
+        self.pages.set(self.pages.get() + 1);
+        self.documents.set(self.documents.get() + page.documents.len() as u64);
+        let counted = self.counted.get().map(|counted| {
+            counted.saturating_mul(limits::DOCUMENTS_PER_COUNTED).saturating_add(limits::DOCUMENTS_BEYOND_COUNT)
+        });
+        let documents = limits::COLLECTION_DOCUMENTS.min(counted.unwrap_or(u64::MAX));
+        for (what, figure, limit) in [
+            ("documents", self.documents.get(), documents),
+            ("answers", self.pages.get(), limits::COLLECTION_PAGES),
+            ("bytes", self.source.bytes(), limits::COLLECTION_BYTES),
+        ] {
+            if figure > limit {
+                return Err(self.endless(what, figure, limit));
             }
+        }
+        Ok(())
+    }
+
+    /// The error of more than a catalog can have.
+    pub fn endless(&self, what: &str, figure: u64, limit: u64) -> SourceError {
+        SourceError::Endless {
+            collection: self.collection.name.clone(),
+            what: format!("{} {what}", count(figure)),
+            limit: format!("at most {}", count(limit)),
         }
     }
 }

@@ -1,30 +1,40 @@
-//! The work folder: finished parts of a fetch, kept as they come, so that an interrupted one can go on.
+//! The work folder: finished parts of a fetch, kept as they come, so that memory does not grow with them and an
+//! interrupted fetch can go on.
 //!
-//! One folder for each question (URLs and options), below the cache folder. `state.json` says when the snapshot began
-//! and where each collection ends; `NNNNNN.unit` files hold the documents of one finished interval each, with a
-//! checksum. A file is written under another name and renamed, so a kill leaves no half file that counts; anything
+//! One folder for each question (URLs and options), below the cache folder. `state.json` says when the snapshot began,
+//! and where and how each collection is walked; `NNNNNN.unit` files hold documents, or what completes an interval, each
+//! with a checksum. A file is written under another name and renamed, so a kill leaves no half file that counts; what is
 //! damaged, foreign or too old is dropped. After a bundle is written the folder is removed.
+//!
+//! The folder is no root of trust: it is used only where nobody else can write ([`Root::open`]), and no link in it is
+//! followed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::edge::Interval;
+use super::at::Interval;
+use super::collection::Rung;
+use super::document::Document;
 use super::error::SourceError;
+use super::listing::Key;
 use crate::base::digest::Sha256Digest;
-use crate::catalog::document::Document;
 
 /// State older than this is not mixed with what the catalog says now.
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
 /// Changes with every incompatible change of the files.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 /// The file that whoever works in the folder has locked.
 const LOCK: &str = "lock";
+const STATE: &str = "state.json";
+/// The name under which a file is written.
+const NEW: &str = "new";
 
 /// What has to be the same for a fetch to be continued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,49 +55,161 @@ pub struct WorkState {
     version: u32,
     /// When the snapshot began.
     pub created: Timestamp,
-    /// Changes from this instant on, by the server's clock, are asked for again at the end.
-    pub changes_from: Option<Timestamp>,
-    /// Date of the newest document of each collection that was begun, `null` for an empty one.
-    pub tops: BTreeMap<String, Option<Timestamp>>,
-    /// Page sizes that the server was found to allow.
-    pub page_sizes: BTreeMap<String, u32>,
+    /// What is known of each collection that was begun.
+    pub begun: BTreeMap<String, Begun>,
+}
+
+/// How a collection was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// What belongs to the snapshot; later documents do not.
+    pub whole: Interval,
+    /// The rung of the ladder that the server bore.
+    pub rung: Rung,
+    /// The catalog's own clock then.
+    pub clock: Option<Timestamp>,
 }
 
 impl WorkState {
     /// A fetch that begins now.
     #[must_use]
     pub fn new(created: Timestamp) -> Self {
-        let (tops, page_sizes) = Default::default();
-        Self { version: STATE_VERSION, created, changes_from: None, tops, page_sizes }
+        Self { version: STATE_VERSION, created, begun: BTreeMap::new() }
     }
+}
+
+/// A folder that belongs to the caller, and in which nobody else can write.
+#[derive(Debug)]
+pub struct Root {
+    path: PathBuf,
+    /// It is temporary, and goes with this.
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl Root {
+    /// `folder` below `cache`, if both are the caller's alone; else, or without a cache, a temporary folder, and why.
+    ///
+    /// # Errors
+    /// Where no temporary folder can be made.
+    pub fn open(cache: Option<&Path>, folder: &str) -> io::Result<(Self, Option<String>)> {
+        let kept = cache.map(|cache| private(cache).and_then(|()| private(&cache.join(folder))).map(|()| cache));
+        let cause = match kept {
+            Some(Ok(cache)) => return Ok((Self { path: cache.join(folder), temporary: None }, None)),
+            Some(Err(cause)) => Some(format!("the cache is not used: {cause}; an interrupted run cannot be continued")),
+            None => None,
+        };
+        let temporary = tempfile::Builder::new().prefix("oct-").tempdir()?;
+        Ok((Self { path: temporary.path().to_owned(), temporary: Some(temporary) }, cause))
+    }
+
+    /// Whether what is kept here outlives this run.
+    #[must_use]
+    pub fn outlives(&self) -> bool {
+        self.temporary.is_none()
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Makes sure that `folder` is one, belongs to the caller, and that nobody else can write there; creates it if missing.
+fn private(folder: &Path) -> Result<(), String> {
+    let shown = folder.display();
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(|error| error.to_string())?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(format!("`{shown}`: {error}")),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
+    if !found.is_dir() {
+        return Err(format!("`{shown}` is no folder, or a link"));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(format!("`{shown}` belongs to somebody else"));
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(format!("others can write into `{shown}` (chmod go-w would mend it)"));
+    }
+    Ok(())
+}
+
+/// Opens a file to read it, but no link and nothing that would block.
+fn open_own(path: &Path) -> io::Result<fs::File> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
+}
+
+/// Reads a file of a private folder whole.
+pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut open_own(path)?, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a file of a private folder whole, in one step.
+pub fn write_own(folder: &Path, name: &str, bytes: &[&[u8]]) -> io::Result<()> {
+    let mut new = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
+    bytes.iter().try_for_each(|part| new.write_all(part))?;
+    new.persist(folder.join(name)).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// A work folder, locked for this process.
 #[derive(Debug)]
 pub struct WorkFolder {
-    root: PathBuf,
+    root: Root,
     folder: PathBuf,
-    lock: fs::File,
+    _lock: fs::File,
     next: u32,
 }
 
-/// A finished interval, as read back.
-#[derive(Debug)]
-pub struct Unit {
-    /// Name of its collection.
-    pub collection: String,
-    /// What it completes.
-    pub interval: Interval,
-    /// All documents of the interval.
-    pub documents: Vec<Document>,
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// All documents of an interval.
+    All(Interval),
+    /// Some documents.
+    Some,
+    /// No documents, but the keys of all that there are in an interval; they lie in other files.
+    Keys(Interval),
 }
 
-#[derive(Serialize, Deserialize)]
-struct UnitHeader {
+/// What a file says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
     collection: String,
-    interval: Interval,
-    documents: usize,
+    content: Content,
+    lines: usize,
     sha256: Sha256Digest,
+}
+
+/// A file, as read back.
+#[derive(Debug)]
+pub struct Unit {
+    /// Its number.
+    pub number: u32,
+    /// Name of its collection.
+    pub collection: String,
+    /// What it holds.
+    pub content: Content,
+    body: Vec<u8>,
+}
+
+impl Unit {
+    /// What its lines hold: documents, or keys.
+    ///
+    /// # Errors
+    /// Where a line cannot be read.
+    pub fn lines<'a, T: Deserialize<'a>>(&'a self) -> impl Iterator<Item = io::Result<T>> {
+        let lines = self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from))
+    }
 }
 
 impl WorkFolder {
@@ -95,45 +217,52 @@ impl WorkFolder {
     ///
     /// # Errors
     /// Where another process has it open, or it cannot be written.
-    pub fn open(root: &Path, asked: &Asked) -> Result<Self, SourceError> {
+    pub fn open(root: Root, asked: &Asked) -> Result<Self, SourceError> {
         let key = serde_json::to_vec(asked).map_err(io::Error::from)?;
-        let folder = root.join(&Sha256Digest::of(&key).to_string()[..16]);
+        let folder = root.path().join(&Sha256Digest::of(&key).to_string()[..16]);
         loop {
-            fs::create_dir_all(&folder)?;
-            let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+            private(&folder).map_err(io::Error::other)?;
+            let path = folder.join(LOCK);
+            let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+            let mut options = fs::OpenOptions::new();
+            let lock = options.create(true).truncate(false).write(true).mode(0o600).custom_flags(flags).open(&path)?;
             if !try_lock(&lock)? {
                 return Err(SourceError::Busy(folder));
             }
             // Another process may have removed the folder between the two steps: then this is the lock of nothing.
-            if fs::metadata(folder.join(LOCK)).is_ok_and(|now| lock.metadata().is_ok_and(|own| own.ino() == now.ino()))
-            {
-                return Ok(Self { root: root.to_owned(), folder, lock, next: 0 });
+            if fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|own| own.ino() == now.ino())) {
+                return Ok(Self { root, folder, _lock: lock, next: 0 });
             }
         }
     }
 
-    /// What an earlier run left, if it can be continued at `now`; otherwise the folder is emptied.
+    /// What an earlier run left, if it can be continued at `now`; otherwise the folder is emptied. `visit` gets each
+    /// file, in the order in which they were written.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn resume(&mut self, now: Timestamp, fresh: bool) -> Result<Option<(WorkState, Vec<Unit>)>, SourceError> {
+    pub fn resume(
+        &mut self,
+        now: Timestamp,
+        fresh: bool,
+        mut visit: impl FnMut(&Unit) -> io::Result<()>,
+    ) -> Result<Option<WorkState>, SourceError> {
         self.sweep(now);
         let state = if fresh { None } else { usable_state(&self.folder, now) };
         let Some(state) = state else {
-            self.clear()?;
+            // The state goes first: parts without a state count for nothing.
+            remove_if_there(&self.folder.join(STATE))?;
+            numbers(&self.folder)?.into_iter().try_for_each(|number| fs::remove_file(self.unit(number)))?;
             return Ok(None);
         };
-        let mut units = Vec::new();
-        for path in self.unit_files()? {
-            match read_unit(&path) {
-                Some(unit) => units.push(unit),
-                // A part that cannot be read back is fetched again.
-                None => fs::remove_file(&path)?,
+        for number in numbers(&self.folder)? {
+            self.next = number + 1;
+            // A part that cannot be read back is fetched again.
+            if self.read(number).and_then(|unit| visit(&unit)).is_err() {
+                fs::remove_file(self.unit(number))?;
             }
-            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u32>().ok());
-            self.next = self.next.max(number.map_or(0, |number| number + 1));
         }
-        Ok(Some((state, units)))
+        Ok(Some(state))
     }
 
     /// Keeps `state`.
@@ -141,27 +270,65 @@ impl WorkFolder {
     /// # Errors
     /// Those of the disk.
     pub fn save_state(&self, state: &WorkState) -> io::Result<()> {
-        self.write("state.json", &serde_json::to_vec(state)?)
+        write_own(&self.folder, STATE, &[&serde_json::to_vec(state)?])
     }
 
-    /// Keeps a finished interval.
+    /// Keeps documents; returns the number of their file.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn save_unit(&mut self, collection: &str, interval: Interval, documents: &[Document]) -> io::Result<()> {
-        let mut body = Vec::with_capacity(documents.len() * 300);
-        for document in documents {
-            serde_json::to_writer(&mut body, document)?;
+    pub fn save(&mut self, collection: &str, content: Content, documents: &[Document]) -> io::Result<u32> {
+        self.save_lines(collection, content, documents)
+    }
+
+    /// Keeps which documents are all in an interval.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn save_keys(&mut self, collection: &str, interval: Interval, keys: &[Key]) -> io::Result<u32> {
+        self.save_lines(collection, Content::Keys(interval), keys)
+    }
+
+    fn save_lines<T: Serialize>(&mut self, collection: &str, content: Content, lines: &[T]) -> io::Result<u32> {
+        let mut body = Vec::with_capacity(lines.len() * 300);
+        for line in lines {
+            serde_json::to_writer(&mut body, line)?;
             body.push(b'\n');
         }
         let sha256 = Sha256Digest::of(&body);
-        let header = UnitHeader { collection: collection.into(), interval, documents: documents.len(), sha256 };
-        let mut bytes = serde_json::to_vec(&header)?;
-        bytes.push(b'\n');
-        bytes.extend_from_slice(&body);
-        let name = format!("{:06}.unit", self.next);
+        let header = Header { collection: collection.into(), content, lines: lines.len(), sha256 };
+        let number = self.next;
         self.next += 1;
-        self.write(&name, &bytes)
+        write_own(&self.folder, &name(number), &[&serde_json::to_vec(&header)?, b"\n", &body])?;
+        Ok(number)
+    }
+
+    /// Reads a file back.
+    ///
+    /// # Errors
+    /// Those of the disk; `InvalidData` where it is not what was written.
+    pub fn read(&self, number: u32) -> io::Result<Unit> {
+        let damaged = || {
+            let path = self.unit(number);
+            io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is damaged", path.display()))
+        };
+        let bytes = read_own(&self.unit(number))?;
+        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+        let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|_| damaged())?;
+        let body = bytes[end + 1..].to_vec();
+        let lines = body.iter().filter(|byte| **byte == b'\n').count();
+        if Sha256Digest::of(&body) != header.sha256 || lines != header.lines {
+            return Err(damaged());
+        }
+        Ok(Unit { number, collection: header.collection, content: header.content, body })
+    }
+
+    /// The numbers of all files, in order.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn numbers(&self) -> io::Result<Vec<u32>> {
+        numbers(&self.folder)
     }
 
     /// Removes the folder: the fetch is complete, and nothing of it is needed any more.
@@ -169,59 +336,70 @@ impl WorkFolder {
     /// # Errors
     /// Those of the disk.
     pub fn remove(self) -> io::Result<()> {
-        fs::remove_dir_all(&self.folder)?;
-        drop(self.lock);
-        Ok(())
+        remove_made(&self.folder)
+    }
+
+    fn unit(&self, number: u32) -> PathBuf {
+        self.folder.join(name(number))
     }
 
     /// Removes what was left of other questions and cannot be continued any more. That it may fail for one folder or
     /// another does no harm: a later run sweeps again.
     fn sweep(&self, now: Timestamp) {
-        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
-            let folder = entry.path();
-            let Ok(lock) = fs::File::open(folder.join(LOCK)) else { continue };
-            if folder != self.folder && try_lock(&lock).unwrap_or(false) && usable_state(&folder, now).is_none() {
-                let _ = fs::remove_dir_all(&folder);
+        for entry in fs::read_dir(self.root.path()).into_iter().flatten().flatten() {
+            let (folder, name) = (entry.path(), entry.file_name());
+            let ours =
+                name.to_str().is_some_and(|name| name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit()));
+            if !ours || folder == self.folder || private(&folder).is_err() {
+                continue;
+            }
+            let Ok(lock) = open_own(&folder.join(LOCK)) else { continue };
+            if try_lock(&lock).unwrap_or(false) && usable_state(&folder, now).is_none() {
+                let _ = remove_made(&folder);
             }
         }
     }
+}
 
-    fn unit_files(&self) -> io::Result<Vec<PathBuf>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "unit") {
-                files.push(path);
-            }
-        }
-        files.sort();
-        Ok(files)
+fn name(number: u32) -> String {
+    format!("{number:06}.unit")
+}
+
+fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let file = entry?.file_name();
+        let number = file.to_str().and_then(|file| file.strip_suffix(".unit")?.parse().ok());
+        found.extend(number.filter(|number| name(*number).as_str() == file));
     }
+    found.sort_unstable();
+    Ok(found)
+}
 
-    fn clear(&mut self) -> io::Result<()> {
-        self.next = 0;
-        // The state goes first: parts without a state count for nothing.
-        for name in ["state.json", "new"] {
-            match fs::remove_file(self.folder.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        self.unit_files()?.into_iter().try_for_each(fs::remove_file)
+/// Removes a work folder, and of its files only those that such a folder has; with others in it, it stays.
+fn remove_made(folder: &Path) -> io::Result<()> {
+    remove_if_there(&folder.join(STATE))?;
+    for number in numbers(folder)? {
+        fs::remove_file(folder.join(name(number)))?;
     }
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name == LOCK || name.starts_with(NEW)) {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    fs::remove_dir(folder)
+}
 
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let new = self.folder.join("new");
-        let mut file = fs::File::create(&new)?;
-        file.write_all(bytes)?;
-        drop(file);
-        fs::rename(new, self.folder.join(name))
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
 /// The state in `folder`, if a fetch can be continued from it at `now`.
 fn usable_state(folder: &Path, now: Timestamp) -> Option<WorkState> {
-    let state: WorkState = serde_json::from_slice(&fs::read(folder.join("state.json")).ok()?).ok()?;
+    let state: WorkState = serde_json::from_slice(&read_own(&folder.join(STATE)).ok()?).ok()?;
     let age = now.duration_since(state.created);
     let usable = state.version == STATE_VERSION && age <= RESUME_MAX_AGE && age >= SignedDuration::ZERO;
     usable.then_some(state)
@@ -236,99 +414,5 @@ fn try_lock(file: &fs::File) -> io::Result<bool> {
     }
 }
 
-fn read_unit(path: &Path) -> Option<Unit> {
-    let bytes = fs::read(path).ok()?;
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let header: UnitHeader = serde_json::from_slice(&bytes[..end]).ok()?;
-    let body = &bytes[end + 1..];
-    if Sha256Digest::of(body) != header.sha256 {
-        return None;
-    }
-    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let documents: Vec<Document> = lines.map(serde_json::from_slice).collect::<Result<_, _>>().ok()?;
-    (documents.len() == header.documents).then_some(Unit {
-        collection: header.collection,
-        interval: header.interval,
-        documents,
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::document::{Body, ObjectId, Operator};
-
-    fn asked(url: &str) -> Asked {
-        Asked { catalog_url: url.into(), charts_url: "c".into(), collections: vec![], since: None }
-    }
-
-    fn now() -> Timestamp {
-        "2026-03-04T05:06:07Z".parse().unwrap()
-    }
-
-    fn document() -> Document {
-        let operator = Operator { csv_name: "a.v1".into(), ocp_version: "4.16".into(), channel_name: "x".into() };
-        let id = ObjectId::parse("5f059f17bed8bd4f99d20100").unwrap();
-        Document { id, created: now(), body: Body::Operator(Box::new(operator)) }
-    }
-
-    fn interrupted(root: &Path) {
-        let mut work = WorkFolder::open(root, &asked("a")).unwrap();
-        assert!(work.resume(now(), false).unwrap().is_none());
-        work.save_state(&WorkState::new(now())).unwrap();
-        work.save_unit("operators:x", Interval::ALL, &[document()]).unwrap();
-        work.save_unit("operators:y", Interval::ALL, &[]).unwrap();
-    }
-
-    #[test]
-    fn an_interrupted_fetch_is_read_back() {
-        let root = tempfile::tempdir().unwrap();
-        interrupted(root.path());
-        let mut work = WorkFolder::open(root.path(), &asked("a")).unwrap();
-        let (state, units) = work.resume(now() + SignedDuration::from_mins(5), false).unwrap().unwrap();
-        assert_eq!(state, WorkState::new(now()));
-        assert_eq!((units.len(), units[0].documents.as_slice()), (2, &[document()][..]));
-        work.remove().unwrap();
-        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn old_foreign_and_damaged_state_is_dropped() {
-        for (url, age, fresh) in [("b", 1, false), ("a", 7 * 60, false), ("a", -1, false), ("a", 1, true)] {
-            let root = tempfile::tempdir().unwrap();
-            interrupted(root.path());
-            let mut work = WorkFolder::open(root.path(), &asked(url)).unwrap();
-            let later = now() + SignedDuration::from_mins(age);
-            assert!(work.resume(later, fresh).unwrap().is_none(), "{url} {age} {fresh}");
-        }
-        let root = tempfile::tempdir().unwrap();
-        interrupted(root.path());
-        let mut work = WorkFolder::open(root.path(), &asked("a")).unwrap();
-        let file = &work.unit_files().unwrap()[0];
-        let mut bytes = std::fs::read(file).unwrap();
-        let last = bytes.len() - 3;
-        bytes[last] ^= 1;
-        std::fs::write(file, bytes).unwrap();
-        assert_eq!(work.resume(now(), false).unwrap().unwrap().1.len(), 1);
-    }
-
-    #[test]
-    fn what_was_left_of_other_questions_goes_by_itself() {
-        let root = tempfile::tempdir().unwrap();
-        interrupted(root.path());
-        let folders = || std::fs::read_dir(root.path()).unwrap().count();
-        let mut other = WorkFolder::open(root.path(), &asked("b")).unwrap();
-        other.resume(now() + SignedDuration::from_hours(1), false).unwrap();
-        assert_eq!(folders(), 2);
-        other.resume(now() + SignedDuration::from_hours(7), false).unwrap();
-        assert_eq!(folders(), 1);
-    }
-
-    #[test]
-    fn one_process_at_a_time() {
-        let root = tempfile::tempdir().unwrap();
-        let _first = WorkFolder::open(root.path(), &asked("a")).unwrap();
-        assert!(matches!(WorkFolder::open(root.path(), &asked("a")), Err(SourceError::Busy(_))));
-        WorkFolder::open(root.path(), &asked("b")).unwrap();
-    }
-}
+mod tests;

@@ -32,6 +32,24 @@ pub enum StoreError {
         /// Where.
         path: PathBuf,
     },
+    /// It belongs to somebody who could have put anything in it.
+    #[error(
+        "`{path}` belongs to user {owner}, neither to user {user}, who runs oct, nor to root: what it says to move and to remove is not done"
+    )]
+    Owner {
+        /// The folder of `oct`'s own, or its journal.
+        path: PathBuf,
+        /// The user that it belongs to, by number.
+        owner: u32,
+        /// The user who runs this program.
+        user: u32,
+    },
+    /// Another process exchanged the catalog while it was read, without a lock for want of permission.
+    #[error("the catalog in `{dir}` was replaced while it was read")]
+    Changed {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// Another process works on the folder.
     #[error("`{dir}` is locked by {holder}")]
     Held {
@@ -191,6 +209,8 @@ impl Classified for StoreError {
             | Self::OtherValidation => Class::Verification,
             Self::Io { .. }
             | Self::NotAFolder { .. }
+            | Self::Owner { .. }
+            | Self::Changed { .. }
             | Self::Held { .. }
             | Self::Space { .. }
             | Self::Inodes { .. }
@@ -205,6 +225,8 @@ impl Classified for StoreError {
         match self {
             Self::Io { .. } => "io",
             Self::NotAFolder { .. } => "not-a-folder",
+            Self::Owner { .. } => "not-own",
+            Self::Changed { .. } => "replaced-meanwhile",
             Self::Held { .. } => "locked",
             Self::Space { .. } => "no-space",
             Self::Inodes { .. } => "no-inodes",

@@ -1,11 +1,15 @@
-//! The system calls that the other modules share, each naming its path when it fails.
+//! A folder that is held open, and everything below it, reached from that handle: no symbolic link is followed, and
+//! nothing above the folder is reached, whoever else may write into it. Paths stand in messages only.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
 use super::checkpoint::{Checkpoint, Checkpoints};
@@ -16,54 +20,405 @@ pub(super) const FILE_MODE: u32 = 0o644;
 /// Mode of every folder, whatever the umask.
 pub(super) const FOLDER_MODE: u32 = 0o755;
 
-/// Whether anything has this name, without following it.
-pub(super) fn exists(path: &Path) -> Result<bool> {
-    match path.symlink_metadata() {
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
-        Err(error) => Err(error).doing("look at", path),
+/// A handle that only leads on: it needs no right to list the folder.
+const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// For listing and syncing a folder.
+const LISTING: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A folder that is held open. Every `path` that its methods take is relative and made of plain names.
+#[derive(Debug)]
+pub(super) struct Dir {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+/// The folder in which the last name of a path stands, and that name.
+struct Spot<'a> {
+    parent: Option<OwnedFd>,
+    dir: &'a Dir,
+    name: &'a OsStr,
+}
+
+impl AsFd for Spot<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.parent.as_ref().unwrap_or(&self.dir.handle).as_fd()
     }
 }
 
-/// Creates one folder with [`FOLDER_MODE`].
-pub(super) fn make_folder(path: &Path) -> Result<()> {
-    fs::DirBuilder::new().mode(FOLDER_MODE).create(path).doing("create", path)?;
-    let folder = open_folder(path)?;
-    set_mode(&folder, FOLDER_MODE).doing("set the mode of", path)
-}
-
-/// Creates one folder unless it is there. Anything else of that name is an error, a symbolic link too.
-pub(super) fn ensure_folder(path: &Path) -> Result<()> {
-    match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(StoreError::NotAFolder { path: path.to_owned() }),
-        Err(error) if error.kind() == ErrorKind::NotFound => match make_folder(path) {
-            // Somebody else was quicker.
-            Err(error) if error.errno() == Some(Errno::EXIST) => ensure_folder(path),
-            made => made,
-        },
-        Err(error) => Err(error).doing("look at", path),
-    }
-}
-
-/// Creates a folder with all its parents and makes the new names durable.
-pub(super) fn make_folders(path: &Path, hooks: &dyn Checkpoints) -> Result<()> {
-    let mut missing = Vec::new();
-    let mut next = Some(path);
-    while let Some(folder) = next.filter(|folder| !folder.as_os_str().is_empty()) {
-        if exists(folder)? {
-            break;
+impl Dir {
+    /// Opens the folder that a person named. Links in `path` are that person's own, and are followed.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        match rustix::fs::open(path, HANDLE, Mode::empty()) {
+            Ok(handle) => {
+                let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+                Ok(Self { handle, path })
+            }
+            Err(Errno::NOTDIR) if path.symlink_metadata().is_ok() => {
+                Err(StoreError::NotAFolder { path: path.to_owned() })
+            }
+            Err(error) => Err(error).doing("open", path),
         }
-        missing.push(folder);
-        next = folder.parent();
     }
-    for folder in missing.into_iter().rev() {
-        hooks.before(Checkpoint::MakeFolder).doing("create", folder)?;
-        ensure_folder(folder)?;
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync_folder(parent.unwrap_or(Path::new(".")))?;
+
+    /// Opens that folder, after it was created with all its parents, their names made durable.
+    pub(super) fn make_all(path: &Path, hooks: &dyn Checkpoints) -> Result<Self> {
+        let mut missing = Vec::new();
+        let mut next = path;
+        let mut dir = loop {
+            match Self::open(if next.as_os_str().is_empty() { Path::new(".") } else { next }) {
+                Err(error) if error.errno() == Some(Errno::NOENT) => {}
+                opened => break opened?,
+            }
+            // A path that ends in `..` cannot be made.
+            let (Some(parent), Some(name)) = (next.parent(), next.file_name()) else {
+                return Err(Errno::NOENT).doing("create", path);
+            };
+            missing.push(name);
+            next = parent;
+        };
+        for name in missing.into_iter().rev() {
+            hooks.before(Checkpoint::MakeFolder).doing("create", &dir.at(name))?;
+            let made = dir.ensure_folder(name)?;
+            dir.sync()?;
+            dir = made;
+        }
+        Ok(dir)
     }
-    Ok(())
+
+    /// The folder's path, for messages.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of something in it, for messages.
+    pub(super) fn at(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.path.join(path)
+    }
+
+    /// Opens what `path` names below the folder.
+    fn beneath(&self, path: &Path, flags: OFlags, mode: u32) -> rustix::io::Result<OwnedFd> {
+        plain(path)?;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // The newer call refuses a mode where nothing is created.
+        let mode = Mode::from_raw_mode(if flags.contains(OFlags::CREATE) { mode } else { 0 });
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(&self.handle, path, flags, mode, resolve) {
+            // An older kernel, or a sandbox that refuses the call.
+            Err(Errno::NOSYS | Errno::PERM) => self.walk(path, flags, mode),
+            opened => opened,
+        }
+    }
+
+    /// The same, name by name.
+    fn walk(&self, path: &Path, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+        let mut folder: Option<OwnedFd> = None;
+        let mut names = path.iter().peekable();
+        while let Some(name) = names.next() {
+            let at = folder.as_ref().unwrap_or(&self.handle);
+            if names.peek().is_none() {
+                return rustix::fs::openat(at, name, flags, mode);
+            }
+            folder = Some(rustix::fs::openat(at, name, HANDLE | OFlags::NOFOLLOW, Mode::empty())?);
+        }
+        Err(Errno::INVAL)
+    }
+
+    fn spot<'a>(&'a self, path: &'a Path) -> rustix::io::Result<Spot<'a>> {
+        plain(path)?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::INVAL) };
+        let parent = if parent.as_os_str().is_empty() { None } else { Some(self.beneath(parent, HANDLE, 0)?) };
+        Ok(Spot { parent, dir: self, name })
+    }
+
+    /// What has this name, without following it; `None` where nothing has.
+    pub(super) fn stat(&self, path: impl AsRef<Path>) -> Result<Option<Stat>> {
+        let path = path.as_ref();
+        let found = self.spot(path).and_then(|spot| rustix::fs::statat(&spot, spot.name, AtFlags::SYMLINK_NOFOLLOW));
+        match found {
+            Ok(found) => Ok(Some(found)),
+            // Behind a link there is nothing of ours.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(error) => Err(error).doing("look at", &self.at(path)),
+        }
+    }
+
+    /// Whether anything has this name.
+    pub(super) fn exists(&self, path: impl AsRef<Path>) -> Result<bool> {
+        Ok(self.stat(path)?.is_some())
+    }
+
+    /// The kind of what has this name.
+    pub(super) fn kind(&self, path: impl AsRef<Path>) -> Result<Option<FileType>> {
+        Ok(self.stat(path)?.map(|found| FileType::from_raw_mode(found.st_mode)))
+    }
+
+    /// The folder of this name; `None` where nothing has the name. Anything else of that name is an error, a symbolic
+    /// link too.
+    pub(super) fn folder(&self, path: impl AsRef<Path>) -> Result<Option<Self>> {
+        let path = path.as_ref();
+        match self.beneath(path, HANDLE, 0) {
+            Ok(handle) => Ok(Some(Self { handle, path: self.at(path) })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::NOTDIR | Errno::LOOP) => Err(StoreError::NotAFolder { path: self.at(path) }),
+            Err(error) => Err(error).doing("open", &self.at(path)),
+        }
+    }
+
+    /// Creates one folder with [`FOLDER_MODE`].
+    pub(super) fn make_folder(&self, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let made = self.spot(path).and_then(|spot| {
+            rustix::fs::mkdirat(&spot, spot.name, Mode::from_raw_mode(FOLDER_MODE))?;
+            rustix::fs::openat(&spot, spot.name, LISTING | OFlags::NOFOLLOW, Mode::empty())
+        });
+        let folder = File::from(made.doing("create", &self.at(path))?);
+        set_mode(&folder, FOLDER_MODE).doing("set the mode of", &self.at(path))?;
+        Ok(Self { handle: folder.into(), path: self.at(path) })
+    }
+
+    /// Creates one folder unless it is there.
+    pub(super) fn ensure_folder(&self, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if let Some(folder) = self.folder(path)? {
+            return Ok(folder);
+        }
+        match self.make_folder(path) {
+            // Somebody else was quicker.
+            Err(error) if error.errno() == Some(Errno::EXIST) => {
+                self.folder(path)?.ok_or_else(|| StoreError::NotAFolder { path: self.at(path) })
+            }
+            made => made,
+        }
+    }
+
+    /// Creates a file that must not exist, with [`FILE_MODE`].
+    pub(super) fn create_file(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let file = File::from(self.beneath(path, flags, FILE_MODE).doing("create", &self.at(path))?);
+        set_mode(&file, FILE_MODE).doing("set the mode of", &self.at(path))?;
+        Ok(file)
+    }
+
+    /// Writes a whole small file that must not exist, and syncs it.
+    pub(super) fn write_file(&self, path: impl AsRef<Path>, bytes: &[u8], hooks: &dyn Checkpoints) -> Result<()> {
+        let (path, at) = (path.as_ref(), self.at(&path));
+        hooks.before(Checkpoint::CreateFile).doing("create", &at)?;
+        let mut file = self.create_file(path)?;
+        hooks.before(Checkpoint::WriteFile).and_then(|()| file.write_all(bytes)).doing("write", &at)?;
+        hooks.before(Checkpoint::SyncFile).and_then(|()| file.sync_all()).doing("sync", &at)
+    }
+
+    /// Opens a regular file with these flags, without blocking on a pipe; `None` where something else has the name.
+    pub(super) fn open_with(&self, path: impl AsRef<Path>, flags: OFlags, mode: u32) -> io::Result<Option<File>> {
+        match self.beneath(path.as_ref(), flags | OFlags::NONBLOCK | OFlags::NOCTTY, mode) {
+            Ok(file) => {
+                let file = File::from(file);
+                Ok(file.metadata()?.is_file().then_some(file))
+            }
+            // A symbolic link, a socket, a pipe without a reader, a folder.
+            Err(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a regular file for reading; `None` where something else has the name.
+    pub(super) fn open_regular(&self, path: impl AsRef<Path>) -> io::Result<Option<File>> {
+        self.open_with(path, OFlags::RDONLY, 0)
+    }
+
+    /// At most `limit` bytes of a file; `None` where there is none, nothing where it is no regular file.
+    pub(super) fn read_up_to(&self, path: impl AsRef<Path>, limit: u64) -> Result<Option<Vec<u8>>> {
+        let path = path.as_ref();
+        let mut bytes = Vec::new();
+        match self.open_regular(path) {
+            Ok(Some(file)) => {
+                file.take(limit).read_to_end(&mut bytes).doing("read", &self.at(path))?;
+            }
+            Ok(None) => {}
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error).doing("read", &self.at(path)),
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The names in a folder below.
+    pub(super) fn names(&self, path: impl AsRef<Path>) -> io::Result<impl Iterator<Item = io::Result<OsString>>> {
+        names_in(self.beneath(path.as_ref(), LISTING, 0)?)
+    }
+
+    /// Where a symbolic link leads.
+    pub(super) fn link(&self, path: impl AsRef<Path>) -> Result<OsString> {
+        let path = path.as_ref();
+        let target = self.spot(path).and_then(|spot| rustix::fs::readlinkat(&spot, spot.name, Vec::new()));
+        Ok(OsStr::from_bytes(target.doing("read", &self.at(path))?.to_bytes()).to_owned())
+    }
+
+    /// Makes a symbolic link, which nobody here follows.
+    pub(super) fn make_link(&self, target: &OsStr, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let made = self.spot(path).and_then(|spot| rustix::fs::symlinkat(target, &spot, spot.name));
+        made.doing("create", &self.at(path))
+    }
+
+    /// Gives a file or folder another name, in `to`, that must be free.
+    pub(super) fn rename(&self, path: impl AsRef<Path>, to: &Self, name: impl AsRef<Path>) -> Result<()> {
+        let (path, name) = (path.as_ref(), name.as_ref());
+        match self.rename_with(path, to, name, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                if to.exists(name)? {
+                    return Err(Errno::EXIST).doing("move something to", &to.at(name));
+                }
+                self.replace(path, to, name)
+            }
+            renamed => renamed.doing("move", &self.at(path)),
+        }
+    }
+
+    /// Gives a file another name, in `to`, in the place of what has it.
+    pub(super) fn replace(&self, path: impl AsRef<Path>, to: &Self, name: impl AsRef<Path>) -> Result<()> {
+        let (path, name) = (path.as_ref(), name.as_ref());
+        self.rename_with(path, to, name, RenameFlags::empty()).doing("move", &self.at(path))
+    }
+
+    /// Exchanges two names in one step.
+    pub(super) fn exchange(&self, path: impl AsRef<Path>, to: &Self, name: impl AsRef<Path>) -> Result<()> {
+        let (path, name) = (path.as_ref(), name.as_ref());
+        self.rename_with(path, to, name, RenameFlags::EXCHANGE).doing("exchange", &self.at(path))
+    }
+
+    fn rename_with(&self, path: &Path, to: &Self, name: &Path, flags: RenameFlags) -> rustix::io::Result<()> {
+        let (from, to) = (self.spot(path)?, to.spot(name)?);
+        if flags.is_empty() {
+            return rustix::fs::renameat(&from, from.name, &to, to.name);
+        }
+        rustix::fs::renameat_with(&from, from.name, &to, to.name, flags)
+    }
+
+    /// Removes whatever has this name, with all that is in it; whether there was something.
+    pub(super) fn remove(&self, path: impl AsRef<Path>) -> Result<bool> {
+        let path = path.as_ref();
+        match self.spot(path).and_then(|spot| remove_at(spot.as_fd(), spot.name)) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !self.exists(path)? => Ok(false),
+            Err(error) => Err(error).doing("remove", &self.at(path)),
+        }
+    }
+
+    /// Removes a folder if it is there and empty.
+    pub(super) fn remove_if_empty(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        match self.spot(path).and_then(|spot| rustix::fs::unlinkat(&spot, spot.name, AtFlags::REMOVEDIR)) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(error) => Err(error).doing("remove", &self.at(path)),
+        }
+    }
+
+    /// Makes the names in this folder durable. Some filesystems sync names by themselves and refuse to be asked.
+    pub(super) fn sync(&self) -> Result<()> {
+        let opened = rustix::fs::openat(&self.handle, ".", LISTING, Mode::empty());
+        match rustix::fs::fsync(opened.doing("open", &self.path)?) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::BADF) => Ok(()),
+            synced => synced.doing("sync", &self.path),
+        }
+    }
+
+    /// The same for a folder below, if it is there.
+    pub(super) fn sync_below(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.folder(path)?.map_or(Ok(()), |folder| folder.sync())
+    }
+
+    /// Sets the folder's mode.
+    pub(super) fn set_mode(&self, mode: u32) -> Result<()> {
+        let opened = rustix::fs::openat(&self.handle, ".", LISTING, Mode::empty());
+        let folder = File::from(opened.doing("open", &self.path)?);
+        folder.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)
+    }
+
+    /// Takes the right to write here from everybody but the owner, as far as the filesystem has such rights.
+    pub(super) fn keep_others_out(&self) {
+        let mode = rustix::fs::fstat(&self.handle).map_or(0, |found| found.st_mode & 0o7777);
+        if mode & 0o022 != 0 {
+            let _ = self.set_mode(mode & !0o022);
+        }
+    }
+
+    /// The user that the folder belongs to.
+    pub(super) fn owner(&self) -> Result<u32> {
+        Ok(rustix::fs::fstat(&self.handle).doing("look at", &self.path)?.st_uid)
+    }
+
+    /// Whether names can be moved between the two folders: a mount between them prevents it, even one of the same
+    /// filesystem.
+    pub(super) fn is_on_mount_of(&self, other: &Self) -> Result<bool> {
+        let mount = |dir: &Self| {
+            let found = rustix::fs::statx(&dir.handle, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
+            // Kernels before 5.8 do not tell the mount.
+            let id = if found.stx_mask & StatxFlags::MNT_ID.bits() == 0 { 0 } else { found.stx_mnt_id };
+            Ok::<_, Errno>((id, found.stx_dev_major, found.stx_dev_minor))
+        };
+        match (mount(self), mount(other)) {
+            (Ok(one), Ok(other)) => Ok(one == other),
+            // Some sandboxes refuse the call.
+            (Err(Errno::NOSYS | Errno::PERM), _) | (_, Err(Errno::NOSYS | Errno::PERM)) => Ok(true),
+            (Err(error), _) | (_, Err(error)) => Err(error).doing("look at", &self.path),
+        }
+    }
+}
+
+/// The filesystem's figures for the folder `path`, or the nearest one above it that exists.
+pub(super) fn filesystem_of(path: &Path) -> Result<rustix::fs::StatVfs> {
+    let at = path.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("."));
+    let handle = rustix::fs::openat(CWD, at, HANDLE, Mode::empty()).doing("open", at)?;
+    rustix::fs::fstatvfs(&handle).doing("ask for the free space of", at)
+}
+
+/// Refuses a path that could lead anywhere but below.
+fn plain(path: &Path) -> rustix::io::Result<()> {
+    let mut names = 0;
+    for part in path.components() {
+        match part {
+            Component::Normal(_) => names += 1,
+            _ => return Err(Errno::INVAL),
+        }
+    }
+    if names == 0 { Err(Errno::INVAL) } else { Ok(()) }
+}
+
+fn names_in(folder: OwnedFd) -> io::Result<impl Iterator<Item = io::Result<OsString>>> {
+    let entries = rustix::fs::Dir::new(folder)?;
+    Ok(entries.filter_map(|entry| match entry {
+        Ok(entry) => {
+            let name = entry.file_name().to_bytes();
+            (name != b"." && name != b"..").then(|| Ok(OsStr::from_bytes(name).to_owned()))
+        }
+        Err(error) => Some(Err(error.into())),
+    }))
+}
+
+fn remove_at(parent: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<()> {
+    let refused = match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
+        removed => return removed,
+    };
+    let folder = match rustix::fs::openat(parent, name, LISTING | OFlags::NOFOLLOW, Mode::empty()) {
+        Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused),
+        opened => opened?,
+    };
+    for entry in rustix::fs::Dir::read_from(&folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            match remove_at(folder.as_fd(), OsStr::from_bytes(name)) {
+                // Somebody else was quicker.
+                Err(Errno::NOENT) => {}
+                removed => removed?,
+            }
+        }
+    }
+    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
 }
 
 /// Sets a mode. A filesystem that has no modes may refuse, as long as everybody can read the file.
@@ -80,157 +435,92 @@ pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Creates a file that must not exist, with [`FILE_MODE`].
-pub(super) fn create_file(path: &Path) -> Result<File> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)
-        .doing("create", path)?;
-    set_mode(&file, FILE_MODE).doing("set the mode of", path)?;
-    Ok(file)
-}
-
-/// Writes a whole small file that must not exist, and syncs it.
-pub(super) fn write_file(path: &Path, bytes: &[u8], hooks: &dyn Checkpoints) -> Result<()> {
-    hooks.before(Checkpoint::CreateFile).doing("create", path)?;
-    let mut file = create_file(path)?;
-    hooks.before(Checkpoint::WriteFile).and_then(|()| file.write_all(bytes)).doing("write", path)?;
-    hooks.before(Checkpoint::SyncFile).and_then(|()| file.sync_all()).doing("sync", path)
-}
-
-/// Opens a regular file for reading; `None` for anything else, without blocking on a pipe.
-pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => Ok(file.metadata()?.is_file().then_some(file)),
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::LOOP | Errno::NXIO)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// At most `limit` bytes of a file; `None` where there is none, nothing where it is no regular file.
-pub(super) fn read_up_to(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    match open_regular(path) {
-        Ok(Some(file)) => {
-            file.take(limit).read_to_end(&mut bytes).doing("read", path)?;
-        }
-        Ok(None) => {}
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-        Err(error) => return Err(error).doing("read", path),
-    }
-    Ok(Some(bytes))
-}
-
-fn open_folder(path: &Path) -> Result<File> {
-    let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
-    OpenOptions::new().read(true).custom_flags(flags).open(path).doing("open", path)
-}
-
-/// Makes the names in a folder durable. Some filesystems sync names by themselves and refuse to be asked.
-pub(super) fn sync_folder(path: &Path) -> Result<()> {
-    let folder = File::open(path).doing("open", path)?;
-    match rustix::fs::fsync(&folder) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::BADF) => Ok(()),
-        synced => synced.doing("sync", path),
-    }
-}
-
-/// Syncs each folder that is there.
-pub(super) fn sync_folders(paths: &[PathBuf], checkpoint: Checkpoint, hooks: &dyn Checkpoints) -> Result<()> {
-    for path in paths {
-        hooks.before(checkpoint).doing("sync", path)?;
-        if exists(path)? {
-            sync_folder(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether names can be moved between two folders: a mount between them prevents it, even one of the same filesystem.
-pub(super) fn same_mount(one: &Path, other: &Path) -> io::Result<bool> {
-    let mount = |path: &Path| {
-        let found = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID)?;
-        // Kernels before 5.8 do not tell the mount.
-        let id = if found.stx_mask & StatxFlags::MNT_ID.bits() == 0 { 0 } else { found.stx_mnt_id };
-        Ok::<_, Errno>((id, found.stx_dev_major, found.stx_dev_minor))
-    };
-    match (mount(one), mount(other)) {
-        (Ok(one), Ok(other)) => Ok(one == other),
-        // Some sandboxes refuse the call.
-        (Err(Errno::NOSYS | Errno::PERM), _) | (_, Err(Errno::NOSYS | Errno::PERM)) => Ok(true),
-        (Err(error), _) | (_, Err(error)) => Err(error.into()),
-    }
-}
-
-/// Gives a file or folder another name that must be free.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            if exists(to)? {
-                return Err(Errno::EXIST).doing("move something to", to);
-            }
-            fs::rename(from, to).doing("move", from)
-        }
-        renamed => renamed.doing("move", from),
-    }
-}
-
-/// Exchanges two names in one step.
-pub(super) fn exchange(one: &Path, other: &Path) -> Result<()> {
-    rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).doing("exchange", one)
-}
-
-/// Removes whatever has this name, without following links; whether there was something.
-pub(super) fn remove(path: &Path) -> Result<bool> {
-    let Ok(found) = path.symlink_metadata() else {
-        return exists(path);
-    };
-    let removed = if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    removed.doing("remove", path)?;
-    Ok(true)
-}
-
-/// Removes a folder if it is there and empty.
-pub(super) fn remove_if_empty(path: &Path) -> Result<()> {
-    match fs::remove_dir(path) {
-        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
-            Err(error).doing("remove", path)
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::importer::NoCheckpoints;
+    use std::os::unix::fs::symlink;
+
+    fn scratch() -> (tempfile::TempDir, Dir) {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::create_dir(parent.path().join("dir")).unwrap();
+        let dir = Dir::open(&parent.path().join("dir")).unwrap();
+        (parent, dir)
+    }
 
     #[test]
     fn nothing_is_overwritten_and_no_link_followed() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        write_file(&at("one"), b"1", &NoCheckpoints).unwrap();
-        assert_eq!(write_file(&at("one"), b"2", &NoCheckpoints).unwrap_err().errno(), Some(Errno::EXIST));
-        std::os::unix::fs::symlink(at("elsewhere"), at("link")).unwrap();
-        assert!(write_file(&at("link"), b"2", &NoCheckpoints).is_err());
-        assert!(ensure_folder(&at("link")).is_err());
-        assert!(make_folder(&at("link")).is_err());
-        assert!(rename(&at("one"), &at("link")).is_err());
-        assert_eq!(read_up_to(&at("link"), 9).unwrap(), Some(vec![]));
-        assert_eq!(read_up_to(&at("none"), 9).unwrap(), None);
-        assert_eq!(read_up_to(&at("one"), 9).unwrap(), Some(b"1".to_vec()));
-        assert!(!at("elsewhere").exists());
+        let (parent, dir) = scratch();
+        let elsewhere = parent.path().join("elsewhere");
+        dir.write_file("one", b"1", &NoCheckpoints).unwrap();
+        assert_eq!(dir.write_file("one", b"2", &NoCheckpoints).unwrap_err().errno(), Some(Errno::EXIST));
+        symlink(&elsewhere, dir.at("link")).unwrap();
+        assert!(dir.write_file("link", b"2", &NoCheckpoints).is_err());
+        assert!(dir.ensure_folder("link").is_err());
+        assert!(dir.make_folder("link").is_err());
+        assert!(dir.rename("one", &dir, "link").is_err());
+        assert_eq!(dir.read_up_to("link", 9).unwrap(), Some(vec![]));
+        assert_eq!(dir.read_up_to("none", 9).unwrap(), None);
+        assert_eq!(dir.read_up_to("one", 9).unwrap(), Some(b"1".to_vec()));
+        assert!(!elsewhere.exists());
+    }
+
+    #[test]
+    fn no_path_leads_out_by_either_way() {
+        let (parent, dir) = scratch();
+        let outside = parent.path().join("outside");
+        std::fs::create_dir_all(outside.join("folder")).unwrap();
+        std::fs::write(outside.join("file"), "theirs").unwrap();
+        std::fs::create_dir(dir.at("inside")).unwrap();
+        std::fs::write(dir.at("inside/file"), "ours").unwrap();
+        symlink(&outside, dir.at("link")).unwrap();
+        symlink("../../outside", dir.at("inside/link")).unwrap();
+        type Way = fn(&Dir, &Path) -> rustix::io::Result<OwnedFd>;
+        let ways: [Way; 2] = [
+            |dir, path| dir.beneath(path, OFlags::RDONLY, 0),
+            |dir, path| {
+                plain(path)?;
+                dir.walk(path, OFlags::RDONLY | OFlags::NOFOLLOW, Mode::empty())
+            },
+        ];
+        let absolute = outside.join("file");
+        for way in ways {
+            assert!(way(&dir, Path::new("inside/file")).is_ok());
+            let out = ["link/file", "inside/link/file", "inside/link", "../outside/file", "..", ".", "", "inside/.."];
+            for path in out.into_iter().map(Path::new).chain([absolute.as_path()]) {
+                assert!(way(&dir, path).is_err(), "{}", path.display());
+            }
+        }
+        for path in ["link/file", "link/folder", "inside/link/file", "../outside/file"] {
+            assert!(!matches!(dir.remove(path), Ok(true)), "{path}");
+            assert!(dir.make_folder(format!("{path}/new")).is_err(), "{path}");
+            assert!(dir.create_file(format!("{path}2")).is_err(), "{path}");
+            assert!(dir.rename(path, &dir, "stolen").is_err(), "{path}");
+            assert!(dir.rename("inside/file", &dir, format!("{path}2")).is_err(), "{path}");
+            assert!(dir.exchange("inside/file", &dir, path).is_err(), "{path}");
+        }
+        assert!(dir.remove("link").unwrap() && dir.remove("inside").unwrap() && !dir.remove("inside").unwrap());
+        let left: Vec<_> = std::fs::read_dir(&outside).unwrap().collect();
+        assert_eq!((left.len(), std::fs::read(outside.join("file")).unwrap()), (2, b"theirs".to_vec()));
+    }
+
+    #[test]
+    fn odd_files_do_not_hang_anything() {
+        let (_parent, dir) = scratch();
+        assert!(std::process::Command::new("mkfifo").arg(dir.at("pipe")).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(dir.at("socket")).unwrap();
+        std::fs::create_dir(dir.at("folder")).unwrap();
+        for name in ["pipe", "socket", "folder"] {
+            assert!(dir.open_regular(name).unwrap().is_none(), "{name}");
+            assert!(dir.open_with(name, OFlags::WRONLY | OFlags::APPEND, 0).unwrap().is_none(), "{name}");
+            assert_eq!(dir.read_up_to(name, 9).unwrap(), Some(vec![]), "{name}");
+        }
     }
 
     #[test]
     fn an_error_names_the_path() {
-        let dir = tempfile::tempdir().unwrap();
-        let missing = dir.path().join("missing/file");
-        let error = create_file(&missing).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot create `{}`", missing.display()));
+        let (_parent, dir) = scratch();
+        let error = dir.create_file("missing/file").unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot create `{}`", dir.at("missing/file").display()));
     }
 }

@@ -1,43 +1,42 @@
-//! Where everything lies below the folder, and what can be read there without changing anything.
+//! What can be read in the folder without changing anything.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::error::{Doing, Result, StoreError};
-use super::files;
+use super::files::{self, Dir};
 use super::history::{self, HistoryEntry};
+use super::paths::{
+    DATA, JOURNAL, JOURNAL_TEMPORARY, Name, OCT, OUTGOING, PREVIOUS, STAGING, TRASH, manifest_files, signature_file,
+    version,
+};
 use super::verify::{self, Findings};
 use crate::base::limits;
+use crate::base::member::MemberPath;
 use crate::catalog::layout;
-use crate::trust::manifest::MANIFEST_FILE;
+use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 use crate::trust::signed::SignedManifest;
 use crate::trust::signed::VerifiedManifest;
-
-/// The catalog that certsuite reads.
-pub(super) const DATA: &str = "data";
-/// Everything of `oct`'s own but the manifest.
-pub(super) const OCT: &str = ".oct";
-/// Previous versions, below [`OCT`].
-pub(super) const PREVIOUS: &str = "previous";
-pub(super) const STAGING: &str = "staging";
-pub(super) const OUTGOING: &str = "outgoing";
-pub(super) const TRASH: &str = "trash";
-pub(super) const JOURNAL: &str = "journal.json";
-pub(super) const JOURNAL_TEMPORARY: &str = "journal.json.new";
-pub(super) const LOCK: &str = "lock";
-pub(super) const HISTORY: &str = "history.jsonl";
 
 /// Bytes that stay free beside what an installation needs: for the journal, the history, and the other programs on this
 /// host.
 const RESERVE: u64 = 8 << 20;
 
-/// The folder `<dir>`, for reading.
+/// What certsuite's layout has in `data`.
+const LAYOUT: [&str; 4] = ["archive.json", "containers", "helm", "operators"];
+
+/// The folder `<dir>`, for reading. All that is read in it is reached from the handle of `<dir>` or of `.oct` in it.
 #[derive(Clone)]
 pub struct Folder {
-    dir: PathBuf,
+    path: PathBuf,
+    root: Option<Arc<Dir>>,
+    oct: Option<Arc<Dir>>,
     pub(super) hooks: Arc<dyn Checkpoints>,
 }
 
@@ -58,8 +57,8 @@ pub struct Previous {
     pub name: String,
     /// Its manifest, **unverified**; `None` for a `data` of unknown origin.
     pub manifest: Option<SignedManifest>,
-    pub(super) number: u64,
-    pub(super) path: PathBuf,
+    pub(super) place: Name,
+    path: PathBuf,
 }
 
 impl Previous {
@@ -68,34 +67,29 @@ impl Previous {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-/// The name of the signature file `number`, counted from one, beside a manifest. `minisign -Vm manifest.json` reads the
-/// first.
-#[must_use]
-pub(super) fn signature_file(number: usize) -> String {
-    match number {
-        1 => format!("{MANIFEST_FILE}.minisig"),
-        more => format!("{MANIFEST_FILE}.minisig.{more}"),
+    /// Whether it is a catalog that `oct` had installed, such as `--keep` counts, and not what was put away for it.
+    pub(super) fn is_catalog(&self) -> bool {
+        !self.place.is_foreign() && self.manifest.as_ref().is_some_and(is_of_oct)
     }
 }
 
-/// The names of all files beside `data` that belong to a version.
-pub(super) fn manifest_files() -> impl Iterator<Item = String> {
-    std::iter::once(MANIFEST_FILE.to_owned()).chain((1..=limits::SIGNATURES).map(signature_file))
+/// Whether a text is a manifest of `oct`, whoever signed it.
+pub(super) fn is_of_oct(signed: &SignedManifest) -> bool {
+    Manifest::parse(signed.unverified_text()).is_ok()
 }
 
-/// Reads a manifest with its signatures from a folder.
+/// Reads the manifest of the version `at` with its signatures.
 ///
 /// Bytes that are no text are replaced, over-long files cut and other things than files taken as empty: the signature
 /// then does not fit, and that is for whoever verifies it to say.
-fn read_manifest(folder: &Path) -> Result<Option<SignedManifest>> {
-    let Some(manifest) = files::read_up_to(&folder.join(MANIFEST_FILE), limits::HEADER_BYTES)? else {
+pub(super) fn read_manifest(dir: &Dir, at: &Path) -> Result<Option<SignedManifest>> {
+    let Some(manifest) = dir.read_up_to(at.join(MANIFEST_FILE), limits::HEADER_BYTES)? else {
         return Ok(None);
     };
     let mut signatures = Vec::new();
     for number in 1..=limits::SIGNATURES {
-        match files::read_up_to(&folder.join(signature_file(number)), limits::KEY_FILE_BYTES)? {
+        match dir.read_up_to(at.join(signature_file(number)), limits::KEY_FILE_BYTES)? {
             Some(bytes) => signatures.push(String::from_utf8_lossy(&bytes).into_owned()),
             None => break,
         }
@@ -104,28 +98,35 @@ fn read_manifest(folder: &Path) -> Result<Option<SignedManifest>> {
 }
 
 impl Folder {
-    pub(super) fn new(dir: PathBuf, hooks: Arc<dyn Checkpoints>) -> Self {
-        Self { dir, hooks }
+    pub(super) fn new(root: Dir, oct: Option<Dir>, hooks: Arc<dyn Checkpoints>) -> Self {
+        Self { path: root.path().to_owned(), root: Some(Arc::new(root)), oct: oct.map(Arc::new), hooks }
+    }
+
+    /// One that does not exist.
+    pub(super) fn absent(path: PathBuf, hooks: Arc<dyn Checkpoints>) -> Self {
+        Self { path, root: None, oct: None, hooks }
     }
 
     /// The folder itself, links resolved.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        &self.dir
+        &self.path
     }
 
     /// `<dir>/data`.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.dir.join(DATA)
+        self.path.join(DATA)
     }
 
-    pub(super) fn oct(&self) -> PathBuf {
-        self.dir.join(OCT)
+    /// The handle of `<dir>`.
+    pub(super) fn root(&self) -> Result<&Dir> {
+        self.root.as_deref().ok_or(Errno::NOENT).doing("open", &self.path)
     }
 
-    pub(super) fn inner(&self, name: &str) -> PathBuf {
-        self.dir.join(OCT).join(name)
+    /// The handle of `<dir>/.oct`.
+    pub(super) fn oct(&self) -> Result<&Dir> {
+        self.oct.as_deref().ok_or(Errno::NOENT).doing("open", &self.path.join(OCT))
     }
 
     /// Lets a test stop here; an error takes the place of the step on `path`.
@@ -138,9 +139,53 @@ impl Folder {
     /// # Errors
     /// Where the folder cannot be read.
     pub fn installed(&self) -> Result<Option<Installed>> {
-        let manifest = read_manifest(&self.dir)?;
-        let data = files::exists(&self.data())?;
+        let Some(root) = &self.root else { return Ok(None) };
+        let manifest = read_manifest(root, Path::new(""))?;
+        let data = root.exists(DATA)?;
         Ok((data || manifest.is_some()).then_some(Installed { manifest, data }))
+    }
+
+    /// What stands where a catalog has to stand, and is none: a `data` in another layout than certsuite's without a
+    /// manifest of `oct`, and files of the manifest's names that `oct` did not write. An import moves them away, so it
+    /// asks first.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn unrelated(&self) -> Result<Vec<PathBuf>> {
+        let Some(root) = &self.root else { return Ok(vec![]) };
+        let manifest = read_manifest(root, Path::new(""))?;
+        let mut found = Vec::new();
+        if !manifest.as_ref().is_some_and(is_of_oct) {
+            if !self.has_layout()? {
+                found.push(self.data());
+            }
+            // One that was damaged after an installation is no stranger.
+            if self.history(1)?.is_empty() {
+                for name in manifest_files() {
+                    if root.exists(&name)? {
+                        found.push(root.at(&name));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether `data`, if it is there, is a folder with nothing in it but what certsuite's layout has.
+    pub(super) fn has_layout(&self) -> Result<bool> {
+        let root = self.root()?;
+        match root.kind(DATA)? {
+            None => return Ok(true),
+            Some(FileType::Directory) => {}
+            Some(_) => return Ok(false),
+        }
+        for name in root.names(DATA).doing("read", &self.data())? {
+            let name = name.doing("read", &self.data())?;
+            if !name.to_str().is_some_and(|name| LAYOUT.contains(&name)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The previous versions, the one that was replaced last first.
@@ -148,53 +193,75 @@ impl Folder {
     /// # Errors
     /// Where the folder cannot be read.
     pub fn previous(&self) -> Result<Vec<Previous>> {
-        let folder = self.inner(PREVIOUS);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(vec![]),
-            Err(error) => return Err(error).doing("read", &folder),
-        };
+        let Some(oct) = &self.oct else { return Ok(vec![]) };
         let mut versions = Vec::new();
-        for entry in entries {
-            let entry = entry.doing("read", &folder)?;
-            let (path, name) = (entry.path(), entry.file_name());
-            let Some((name, number)) = name.to_str().and_then(|name| Some((name, number_of(name)?))) else { continue };
-            if files::exists(&path.join(DATA))? {
-                let manifest = read_manifest(&path)?;
-                versions.push(Previous { name: name.to_owned(), manifest, number, path });
+        for place in self.versions()? {
+            let at = version(&place);
+            if oct.exists(at.join(DATA))? {
+                let manifest = read_manifest(oct, &at)?;
+                versions.push(Previous { name: place.to_string(), manifest, path: oct.at(at), place });
             }
         }
-        versions.sort_unstable_by(|a, b| (b.number, &b.name).cmp(&(a.number, &a.name)));
+        versions.sort_unstable_by(|a, b| (b.place.number(), &b.name).cmp(&(a.place.number(), &a.name)));
         Ok(versions)
     }
 
-    /// A free name in `.oct/previous` that sorts behind all others, with `label` as a help for people.
-    pub(super) fn name_for_previous(&self, label: &str) -> Result<String> {
-        let folder = self.inner(PREVIOUS);
-        let mut last = 0;
-        match fs::read_dir(&folder) {
-            Ok(entries) => {
-                for entry in entries {
-                    let name = entry.doing("read", &folder)?.file_name();
-                    last = last.max(name.to_str().and_then(number_of).unwrap_or(0));
-                }
+    /// The names in `.oct/previous` that a version can have.
+    fn versions(&self) -> Result<Vec<Name>> {
+        let oct = self.oct()?;
+        let names = match oct.names(PREVIOUS) {
+            Ok(names) => names,
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => {
+                return Ok(vec![]);
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).doing("read", &folder),
+            Err(error) => return Err(error).doing("read", &oct.at(PREVIOUS)),
+        };
+        let mut versions = Vec::new();
+        for name in names {
+            let name = name.doing("read", &oct.at(PREVIOUS))?.into_string().map(Name::try_from);
+            if let Ok(Ok(name)) = name
+                && name.number().is_some()
+            {
+                versions.push(name);
+            }
         }
-        Ok(format!("{:04}-{label}", last.saturating_add(1)))
+        Ok(versions)
+    }
+
+    /// A free name in `.oct/previous` that sorts behind all others, with a label for people: the date of a catalog, or
+    /// that it is none.
+    pub(super) fn name_for_previous(&self, label: Option<&str>) -> Result<Name> {
+        let last = self.versions()?.iter().filter_map(Name::number).max().unwrap_or(0);
+        Ok(Name::of_version(last.saturating_add(1), label))
     }
 
     /// Compares `data` with a manifest, byte for byte, and stops at nothing.
     #[must_use]
     pub fn verify_files(&self, manifest: &VerifiedManifest) -> Findings {
-        verify::compare(&self.dir, manifest, true)
+        self.compare(manifest)
+    }
+
+    /// The same with the manifest as it lies there, which nobody trusted here vouches for: what deviates from it is
+    /// altered in any case; what does not is not proved by that.
+    #[must_use]
+    pub fn compare(&self, manifest: &Manifest) -> Findings {
+        verify::compare(self.root.as_deref(), Path::new(""), manifest, true)
     }
 
     /// Compares a previous version with its manifest in the same way.
     #[must_use]
     pub fn verify_previous(&self, previous: &Previous, manifest: &VerifiedManifest) -> Findings {
-        verify::compare(&previous.path, manifest, true)
+        verify::compare(self.oct.as_deref(), &version(&previous.place), manifest, true)
+    }
+
+    /// Opens an installed file for reading. Nothing but a regular file is opened, and no link followed.
+    ///
+    /// # Errors
+    /// Where it is something else, or cannot be opened.
+    pub fn open_member(&self, member: &MemberPath) -> Result<File> {
+        let root = self.root()?;
+        let file = root.open_regular(member.as_str()).and_then(|file| file.ok_or_else(not_regular));
+        file.doing("open", &root.at(member.as_str()))
     }
 
     /// The newest entries of the history, the newest first. Damaged lines are passed over.
@@ -202,7 +269,7 @@ impl Folder {
     /// # Errors
     /// Where the file cannot be read.
     pub fn history(&self, newest: usize) -> Result<Vec<HistoryEntry>> {
-        history::read(&self.inner(HISTORY), newest)
+        self.oct.as_deref().map_or_else(|| Ok(vec![]), |oct| history::read(oct, newest))
     }
 
     /// Whether `bytes` in `files` new files fit beside what is there, with a reserve.
@@ -210,19 +277,18 @@ impl Folder {
     /// # Errors
     /// Names what is needed and what is free.
     pub fn require_space(&self, bytes: u64, files: usize) -> Result<()> {
-        let Some(at) = self.dir.ancestors().find(|dir| dir.is_dir()) else { return Ok(()) };
-        let found = rustix::fs::statvfs(at).doing("ask for the free space of", at)?;
+        let found = files::filesystem_of(&self.path)?;
         // Each file ends in a block that it fills only in part.
         let blocks = (files as u64).saturating_mul(found.f_bsize.min(64 << 10));
         let needed = bytes.saturating_add(blocks).saturating_add(RESERVE);
         let free = found.f_bavail.saturating_mul(found.f_frsize);
         if needed > free {
-            return Err(StoreError::Space { dir: self.dir.clone(), needed, reserve: RESERVE, free });
+            return Err(StoreError::Space { dir: self.path.clone(), needed, reserve: RESERVE, free });
         }
         // Zero in total: the filesystem makes inodes as it needs them.
         let inodes = files as u64 + 16;
         if found.f_files > 0 && found.f_favail < inodes {
-            return Err(StoreError::Inodes { dir: self.dir.clone(), needed: inodes, free: found.f_favail });
+            return Err(StoreError::Inodes { dir: self.path.clone(), needed: inodes, free: found.f_favail });
         }
         Ok(())
     }
@@ -230,17 +296,22 @@ impl Folder {
     /// Whether a crash or an error left something to do.
     pub(super) fn needs_recovery(&self) -> Result<bool> {
         for name in [JOURNAL, JOURNAL_TEMPORARY, STAGING, OUTGOING, TRASH] {
-            if files::exists(&self.inner(name))? {
+            if self.oct()?.exists(name)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
+
+    /// Whether the journal of a swap is there, of one under way or of one that was interrupted.
+    pub(super) fn has_journal(&self) -> Result<bool> {
+        self.oct.as_deref().map_or(Ok(false), |oct| oct.exists(JOURNAL))
+    }
 }
 
-fn number_of(name: &str) -> Option<u64> {
-    let (number, label) = name.split_once('-')?;
-    (!label.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.parse().ok())?
+/// The error of a name that something else than a file has.
+pub(super) fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
 }
 
 impl Folder {
@@ -253,7 +324,7 @@ impl Folder {
         let mut paths = vec![PathBuf::from(layout::CONTAINERS_DB), PathBuf::from(layout::HELM_DB)];
         let folder = self.dir().join(layout::OPERATORS_DIR);
         let mut pages = Vec::new();
-        for entry in fs::read_dir(&folder).doing("read", &folder)? {
+        for entry in std::fs::read_dir(&folder).doing("read", &folder)? {
             pages.push(Path::new(layout::OPERATORS_DIR).join(entry.doing("read", &folder)?.file_name()));
         }
         pages.sort_unstable();
@@ -263,30 +334,27 @@ impl Folder {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::importer::NoCheckpoints;
 
-    #[test]
-    fn names_of_versions_go_up() {
-        assert_eq!(number_of("0012-foreign"), Some(12));
-        for other in ["foreign", "12", "12-", "+2-x", "-x", "99999999999999999999-x"] {
-            assert_eq!(number_of(other), None, "{other}");
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
-        assert_eq!(folder.name_for_previous("a").unwrap(), "0001-a");
-        for name in ["0009-x", "10000-y", "notes"] {
-            fs::create_dir_all(folder.inner(PREVIOUS).join(name).join(DATA)).unwrap();
-        }
-        assert_eq!(folder.name_for_previous("a").unwrap(), "10001-a");
-        let names: Vec<_> = folder.previous().unwrap().into_iter().map(|version| version.name).collect();
-        assert_eq!(names, ["10000-y", "0009-x"], "the newest first, by number");
+    /// An empty folder with an `.oct`.
+    pub(in crate::importer) fn scratch() -> (tempfile::TempDir, Folder) {
+        let parent = tempfile::tempdir().unwrap();
+        let root = Dir::open(parent.path()).unwrap();
+        let oct = root.make_folder(OCT).unwrap();
+        (parent, Folder::new(root, Some(oct), Arc::new(NoCheckpoints)))
     }
 
     #[test]
-    fn the_first_signature_has_the_name_that_minisign_looks_for() {
-        let names: Vec<_> = manifest_files().take(3).collect();
-        assert_eq!(names, ["manifest.json", "manifest.json.minisig", "manifest.json.minisig.2"]);
+    fn names_of_versions_go_up() {
+        let (parent, folder) = scratch();
+        assert_eq!(folder.name_for_previous(Some("a")).unwrap().to_string(), "0001-a");
+        for name in ["0009-x", "10000-y", "notes"] {
+            std::fs::create_dir_all(parent.path().join(OCT).join(PREVIOUS).join(name).join(DATA)).unwrap();
+        }
+        assert_eq!(folder.name_for_previous(None).unwrap().to_string(), "10001-foreign");
+        let names: Vec<_> = folder.previous().unwrap().into_iter().map(|version| version.name).collect();
+        assert_eq!(names, ["10000-y", "0009-x"], "the newest first, by number");
     }
 }

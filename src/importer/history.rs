@@ -1,9 +1,7 @@
 //! The history: one line of JSON for each change of what is installed.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use jiff::Timestamp;
 use rustix::fs::OFlags;
@@ -11,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::error::{Doing, Result};
-use super::files;
-use super::folder::{Folder, HISTORY};
+use super::files::{self, Dir};
+use super::folder::{Folder, not_regular};
+use super::paths::HISTORY;
 use crate::base::digest::Sha256Digest;
 use crate::catalog::provenance::Counts;
 
@@ -57,15 +56,16 @@ pub struct HistoryEntry {
 }
 
 /// The newest entries, the newest first.
-pub(super) fn read(path: &Path, newest: usize) -> Result<Vec<HistoryEntry>> {
-    let tail = tail(path, TAIL_BYTES)?;
+pub(super) fn read(oct: &Dir, newest: usize) -> Result<Vec<HistoryEntry>> {
+    let tail = tail(oct, TAIL_BYTES)?;
     let lines = tail.rsplit(|byte| *byte == b'\n');
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).take(newest).collect())
 }
 
-fn tail(path: &Path, bytes: u64) -> Result<Vec<u8>> {
+fn tail(oct: &Dir, bytes: u64) -> Result<Vec<u8>> {
+    let path = &oct.at(HISTORY);
     let mut tail = Vec::new();
-    match files::open_regular(path) {
+    match oct.open_regular(HISTORY) {
         Ok(Some(mut file)) => {
             let start = file.metadata().doing("look at", path)?.len().saturating_sub(bytes);
             file.seek(SeekFrom::Start(start)).doing("read", path)?;
@@ -78,37 +78,38 @@ fn tail(path: &Path, bytes: u64) -> Result<Vec<u8>> {
     Ok(tail)
 }
 
+/// Opens the history for one more line.
+pub(super) fn open(oct: &Dir) -> Result<File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
+    let file = oct.open_with(HISTORY, flags, files::FILE_MODE).and_then(|file| file.ok_or_else(not_regular));
+    file.doing("open", &oct.at(HISTORY))
+}
+
 /// Adds a line, unless a run that was interrupted afterwards has added it already. A torn last line gets an end first.
 pub(super) fn append(folder: &Folder, entry: &HistoryEntry) -> Result<()> {
-    let path = folder.inner(HISTORY);
-    if read(&path, 1)?.first() == Some(entry) {
+    let oct = folder.oct()?;
+    if read(oct, 1)?.first() == Some(entry) {
         return Ok(());
     }
     let mut line = Vec::new();
-    if tail(&path, 1)?.last().is_some_and(|last| *last != b'\n') {
+    if tail(oct, 1)?.last().is_some_and(|last| *last != b'\n') {
         line.push(b'\n');
     }
     // Strings and numbers always serialize.
     line.extend(serde_json::to_vec(entry).unwrap_or_default());
     line.push(b'\n');
-    folder.before(Checkpoint::WriteHistory, "write", &path)?;
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(files::FILE_MODE)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(&path)
-        .doing("open", &path)?;
-    files::set_mode(&file, files::FILE_MODE).doing("set the mode of", &path)?;
-    file.write_all(&line).doing("write", &path)?;
-    file.sync_all().doing("sync", &path)
+    let path = &oct.at(HISTORY);
+    folder.before(Checkpoint::WriteHistory, "write", path)?;
+    let mut file = open(oct)?;
+    files::set_mode(&file, files::FILE_MODE).doing("set the mode of", path)?;
+    file.write_all(&line).doing("write", path)?;
+    file.sync_all().doing("sync", path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::importer::NoCheckpoints;
-    use std::sync::Arc;
+    use crate::importer::folder::tests::scratch;
 
     fn entry(second: i64) -> HistoryEntry {
         HistoryEntry {
@@ -125,24 +126,22 @@ mod tests {
 
     #[test]
     fn a_line_is_short_and_written_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
-        std::fs::create_dir(folder.oct()).unwrap();
+        let (_parent, folder) = scratch();
+        let oct = folder.oct().unwrap();
         for second in [1, 1, 2] {
             append(&folder, &entry(second)).unwrap();
         }
-        let text = std::fs::read_to_string(folder.inner(HISTORY)).unwrap();
+        let text = std::fs::read_to_string(oct.at(HISTORY)).unwrap();
         assert_eq!(text.lines().next(), Some("{\"time\":\"1970-01-01T00:00:01Z\",\"action\":\"rollback\"}"));
-        assert_eq!(read(&folder.inner(HISTORY), 9).unwrap(), [entry(2), entry(1)]);
-        assert_eq!(read(&folder.inner(HISTORY), 1).unwrap(), [entry(2)]);
+        assert_eq!(read(oct, 9).unwrap(), [entry(2), entry(1)]);
+        assert_eq!(read(oct, 1).unwrap(), [entry(2)]);
     }
 
     #[test]
     fn a_line_that_is_torn_at_any_byte_costs_that_line_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
-        std::fs::create_dir(folder.oct()).unwrap();
-        let path = folder.inner(HISTORY);
+        let (_parent, folder) = scratch();
+        let oct = folder.oct().unwrap();
+        let path = oct.at(HISTORY);
         append(&folder, &entry(1)).unwrap();
         let first = std::fs::read(&path).unwrap();
         append(&folder, &entry(2)).unwrap();
@@ -150,7 +149,7 @@ mod tests {
         for end in first.len()..both.len() {
             std::fs::write(&path, &both[..end]).unwrap();
             append(&folder, &entry(2)).unwrap();
-            assert_eq!(read(&path, 9).unwrap(), [entry(2), entry(1)], "torn at {end}");
+            assert_eq!(read(oct, 9).unwrap(), [entry(2), entry(1)], "torn at {end}");
         }
     }
 }

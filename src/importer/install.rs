@@ -1,16 +1,18 @@
 //! The two changes that there are: installing what was staged, and going back to the previous version.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::checkpoint::Checkpoint;
 use super::error::{Result, StoreError};
-use super::files;
-use super::folder::{Folder, JOURNAL, PREVIOUS, Previous, TRASH};
+use super::folder::{Folder, Previous};
 use super::history::{Action, HistoryEntry};
-use super::journal::{Incoming, Journal};
+use super::journal::Incoming;
+use super::paths::{self, PREVIOUS, TRASH};
 use super::recovery::{self, Recovered};
 use super::store::Locked;
-use super::swap::{self, Method, Swap};
+use super::swap::{self, Discarded, Method, Swap};
 use super::tree;
 use crate::base::digest::Sha256Digest;
 use crate::trust::manifest::{Manifest, content_digest};
@@ -52,12 +54,19 @@ pub(super) fn install(folder: &Folder, manifest: &VerifiedManifest, options: &In
         key_id: Some(manifest.signer().key_id.clone()),
         previous: None,
     };
-    let (method, entry) = run(folder, Incoming::Staging, content_digest(&manifest.files), entry)?;
-    let mut report = Report { method, entry, removed: vec![], warnings: vec![] };
-    if let Err(error) = prune(folder, options.keep, &mut report.removed) {
+    let mut report = run(folder, Incoming::Staging, content_digest(&manifest.files), Some(options.keep), entry)?;
+    if let Err(error) = recovery::empty_trash(folder) {
         report.warnings.push(error);
     }
     Ok(report)
+}
+
+impl Report {
+    /// The name of the version that was replaced, where it is still there.
+    #[must_use]
+    pub fn kept(&self) -> Option<&str> {
+        self.entry.previous.as_deref().filter(|name| !self.removed.iter().any(|removed| removed == name))
+    }
 }
 
 impl Locked {
@@ -92,20 +101,25 @@ impl Locked {
             key_id: None,
             previous: None,
         };
-        let tree = tree::digest(&version.path)?;
-        let (method, entry) = run(folder, Incoming::Previous(version.name), tree, entry)?;
-        Ok(Report { method, entry, removed: vec![], warnings: vec![] })
+        let tree = tree::digest(folder.oct()?, &paths::version(&version.place))?;
+        run(folder, Incoming::Previous(version.place), tree, None, entry)
     }
 }
 
 /// Makes a swap. If it fails, what can be settled is settled at once.
-fn run(folder: &Folder, incoming: Incoming, tree: Sha256Digest, entry: HistoryEntry) -> Result<(Method, HistoryEntry)> {
+fn run(
+    folder: &Folder,
+    incoming: Incoming,
+    tree: Sha256Digest,
+    keep: Option<usize>,
+    entry: HistoryEntry,
+) -> Result<Report> {
     let mut begun = None;
-    let outcome = Swap::begin(folder, incoming, tree, entry).and_then(|swap| {
+    let outcome = Swap::begin(folder, incoming, tree, keep, entry).and_then(|swap| {
         let swap = begun.insert(swap);
         let method = swap.data()?;
-        swap.complete()?;
-        Ok((method, swap.journal.entry.clone()))
+        let Discarded { removed, error } = swap.complete()?;
+        Ok(Report { method, entry: swap.journal.entry.clone(), removed, warnings: error.into_iter().collect() })
     });
     let Err(error) = outcome else { return outcome };
     let in_place = begun.is_some_and(|swap| swap.in_place);
@@ -115,27 +129,25 @@ fn run(folder: &Folder, incoming: Incoming, tree: Sha256Digest, entry: HistoryEn
         }
         Ok(_) => Err(error),
         // Without a journal the next run finds leftovers at most.
-        Err(_) if !in_place && matches!(files::exists(&folder.inner(JOURNAL)), Ok(false)) => Err(error),
+        Err(_) if !in_place && matches!(folder.has_journal(), Ok(false)) => Err(error),
         Err(_) => Err(swap::unfinished(folder, in_place, true, error)),
     }
 }
 
-/// Removes all but the `keep` newest previous versions. Moved to the trash first: a version that is half removed must
-/// never be one that a rollback could choose.
-fn prune(folder: &Folder, keep: usize, removed: &mut Vec<String>) -> Result<()> {
-    debug_assert!(matches!(Journal::read(folder), Ok(None)), "the swap is durable");
-    let trash = folder.inner(TRASH);
-    let versions = folder.previous()?;
-    for version in versions.iter().filter(|version| version.manifest.is_some()).skip(keep) {
-        files::ensure_folder(&trash)?;
-        folder.before(Checkpoint::Discard, "move", &version.path)?;
-        files::rename(&version.path, &trash.join(&version.name))?;
-        removed.push(version.name.clone());
+/// Moves all but the `keep` newest previous catalogs to the trash, from where they are removed when the swap is over. A
+/// version that is half removed must never be one that a rollback could choose. What was put away for being no catalog
+/// of `oct` stays and is not counted.
+pub(super) fn discard(folder: &Folder, keep: usize, removed: &mut Vec<String>) -> Result<()> {
+    let oct = folder.oct()?;
+    for place in folder.previous()?.into_iter().filter(Previous::is_catalog).skip(keep).map(|version| version.place) {
+        oct.ensure_folder(TRASH)?;
+        folder.before(Checkpoint::Discard, "move", &oct.at(paths::version(&place)))?;
+        oct.rename(paths::version(&place), oct, Path::new(TRASH).join(&place))?;
+        removed.push(place.into());
     }
     if !removed.is_empty() {
-        files::sync_folder(&folder.inner(PREVIOUS))?;
-        files::sync_folder(&trash)?;
+        oct.sync_below(PREVIOUS)?;
+        oct.sync_below(TRASH)?;
     }
-    recovery::empty_trash(folder)?;
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! The journal: what a swap is about to do, so that a later run can tell what was done.
 
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::error::{Doing, Result, StoreError};
-use super::files;
-use super::folder::{Folder, JOURNAL, JOURNAL_TEMPORARY, PREVIOUS, STAGING};
+use super::folder::Folder;
 use super::history::HistoryEntry;
+use super::paths::{JOURNAL, JOURNAL_TEMPORARY, Name, STAGING, version};
+use super::store::require_own;
 use crate::base::digest::Sha256Digest;
 
 const VERSION: u32 = 1;
@@ -25,15 +28,18 @@ pub(super) struct Journal {
     /// The digest of its `data`, by which it is recognised on either side of an exchange.
     pub(super) tree: Sha256Digest,
     /// The names of its files beside `data`.
-    pub(super) incoming_files: Vec<String>,
+    pub(super) incoming_files: Vec<Name>,
     /// Whether there is a `data` to be replaced.
     pub(super) had_data: bool,
     /// Whether that `data` lies, copied, in the outgoing version, so that the original may be removed.
     pub(super) copied: bool,
     /// The names of the files beside it.
-    pub(super) outgoing_files: Vec<String>,
+    pub(super) outgoing_files: Vec<Name>,
     /// The name of the outgoing version in `.oct/previous`, where it has one.
-    pub(super) previous: Option<String>,
+    pub(super) previous: Option<Name>,
+    /// How many previous catalogs stay; `None` where all do.
+    #[serde(default)]
+    pub(super) keep: Option<usize>,
     /// What goes into the history.
     pub(super) entry: HistoryEntry,
 }
@@ -45,14 +51,15 @@ pub(super) enum Incoming {
     /// In the staging area.
     Staging,
     /// Among the previous versions, by this name.
-    Previous(String),
+    Previous(Name),
 }
 
 impl Incoming {
-    pub(super) fn path(&self, folder: &Folder) -> PathBuf {
+    /// Its path below `.oct`.
+    pub(super) fn path(&self) -> PathBuf {
         match self {
-            Self::Staging => folder.inner(STAGING),
-            Self::Previous(name) => folder.inner(PREVIOUS).join(name),
+            Self::Staging => STAGING.into(),
+            Self::Previous(name) => version(name),
         }
     }
 }
@@ -68,64 +75,63 @@ impl Journal {
             copied: false,
             outgoing_files: vec![],
             previous: None,
+            keep: None,
             entry,
         }
     }
 
-    /// Reads the journal, if there is one.
+    /// Reads the journal, if there is one. One that another user wrote is refused: it says what to move and remove.
     pub(super) fn read(folder: &Folder) -> Result<Option<Self>> {
-        let path = folder.inner(JOURNAL);
-        let Some(bytes) = files::read_up_to(&path, BYTES)? else { return Ok(None) };
+        let oct = folder.oct()?;
+        let path = oct.at(JOURNAL);
         let unusable = |reason: String| StoreError::Journal { path: path.clone(), reason };
+        let file = match oct.open_regular(JOURNAL) {
+            Ok(file) => file.ok_or_else(|| unusable("it is not a regular file".into()))?,
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error).doing("open", &path),
+        };
+        require_own(&path, rustix::fs::fstat(&file).doing("look at", &path)?.st_uid)?;
+        let mut bytes = Vec::new();
+        file.take(BYTES).read_to_end(&mut bytes).doing("read", &path)?;
+        // Names are checked as they are read: they become parts of paths.
         let journal: Self = serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
         if journal.version != VERSION {
             return Err(unusable(format!("it has version {}, this oct reads version {VERSION}", journal.version)));
-        }
-        // Names from a file become parts of paths.
-        let previous = match &journal.incoming {
-            Incoming::Previous(name) => Some(name),
-            Incoming::Staging => None,
-        };
-        let names = journal.incoming_files.iter().chain(&journal.outgoing_files);
-        for name in names.chain(&journal.previous).chain(previous) {
-            if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
-                return Err(unusable("it holds a name that is none".into()));
-            }
         }
         Ok(Some(journal))
     }
 
     /// Writes the journal and makes it durable, in the place of an earlier one.
     pub(super) fn write(&self, folder: &Folder) -> Result<()> {
-        let (path, temporary) = (folder.inner(JOURNAL), folder.inner(JOURNAL_TEMPORARY));
+        let oct = folder.oct()?;
         // Strings, numbers and lists always serialize.
         let bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         if bytes.len() as u64 > BYTES {
             // It could not be read back. Only the archive's name comes from outside.
-            return Err(StoreError::Journal { path, reason: "it would be too long".into() });
+            return Err(StoreError::Journal { path: oct.at(JOURNAL), reason: "it would be too long".into() });
         }
-        files::remove(&temporary)?;
-        folder.before(Checkpoint::WriteJournal, "write", &temporary)?;
-        files::write_file(&temporary, &bytes, &*folder.hooks)?;
-        folder.before(Checkpoint::CommitJournal, "write", &path)?;
-        std::fs::rename(&temporary, &path).doing("write", &path)?;
-        files::sync_folder(&folder.oct())
+        oct.remove(JOURNAL_TEMPORARY)?;
+        folder.before(Checkpoint::WriteJournal, "write", &oct.at(JOURNAL_TEMPORARY))?;
+        oct.write_file(JOURNAL_TEMPORARY, &bytes, &*folder.hooks)?;
+        folder.before(Checkpoint::CommitJournal, "write", &oct.at(JOURNAL))?;
+        oct.replace(JOURNAL_TEMPORARY, oct, JOURNAL)?;
+        oct.sync()
     }
 
     /// Removes the journal, durably: the swap is over.
     pub(super) fn remove(folder: &Folder) -> Result<()> {
-        let path: &Path = &folder.inner(JOURNAL);
-        folder.before(Checkpoint::RemoveJournal, "remove", path)?;
-        std::fs::remove_file(path).doing("remove", path)?;
-        files::sync_folder(&folder.oct())
+        let oct = folder.oct()?;
+        folder.before(Checkpoint::RemoveJournal, "remove", &oct.at(JOURNAL))?;
+        oct.remove(JOURNAL)?;
+        oct.sync()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::importer::{Action, NoCheckpoints};
-    use std::sync::Arc;
+    use crate::importer::Action;
+    use crate::importer::folder::tests::scratch;
 
     fn journal(incoming: Incoming) -> Journal {
         let entry = HistoryEntry {
@@ -143,11 +149,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
-        std::fs::create_dir(folder.oct()).unwrap();
+        let (_parent, folder) = scratch();
         assert_eq!(Journal::read(&folder).unwrap(), None);
-        for incoming in [Incoming::Staging, Incoming::Previous("0001-x".into())] {
+        for incoming in [Incoming::Staging, Incoming::Previous(Name::of_version(1, Some("x")))] {
             let journal = journal(incoming);
             journal.write(&folder).unwrap();
             assert_eq!(Journal::read(&folder).unwrap(), Some(journal));
@@ -158,19 +162,22 @@ mod tests {
 
     #[test]
     fn what_could_lead_elsewhere_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path().to_owned(), Arc::new(NoCheckpoints));
-        std::fs::create_dir(folder.oct()).unwrap();
-        let refused = |change: &dyn Fn(&mut Journal)| {
-            let mut journal = journal(Incoming::Staging);
-            change(&mut journal);
-            journal.write(&folder).unwrap();
+        let (_parent, folder) = scratch();
+        journal(Incoming::Previous(Name::of_version(1, None))).write(&folder).unwrap();
+        let path = folder.oct().unwrap().at(JOURNAL);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let refused = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from} is not in {text}");
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
             Journal::read(&folder).unwrap_err().to_string()
         };
-        assert!(refused(&|journal| journal.version = 2).contains("version 2"));
-        assert!(refused(&|journal| journal.incoming = Incoming::Previous("../x".into())).contains("a name"));
-        assert!(refused(&|journal| journal.previous = Some("..".into())).contains("a name"));
-        assert!(refused(&|journal| journal.incoming_files = vec!["/etc/passwd".into()]).contains("a name"));
+        assert!(refused("\"version\": 1", "\"version\": 2").contains("version 2"));
+        for name in ["..", "../x", "/etc/passwd", "a/b", ".oct", ""] {
+            assert!(refused("\"0001-foreign\"", &format!("\"{name}\"")).contains("a name"), "{name}");
+            let previous = ("\"previous\": null", &format!("\"previous\": \"{name}\""));
+            assert!(refused(previous.0, previous.1).contains("a name"), "{name}");
+            assert!(refused("\"outgoing_files\": []", &format!("\"outgoing_files\": [\"{name}\"]")).contains("a name"));
+        }
         let mut long = journal(Incoming::Staging);
         long.entry.archive = Some("x".repeat(70_000));
         assert!(long.write(&folder).is_err());

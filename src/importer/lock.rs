@@ -1,29 +1,31 @@
-//! The lock: an advisory `flock` on `<dir>/.oct/lock`, which the kernel drops when its holder dies.
+//! The lock: an advisory lock on `<dir>/.oct/lock`, which the kernel drops when its holder dies.
 //!
-//! The file is never removed, so that all processes lock the same one. Its content tells others who holds it; nothing
-//! is decided by it.
+//! The file is never removed, so that all processes lock the same one. Only its owner and root can open it: a lock that
+//! anybody can hold keeps nobody out but those who need it. Its content tells who holds it; nothing is decided by it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Doing, Result, StoreError};
-use super::files;
-use super::folder::Folder;
+use super::files::{self, Dir};
+use super::folder::{Folder, not_regular};
+use super::paths::LOCK;
 use crate::base::progress::Progress;
 use crate::base::text;
 
 /// Bytes of the lock file that are read for a message.
 const CONTENT_BYTES: u64 = 4 << 10;
+/// Mode of the lock file.
+const MODE: u32 = 0o600;
 /// How often a held lock is asked for again.
-const POLL: Duration = Duration::from_millis(50);
+pub(super) const POLL: Duration = Duration::from_millis(50);
 
 /// Who asks for the lock. Others read it in their messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,25 +65,27 @@ pub(super) struct LockFile {
 impl LockFile {
     /// Opens the file for an exclusive lock, creating it if need be.
     pub(super) fn create(folder: &Folder) -> Result<Self> {
-        let path = folder.inner(super::folder::LOCK);
-        let file = open(&path, true, true).doing("open", &path)?;
-        Ok(Self { file, path, dir: folder.dir().to_owned(), writable: true, named: false })
+        let oct = folder.oct()?;
+        Ok(Self::of(folder, oct, open(oct, true).doing("open", &oct.at(LOCK))?, true))
     }
 
     /// Opens the file for a shared lock, as far as the permissions go; `None` where nothing can be locked.
-    pub(super) fn open(folder: &Folder) -> Result<Option<Self>> {
-        let path = folder.inner(super::folder::LOCK);
-        for (writable, create) in [(true, true), (false, false)] {
-            match open(&path, writable, create) {
-                Ok(file) => return Ok(Some(Self { file, path, dir: folder.dir().to_owned(), writable, named: false })),
+    pub(super) fn open(folder: &Folder, oct: &Dir) -> Result<Option<Self>> {
+        for writable in [true, false] {
+            match open(oct, writable) {
+                Ok(file) => return Ok(Some(Self::of(folder, oct, file, writable))),
                 Err(error) => match Errno::from_io_error(&error) {
                     Some(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
                     Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {}
-                    _ => return Err(error).doing("open", &path),
+                    _ => return Err(error).doing("open", &oct.at(LOCK)),
                 },
             }
         }
         Ok(None)
+    }
+
+    fn of(folder: &Folder, oct: &Dir, file: File, writable: bool) -> Self {
+        Self { file, path: oct.at(LOCK), dir: folder.dir().to_owned(), writable, named: false }
     }
 
     pub(super) fn is_writable(&self) -> bool {
@@ -90,31 +94,31 @@ impl LockFile {
 
     /// Takes the lock, or waits for it as long as `wait`. A lock that is held already is exchanged for this one.
     pub(super) fn take(&mut self, kind: Kind, wait: Duration, progress: &dyn Progress) -> Result<()> {
-        let operation = match kind {
-            Kind::Shared => FlockOperation::NonBlockingLockShared,
-            Kind::Exclusive => FlockOperation::NonBlockingLockExclusive,
-        };
         let mut waited = Duration::ZERO;
         loop {
-            match rustix::fs::flock(&self.file, operation) {
+            let taken = match kind {
+                Kind::Shared => self.file.try_lock_shared(),
+                Kind::Exclusive => self.file.try_lock(),
+            };
+            match taken {
                 Ok(()) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) if waited >= wait => {
+                Err(TryLockError::WouldBlock) if waited >= wait => {
                     return Err(StoreError::Held { dir: self.dir.clone(), holder: self.holder() });
                 }
-                Err(Errno::WOULDBLOCK) => {
+                Err(TryLockError::WouldBlock) => {
                     if waited.is_zero() {
                         progress.note(&format!("waiting for {} to finish", self.holder()));
                     }
                     std::thread::sleep(POLL.min(wait));
                     waited += POLL;
                 }
-                Err(error) => return Err(error).doing("lock", &self.path),
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => return Err(error).doing("lock", &self.path),
             }
         }
     }
 
-    /// Leaves word of who has the exclusive lock. It is for messages only, so a full disk is no reason to give up.
+    /// Writes down who has the exclusive lock. It is for messages only, so a full disk is no reason to give up.
     pub(super) fn name(&mut self, holder: &Holder) {
         self.named = true;
         let mut line = serde_json::to_vec(holder).unwrap_or_default();
@@ -123,7 +127,7 @@ impl LockFile {
         let _ = self.file.write_all(&line);
     }
 
-    /// Takes the word back.
+    /// Removes that.
     pub(super) fn unname(&mut self) {
         if self.writable {
             let _ = self.file.set_len(0);
@@ -133,7 +137,9 @@ impl LockFile {
 
     /// Who holds the lock, in words.
     fn holder(&self) -> String {
-        let content = files::read_up_to(&self.path, CONTENT_BYTES).ok().flatten().unwrap_or_default();
+        let mut content = Vec::new();
+        let mut file = &self.file;
+        let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(CONTENT_BYTES).read_to_end(&mut content));
         match serde_json::from_slice::<Holder>(&content) {
             Ok(Holder { pid, command, since }) => {
                 format!("`{}` (process {pid}, since {since})", text::sanitize(&command))
@@ -149,25 +155,16 @@ impl Drop for LockFile {
             self.unname();
         }
         // Closing alone would leave the lock to a child process that was just being started by another thread.
-        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+        let _ = self.file.unlock();
     }
 }
 
-fn open(path: &Path, writable: bool, create: bool) -> std::io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(writable)
-        .create(create)
-        .truncate(false)
-        .mode(files::FILE_MODE)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(ErrorKind::InvalidInput.into());
-    }
-    if create {
+fn open(oct: &Dir, writable: bool) -> std::io::Result<File> {
+    let flags = if writable { OFlags::RDWR | OFlags::CREATE } else { OFlags::RDONLY };
+    let file = oct.open_with(LOCK, flags, MODE)?.ok_or_else(not_regular)?;
+    if writable {
         // It may be another user's file; what counts is that it could be opened.
-        let _ = files::set_mode(&file, files::FILE_MODE);
+        let _ = files::set_mode(&file, MODE);
     }
     Ok(file)
 }

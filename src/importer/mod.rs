@@ -24,8 +24,9 @@
 //! | 5 | move the old manifest to `outgoing/`, the new one in, file by file | the same |
 //! | 6 | move `outgoing` to `previous/<name>` | both folders |
 //! | 7 | add a line to the history | the file |
-//! | 8 | remove `journal.json` | the folder |
-//! | 9 | remove `staging/`; move versions that are too many to `trash/`; remove that | `previous/` before the removal |
+//! | 8 | move versions that are too many to `trash/` | both folders |
+//! | 9 | remove `staging/`, then `journal.json` | the folder |
+//! | 10 | remove `trash/` | |
 //!
 //! A rollback is the same from step 2 on, with `previous/<name>` in the place of `staging/`.
 //!
@@ -42,7 +43,8 @@
 //! - **From 4 on** each step tells by what exists whether it was taken, and taking it again is harmless: `staging/data`
 //!   is gone after 4; a file in `staging/` has not been moved in yet, one in `outgoing/` has been moved away; which
 //!   files there are is in the journal; a last line in the history that equals the journal's is not written twice.
-//! - **In step 9** there is no journal. A half-removed version lies in `trash/`, where no rollback looks for one.
+//!   How many versions stay is in the journal too, so that `--keep` holds after a stop.
+//! - **In step 10** there is no journal. A half-removed version lies in `trash/`, where no rollback looks for one.
 //!
 //! After a power cut a filesystem may have kept any part of what was not yet synced, in the order of the steps or not.
 //! Therefore the contents are durable before the journal, the journal before the exchange (or it could not be told
@@ -66,7 +68,19 @@
 //! # What comes from others
 //!
 //! A `data` without a manifest, such as the old container left, becomes a previous version like any other, but is
-//! neither counted nor removed by [`InstallOptions::keep`]. Manifests are handed out as they lie there, unverified.
+//! neither counted nor removed by [`InstallOptions::keep`]; nor is what is no catalog at all, for which an import asks
+//! first ([`Folder::unrelated`]). Manifests are handed out as they lie there, unverified.
+//!
+//! # Who else may write there
+//!
+//! The owner of the folder may be hostile to the user who runs `oct`, root for one. So everything is reached from two
+//! handles, of `<dir>` and of `.oct`, by paths of plain names, of which none is followed where it is a symbolic link
+//! (`files`). What is removed, moved or written therefore lies below the folder, whatever happens to its names
+//! meanwhile. The journal tells what to move and remove: it is read only where it and `.oct` belong to the caller or to
+//! root, and its names are plain ones. `data` itself may be a link: it is moved like a file, and nobody looks behind it.
+//!
+//! The lock file can be opened by the owner and root alone. Others read without a lock: they wait until no journal is
+//! there, and ask afterwards whether what they read was of one catalog ([`Reading::require_unchanged`]).
 
 mod checkpoint;
 mod error;
@@ -76,6 +90,7 @@ mod history;
 mod install;
 mod journal;
 mod lock;
+mod paths;
 mod recovery;
 mod staging;
 mod store;

@@ -1,14 +1,16 @@
 //! What a crash left is completed or taken back, before anything else is done in the folder.
 
 use std::fmt;
-use std::fs;
+use std::path::Path;
+
+use rustix::fs::FileType;
 
 use super::checkpoint::Checkpoint;
 use super::error::{Doing, Result};
-use super::files;
-use super::folder::{DATA, Folder, JOURNAL_TEMPORARY, OUTGOING, PREVIOUS, STAGING, TRASH};
+use super::folder::{Folder, read_manifest};
 use super::history::{Action, HistoryEntry};
 use super::journal::Journal;
+use super::paths::{DATA, JOURNAL_TEMPORARY, OUTGOING, PREVIOUS, STAGING, TRASH, manifest_files, version};
 use super::swap::{self, Swap};
 
 /// Something that an earlier run had left.
@@ -53,7 +55,7 @@ impl fmt::Display for Recovered {
 pub(super) fn recover(folder: &Folder) -> Result<Vec<Recovered>> {
     let mut done = Vec::new();
     if let Some(journal) = Journal::read(folder)? {
-        let mut swap = Swap::of(folder, journal);
+        let mut swap = Swap::of(folder, journal)?;
         if swap.resume()? {
             swap.complete()?;
             done.push(Recovered::Completed(Box::new(swap.journal.entry)));
@@ -62,11 +64,11 @@ pub(super) fn recover(folder: &Folder) -> Result<Vec<Recovered>> {
             done.push(Recovered::TakenBack(Box::new(swap.journal.entry)));
         }
     }
-    files::remove(&folder.inner(JOURNAL_TEMPORARY))?;
-    let staging = folder.inner(STAGING);
-    if files::exists(&staging)? {
-        folder.before(Checkpoint::RemoveStaging, "remove", &staging)?;
-        files::remove(&staging)?;
+    let oct = folder.oct()?;
+    oct.remove(JOURNAL_TEMPORARY)?;
+    if oct.exists(STAGING)? {
+        folder.before(Checkpoint::RemoveStaging, "remove", &oct.at(STAGING))?;
+        oct.remove(STAGING)?;
         done.push(Recovered::RemovedStaging);
     }
     if let Some(name) = keep_outgoing(folder)? {
@@ -81,42 +83,47 @@ pub(super) fn recover(folder: &Folder) -> Result<Vec<Recovered>> {
 
 /// An outgoing version without a journal: never thrown away.
 fn keep_outgoing(folder: &Folder) -> Result<Option<String>> {
-    let outgoing = folder.inner(OUTGOING);
-    if !files::exists(&outgoing)? {
+    let oct = folder.oct()?;
+    let outgoing = Path::new(OUTGOING);
+    let mut parts = vec![outgoing.join(DATA)];
+    parts.extend(manifest_files().map(|name| outgoing.join(name)));
+    let mut holds = false;
+    for part in &parts {
+        holds = holds || oct.exists(part)?;
+    }
+    if !holds {
+        oct.remove(outgoing)?;
         return Ok(None);
     }
-    if !files::exists(&outgoing.join(DATA))? {
-        files::remove(&outgoing)?;
-        return Ok(None);
-    }
-    let manifest = Folder::new(outgoing.clone(), folder.hooks.clone()).installed()?.and_then(|found| found.manifest);
-    let name = folder.name_for_previous(&swap::label(manifest.as_ref()))?;
-    let previous = folder.inner(PREVIOUS);
-    files::ensure_folder(&previous)?;
-    files::rename(&outgoing, &previous.join(&name))?;
-    files::sync_folder(&previous)?;
-    Ok(Some(name))
+    let manifest = read_manifest(oct, outgoing)?;
+    let name = folder.name_for_previous(swap::label(manifest.as_ref()).as_deref())?;
+    let previous = oct.ensure_folder(PREVIOUS)?;
+    oct.rename(outgoing, oct, version(&name))?;
+    previous.sync()?;
+    Ok(Some(name.into()))
 }
 
 /// Removes what was moved to the trash; whether there was something.
 pub(super) fn empty_trash(folder: &Folder) -> Result<bool> {
-    let trash = folder.inner(TRASH);
-    if !files::exists(&trash)? {
+    let oct = folder.oct()?;
+    if !oct.exists(TRASH)? {
         return Ok(false);
     }
-    folder.before(Checkpoint::EmptyTrash, "remove", &trash)?;
-    files::remove(&trash)
+    folder.before(Checkpoint::EmptyTrash, "remove", &oct.at(TRASH))?;
+    oct.remove(TRASH)
 }
 
 /// A version is moved into or out of its folder; a crash can leave the folder empty.
 fn remove_empty_versions(folder: &Folder) -> Result<()> {
-    let previous = folder.inner(PREVIOUS);
-    if files::exists(&previous)? {
-        for entry in fs::read_dir(&previous).doing("read", &previous)? {
-            let entry = entry.doing("read", &previous)?;
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                files::remove_if_empty(&entry.path())?;
-            }
+    let oct = folder.oct()?;
+    if oct.kind(PREVIOUS)? != Some(FileType::Directory) {
+        return Ok(());
+    }
+    let path = oct.at(PREVIOUS);
+    for name in oct.names(PREVIOUS).doing("read", &path)? {
+        let version = Path::new(PREVIOUS).join(name.doing("read", &path)?);
+        if oct.kind(&version)? == Some(FileType::Directory) {
+            oct.remove_if_empty(version)?;
         }
     }
     Ok(())

@@ -11,11 +11,12 @@ use std::thread::{Builder, JoinHandle};
 
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::error::{Doing, Result, StoreError};
-use super::files;
-use super::folder::{DATA, STAGING, signature_file};
+use super::files::Dir;
+use super::folder::not_regular;
 use super::install::{InstallOptions, Report};
+use super::paths::{DATA, STAGING, signature_file};
 use super::store::Locked;
-use super::verify;
+use super::{swap, verify};
 use crate::base::digest::HashingWriter;
 use crate::base::member::MemberPath;
 use crate::catalog::Validation;
@@ -38,13 +39,12 @@ pub struct Staging<'l> {
 /// The area itself, removed when it is dropped without having been installed.
 struct Area<'l> {
     locked: &'l Locked,
-    path: PathBuf,
     keep: bool,
 }
 
 struct Inner {
     manifest: VerifiedManifest,
-    root: PathBuf,
+    root: Dir,
     hooks: Arc<dyn Checkpoints>,
     /// By position in the manifest's list of files.
     progress: Mutex<Vec<State>>,
@@ -72,16 +72,17 @@ impl Locked {
     pub fn stage(&mut self, manifest: &VerifiedManifest) -> Result<Staging<'_>> {
         let locked = &*self;
         locked.require_space(manifest.unpacked_size(), manifest.files.len())?;
-        let root = locked.inner(STAGING);
+        let oct = locked.oct()?;
         // An area that could not be removed when it was given up.
-        files::remove(&root)?;
-        let area = Area { locked, path: root.clone(), keep: false };
-        for folder in std::iter::once(String::new()).chain(folders(manifest)) {
-            let folder = if folder.is_empty() { root.clone() } else { root.join(folder) };
-            locked.before(Checkpoint::MakeStaging, "create", &folder)?;
-            files::make_folder(&folder)?;
+        oct.remove(STAGING)?;
+        let area = Area { locked, keep: false };
+        locked.before(Checkpoint::MakeStaging, "create", &oct.at(STAGING))?;
+        let root = oct.make_folder(STAGING)?;
+        for folder in folders(manifest) {
+            locked.before(Checkpoint::MakeStaging, "create", &root.at(&folder))?;
+            root.make_folder(folder)?;
         }
-        let syncer = Syncer::start(Arc::clone(&locked.hooks)).doing("start a thread for", &root)?;
+        let syncer = Syncer::start(Arc::clone(&locked.hooks)).doing("start a thread for", root.path())?;
         let inner = Inner {
             manifest: manifest.clone(),
             root,
@@ -173,11 +174,11 @@ impl<'l> Staging<'l> {
                 _ => return Err(StoreError::Twice { member: member.clone() }),
             }
         }
-        let path = member.below(&inner.root);
+        let path = inner.root.at(member.as_str());
         inner.hooks.before(Checkpoint::CreateFile).doing("create", &path)?;
         let out = HashingWriter::new(BufWriter::with_capacity(
             BUFFER,
-            Raw { file: files::create_file(&path)?, hooks: Arc::clone(&inner.hooks) },
+            Raw { file: inner.root.create_file(member.as_str())?, hooks: Arc::clone(&inner.hooks) },
         ));
         Ok(MemberWriter { inner, position, written: 0, path, out })
     }
@@ -191,8 +192,9 @@ impl<'l> Staging<'l> {
         if self.inner.progress().get(position) != Some(&State::Complete) {
             return Err(StoreError::Missing { first: member.clone(), missing: 1 });
         }
-        let path = member.below(&self.inner.root);
-        File::open(&path).doing("open", &path)
+        let root = &self.inner.root;
+        let file = root.open_regular(member.as_str()).and_then(|file| file.ok_or_else(not_regular));
+        file.doing("open", &root.at(member.as_str()))
     }
 
     /// Ends the work: every file has to be there with its size and digest, and nothing else; and everything is made
@@ -212,20 +214,22 @@ impl<'l> Staging<'l> {
             return Err(StoreError::Missing { first: first.path.clone(), missing: 1 + missing.count() });
         }
         syncer.finish()?;
-        files::write_file(&root.join(MANIFEST_FILE), manifest.signed().unverified_text().as_bytes(), &*hooks)?;
+        root.write_file(MANIFEST_FILE, manifest.signed().unverified_text().as_bytes(), &*hooks)?;
         for (number, signature) in (1..).zip(manifest.signed().signatures()) {
-            files::write_file(&root.join(signature_file(number)), signature.as_bytes(), &*hooks)?;
+            root.write_file(signature_file(number), signature.as_bytes(), &*hooks)?;
         }
         // Written as it should be; and is this still what lies there, and nothing else?
-        let findings = verify::compare(&root, &manifest, false);
+        let findings = verify::compare(Some(&root), Path::new(""), &manifest, false);
         if let Some(deviation) = findings.deviations.first() {
             return Err(StoreError::Disturbed { deviation: deviation.to_string() });
         }
-        let mut made: Vec<_> = folders(&manifest).into_iter().rev().map(|folder| root.join(folder)).collect();
-        made.push(root);
-        made.push(area.locked.oct());
-        made.push(area.locked.dir().to_owned());
-        files::sync_folders(&made, Checkpoint::SyncFolders, &*hooks)?;
+        for folder in folders(&manifest).into_iter().rev() {
+            hooks.before(Checkpoint::SyncFolders).doing("sync", &root.at(&folder))?;
+            root.sync_below(folder)?;
+        }
+        for folder in [&root, area.locked.oct()?, area.locked.root()?] {
+            swap::sync(folder, Checkpoint::SyncFolders, &*hooks)?;
+        }
         Ok(CheckedStaging { area, manifest })
     }
 }
@@ -325,7 +329,7 @@ impl CheckedStaging<'_> {
     /// Where the staged `data` lies.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.area.path.join(DATA)
+        self.area.locked.dir().join(super::paths::OCT).join(STAGING).join(DATA)
     }
 
     /// Puts the staged version in the place of the installed one, which becomes a previous version.
@@ -343,7 +347,7 @@ impl Drop for Area<'_> {
     fn drop(&mut self) {
         if !self.keep {
             // What cannot be removed now is removed by the next run.
-            let _ = files::remove(&self.path);
+            let _ = self.locked.oct().and_then(|oct| oct.remove(STAGING));
         }
     }
 }

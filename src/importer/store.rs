@@ -1,18 +1,21 @@
 //! Opening the folder: for changes under an exclusive lock, or for reading under a shared one.
 
-use std::io::ErrorKind;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::checkpoint::{Checkpoint, Checkpoints, NoCheckpoints};
 use super::error::{Doing, Result, StoreError};
-use super::files;
-use super::folder::{Folder, JOURNAL};
-use super::lock::{Holder, Kind, LockFile};
+use super::files::Dir;
+use super::folder::Folder;
+use super::lock::{Holder, Kind, LockFile, POLL};
+use super::paths::{DATA, OCT};
 use super::recovery::{self, Recovered};
 use crate::base::progress::Progress;
+use crate::trust::manifest::MANIFEST_FILE;
 
 /// The folder into which catalogs are installed, not locked yet.
 pub struct Store {
@@ -46,20 +49,19 @@ impl Store {
     /// # Errors
     /// Where the folder cannot be created or written, the lock is held, or the recovery fails.
     pub fn lock(&self, holder: &Holder, wait: Duration, progress: &dyn Progress) -> Result<Locked> {
-        files::make_folders(&self.dir, &*self.hooks)?;
-        let dir = self.dir.canonicalize().doing("resolve", &self.dir)?;
-        if !dir.is_dir() {
-            return Err(StoreError::NotAFolder { path: dir });
+        let root = Dir::make_all(&self.dir, &*self.hooks)?;
+        if !root.exists(OCT)? {
+            self.hooks.before(Checkpoint::MakeFolder).doing("create", &root.at(OCT))?;
         }
-        let folder = Folder::new(dir, Arc::clone(&self.hooks));
-        if !files::exists(&folder.oct())? {
-            folder.before(Checkpoint::MakeFolder, "create", &folder.oct())?;
+        let oct = root.ensure_folder(OCT)?;
+        require_own(oct.path(), oct.owner()?)?;
+        if !root.is_on_mount_of(&oct)? {
+            return Err(Errno::XDEV).doing("work in", oct.path());
         }
-        files::ensure_folder(&folder.oct())?;
-        if !files::same_mount(folder.dir(), &folder.oct()).doing("look at", &folder.oct())? {
-            return Err(rustix::io::Errno::XDEV).doing("work in", &folder.oct());
-        }
-        folder.before(Checkpoint::TakeLock, "lock", &folder.oct())?;
+        self.hooks.before(Checkpoint::TakeLock).doing("lock", oct.path())?;
+        // Whoever else could write there could forge the journal.
+        oct.keep_others_out();
+        let folder = Folder::new(root, Some(oct), Arc::clone(&self.hooks));
         let mut lock = LockFile::create(&folder)?;
         lock.take(Kind::Exclusive, wait, progress)?;
         lock.name(holder);
@@ -70,25 +72,49 @@ impl Store {
     /// Opens the folder for reading. It is not created.
     ///
     /// Under a shared lock where one can be had: then nothing changes as long as the value lives. What a crash left is
-    /// completed or taken back first, where the permissions allow it. On a read-only filesystem, or where the folder
-    /// was never locked, it is read without a lock.
+    /// completed or taken back first, where the permissions allow it. On a read-only filesystem, in a folder whose
+    /// `.oct` is another user's, or where the folder was never locked, it is read without a lock, and nothing in it is
+    /// changed.
     ///
     /// # Errors
     /// Where the folder cannot be read, is being changed by another process for longer than `wait`, or the recovery
     /// fails for another reason than permissions.
     pub fn read(&self, holder: &Holder, wait: Duration, progress: &dyn Progress) -> Result<Reading> {
-        let dir = match self.dir.canonicalize() {
-            Ok(dir) if dir.is_dir() => dir,
-            Ok(dir) => return Err(StoreError::NotAFolder { path: dir }),
-            Err(error) if error.kind() == ErrorKind::NotFound => self.dir.clone(),
-            Err(error) => return Err(error).doing("resolve", &self.dir),
+        let root = match Dir::open(&self.dir) {
+            Ok(root) => root,
+            Err(error) if error.errno() == Some(Errno::NOENT) => {
+                return Ok(Reading::unlocked(Folder::absent(self.dir.clone(), Arc::clone(&self.hooks))));
+            }
+            Err(error) => return Err(error),
         };
-        let folder = Folder::new(dir, Arc::clone(&self.hooks));
-        let lock =
-            if folder.oct().symlink_metadata().is_ok_and(|oct| oct.is_dir()) { LockFile::open(&folder)? } else { None };
-        let Some(mut lock) = lock else {
-            return Reading::new(folder, vec![], None);
+        // A link in its place is nobody's.
+        let oct = root.folder(OCT).or_else(|error| match error {
+            StoreError::NotAFolder { .. } => Ok(None),
+            other => Err(other),
+        })?;
+        let own = match &oct {
+            Some(oct) => require_own(oct.path(), oct.owner()?),
+            None => Ok(()),
         };
+        let folder = Folder::new(root, oct, Arc::clone(&self.hooks));
+        let lock = match folder.oct() {
+            Ok(oct) if own.is_ok() => LockFile::open(&folder, oct)?,
+            _ => None,
+        };
+        match lock {
+            Some(lock) => self.read_locked(folder, lock, holder, wait, progress),
+            None => read_unlocked(folder, own, wait),
+        }
+    }
+
+    fn read_locked(
+        &self,
+        folder: Folder,
+        mut lock: LockFile,
+        holder: &Holder,
+        wait: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Reading> {
         lock.take(Kind::Shared, wait, progress)?;
         let mut recovered = Vec::new();
         if lock.is_writable() && folder.needs_recovery()? {
@@ -103,13 +129,44 @@ impl Store {
                     lock.unname();
                 }
                 // Others read at this moment; what is left over can wait, an interrupted swap cannot.
-                Err(StoreError::Held { .. }) if !files::exists(&folder.inner(JOURNAL))? => {}
+                Err(StoreError::Held { .. }) if !folder.has_journal()? => {}
                 Err(error) => return Err(error),
             }
             lock.take(Kind::Shared, wait, progress)?;
         }
-        Reading::new(folder, recovered, Some(lock))
+        let unfinished = folder.has_journal()?;
+        Ok(Reading { recovered, unfinished, lock: Some(lock), ..Reading::unlocked(folder) })
     }
+}
+
+/// Without a lock: a swap that is under way is waited for. One that was interrupted in the folder of another user,
+/// `own`'s error, is nothing to settle, nor to read.
+fn read_unlocked(folder: Folder, own: Result<()>, wait: Duration) -> Result<Reading> {
+    let mut waited = Duration::ZERO;
+    let unfinished = loop {
+        match folder.has_journal() {
+            Ok(true) if waited < wait => {
+                std::thread::sleep(POLL.min(wait));
+                waited += POLL;
+            }
+            Err(error) if error.is_permission() => break false,
+            found => break found?,
+        }
+    };
+    if unfinished {
+        own?;
+    }
+    Ok(Reading { unfinished, ..Reading::unlocked(folder) })
+}
+
+/// Refuses what belongs neither to the caller nor to root: it says what to move and to remove, and whoever owns it can
+/// make it say anything.
+pub(super) fn require_own(path: &Path, owner: u32) -> Result<()> {
+    let user = rustix::process::geteuid().as_raw();
+    if owner == user || owner == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Owner { path: path.to_owned(), owner, user })
 }
 
 /// The folder under an exclusive lock, which ends with this value.
@@ -141,15 +198,36 @@ pub struct Reading {
     recovered: Vec<Recovered>,
     unfinished: bool,
     lock: Option<LockFile>,
+    /// What stood there when the reading began.
+    seen: Seen,
+}
+
+/// The device and the inode of each thing that a swap exchanges, as far as it is there.
+type Seen = [Option<(u64, u64)>; 2];
+
+fn seen(folder: &Folder) -> Seen {
+    let identity = |name| {
+        let found = folder.root().and_then(|root| root.stat(name)).ok().flatten();
+        found.map(|found| (found.st_dev, found.st_ino))
+    };
+    [identity(DATA), identity(MANIFEST_FILE)]
 }
 
 impl Reading {
-    fn new(folder: Folder, recovered: Vec<Recovered>, lock: Option<LockFile>) -> Result<Self> {
-        let unfinished = match files::exists(&folder.inner(JOURNAL)) {
-            Err(error) if error.is_permission() => false,
-            found => found?,
-        };
-        Ok(Self { folder, recovered, unfinished, lock })
+    fn unlocked(folder: Folder) -> Self {
+        let seen = seen(&folder);
+        Self { folder, recovered: vec![], unfinished: false, lock: None, seen }
+    }
+
+    /// Whether what was read so far is of one catalog: without a lock, another process may have swapped it meanwhile.
+    ///
+    /// # Errors
+    /// Where it was swapped, or is being swapped.
+    pub fn require_unchanged(&self) -> Result<()> {
+        if self.is_locked() || (seen(&self.folder) == self.seen && self.folder.has_journal()? == self.unfinished) {
+            return Ok(());
+        }
+        Err(StoreError::Changed { dir: self.folder.dir().to_owned() })
     }
 
     /// What was left by a crash and is settled now.

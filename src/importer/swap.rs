@@ -1,16 +1,17 @@
 //! The swap: an incoming version takes the place of the installed one, step by step, each of which can be the last.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Checkpoints};
 use super::error::{Doing, Result, StoreError};
-use super::files;
-use super::folder::{DATA, Folder, OUTGOING, PREVIOUS, manifest_files};
+use super::files::Dir;
+use super::folder::{Folder, is_of_oct, read_manifest};
 use super::history::{self, HistoryEntry};
+use super::install;
 use super::journal::{Incoming, Journal};
+use super::paths::{DATA, Name, OUTGOING, PREVIOUS, manifest_files, version};
 use super::tree;
 use crate::base::digest::Sha256Digest;
 use crate::trust::manifest::Manifest;
@@ -36,63 +37,90 @@ pub enum Method {
 /// A journalled swap, about to be made or to be resumed.
 pub(super) struct Swap<'f> {
     folder: &'f Folder,
+    root: &'f Dir,
+    oct: &'f Dir,
     pub(super) journal: Journal,
+    /// Where the incoming version lies below `.oct`.
     incoming: PathBuf,
-    outgoing: PathBuf,
+    /// Where its `data` lies.
+    new: PathBuf,
+    /// Where the `data` that it replaces goes.
+    old: PathBuf,
     /// Whether `data` is the incoming one.
     pub(super) in_place: bool,
 }
 
+/// What the end of a swap has done with earlier versions.
+#[derive(Debug, Default)]
+pub(super) struct Discarded {
+    /// The names of those that are gone.
+    pub(super) removed: Vec<String>,
+    /// Why there are more than should be.
+    pub(super) error: Option<StoreError>,
+}
+
 impl<'f> Swap<'f> {
     /// The swap of a journal that was read.
-    pub(super) fn of(folder: &'f Folder, journal: Journal) -> Self {
-        let (incoming, outgoing) = (journal.incoming.path(folder), folder.inner(OUTGOING));
-        Self { folder, journal, incoming, outgoing, in_place: false }
+    pub(super) fn of(folder: &'f Folder, journal: Journal) -> Result<Self> {
+        let incoming = journal.incoming.path();
+        let (new, old) = (incoming.join(DATA), Path::new(OUTGOING).join(DATA));
+        Ok(Self { folder, root: folder.root()?, oct: folder.oct()?, journal, incoming, new, old, in_place: false })
     }
 
-    /// Writes the journal of a new swap.
+    /// Writes the journal of a new swap, after which `keep` previous catalogs stay.
     pub(super) fn begin(
         folder: &'f Folder,
         incoming: Incoming,
         tree: Sha256Digest,
+        keep: Option<usize>,
         entry: HistoryEntry,
     ) -> Result<Self> {
-        let mut swap = Self::of(folder, Journal::new(incoming, tree, entry));
-        let journal = &mut swap.journal;
+        let mut swap = Self::of(folder, Journal::new(incoming, tree, entry))?;
+        let (root, oct, journal) = (swap.root, swap.oct, &mut swap.journal);
         for name in manifest_files() {
-            if files::exists(&swap.incoming.join(&name))? {
+            if oct.exists(swap.incoming.join(&name))? {
                 journal.incoming_files.push(name.clone());
             }
-            if files::exists(&folder.dir().join(&name))? {
+            if root.exists(&name)? {
                 journal.outgoing_files.push(name);
             }
         }
-        let installed = folder.installed()?;
-        journal.had_data = installed.as_ref().is_some_and(|installed| installed.data);
-        if journal.had_data {
-            let label = label(installed.and_then(|installed| installed.manifest).as_ref());
-            journal.previous = Some(folder.name_for_previous(&label)?);
-            journal.entry.previous.clone_from(&journal.previous);
+        journal.had_data = root.exists(DATA)?;
+        journal.keep = keep;
+        let manifest = read_manifest(root, Path::new(""))?;
+        let ours = manifest.as_ref().is_some_and(is_of_oct);
+        // Without its data a manifest of ours is worth nothing; whatever is not ours is kept.
+        if journal.had_data || (!journal.outgoing_files.is_empty() && !ours) {
+            let label = if folder.has_layout()? { label(manifest.as_ref()) } else { None };
+            let name = folder.name_for_previous(label.as_deref())?;
+            journal.entry.previous = Some(name.to_string());
+            journal.previous = Some(name);
         }
-        for needed in [&swap.outgoing, &folder.inner(PREVIOUS)] {
-            folder.before(Checkpoint::MakeStaging, "create", needed)?;
-            files::ensure_folder(needed)?;
+        for needed in [OUTGOING, PREVIOUS] {
+            folder.before(Checkpoint::MakeStaging, "create", &oct.at(needed))?;
+            oct.ensure_folder(needed)?;
         }
-        files::sync_folders(&[folder.oct()], Checkpoint::SyncFolders, &*folder.hooks)?;
+        // What could not be written at the end had better not be begun.
+        history::open(oct)?;
+        sync(oct, Checkpoint::SyncFolders, &*folder.hooks)?;
         swap.journal.write(folder)?;
         Ok(swap)
     }
 
+    fn data_path(&self) -> PathBuf {
+        self.root.at(DATA)
+    }
+
     /// Puts the incoming `data` in place.
     pub(super) fn data(&mut self) -> Result<Method> {
-        let (folder, data) = (self.folder, self.folder.data());
+        let (folder, data) = (self.folder, self.data_path());
         if !self.journal.had_data {
             self.move_in()?;
             return Ok(Method::First);
         }
-        let new = self.incoming.join(DATA);
-        let exchanged =
-            folder.before(Checkpoint::Exchange, "exchange", &data).and_then(|()| files::exchange(&data, &new));
+        let exchanged = folder
+            .before(Checkpoint::Exchange, "exchange", &data)
+            .and_then(|()| self.root.exchange(DATA, self.oct, &self.new));
         match exchanged {
             Ok(()) => {
                 self.in_place = true;
@@ -104,8 +132,9 @@ impl<'f> Swap<'f> {
                 _ => return Err(error),
             },
         }
-        let old = self.outgoing.join(DATA);
-        let moved = folder.before(Checkpoint::MoveOldAway, "move", &data).and_then(|()| files::rename(&data, &old));
+        let moved = folder
+            .before(Checkpoint::MoveOldAway, "move", &data)
+            .and_then(|()| self.root.rename(DATA, self.oct, &self.old));
         match moved {
             Ok(()) => {
                 self.move_in()?;
@@ -122,35 +151,33 @@ impl<'f> Swap<'f> {
 
     /// Copies `data` to the outgoing version, then removes it.
     fn copy_away(&mut self) -> Result<()> {
-        let (folder, data) = (self.folder, self.folder.data());
-        let copy = self.outgoing.join(COPY);
-        files::remove(&copy)?;
+        let (folder, data) = (self.folder, self.data_path());
+        let copy = Path::new(OUTGOING).join(COPY);
+        self.oct.remove(&copy)?;
         folder.before(Checkpoint::CopyOldAway, "copy", &data)?;
-        tree::copy(&data, &copy)?;
+        tree::copy(self.root, Path::new(DATA), self.oct, &copy)?;
         // Said before it is true: without `outgoing/data`, it means nothing.
         self.journal.copied = true;
         self.journal.write(folder)?;
-        files::rename(&copy, &self.outgoing.join(DATA))?;
-        files::sync_folder(&self.outgoing)?;
+        self.oct.rename(&copy, self.oct, &self.old)?;
+        self.oct.sync_below(OUTGOING)?;
         folder.before(Checkpoint::RemoveOld, "remove", &data)?;
-        files::remove(&data)?;
+        self.root.remove(DATA)?;
         Ok(())
     }
 
     /// Moves the incoming `data` to a place that is free; where that fails, moves the old one back there.
     fn move_in(&mut self) -> Result<()> {
-        let (folder, data) = (self.folder, self.folder.data());
-        let new = self.incoming.join(DATA);
-        let moved = folder
-            .before(Checkpoint::MoveNewIn, "move something to", &data)
-            .and_then(|()| files::rename(&new, &data))
+        let moved = self
+            .folder
+            .before(Checkpoint::MoveNewIn, "move something to", &self.data_path())
+            .and_then(|()| self.oct.rename(&self.new, self.root, DATA))
             .or_else(|error| if error.errno() == Some(Errno::XDEV) { self.copy_in() } else { Err(error) });
         match moved {
             Ok(()) => self.in_place = true,
             Err(error) => {
-                let old = self.outgoing.join(DATA);
-                if files::exists(&old)? && !files::exists(&data)? {
-                    files::rename(&old, &data)?;
+                if self.oct.exists(&self.old)? && !self.root.exists(DATA)? {
+                    self.oct.rename(&self.old, self.root, DATA)?;
                 }
                 return Err(error);
             }
@@ -161,55 +188,54 @@ impl<'f> Swap<'f> {
 
     /// Puts a copy of the incoming `data` in place, as a previous version may lie where it cannot be moved from.
     fn copy_in(&self) -> Result<()> {
-        let (new, copy) = (self.incoming.join(DATA), self.incoming.join(COPY));
-        self.folder.before(Checkpoint::CopyNewIn, "copy", &new)?;
-        files::remove(&copy)?;
-        tree::copy(&new, &copy)?;
-        files::rename(&copy, &self.folder.data())?;
-        files::sync_folder(self.folder.dir())
+        let copy = self.incoming.join(COPY);
+        self.folder.before(Checkpoint::CopyNewIn, "copy", &self.oct.at(&self.new))?;
+        self.oct.remove(&copy)?;
+        tree::copy(self.oct, &self.new, self.oct, &copy)?;
+        self.oct.rename(&copy, self.root, DATA)?;
+        self.root.sync()
     }
 
     /// Removes the incoming `data` after it was copied into place.
     fn remove_incoming(&self) -> Result<()> {
-        let new = self.incoming.join(DATA);
-        if files::exists(&new)? {
-            self.folder.before(Checkpoint::RemoveNew, "remove", &new)?;
-            files::remove(&new)?;
+        if self.oct.exists(&self.new)? {
+            self.folder.before(Checkpoint::RemoveNew, "remove", &self.oct.at(&self.new))?;
+            self.oct.remove(&self.new)?;
         }
         Ok(())
     }
 
     /// After an exchange: the old `data` joins the outgoing version.
     fn collect(&self) -> Result<()> {
-        let new = self.incoming.join(DATA);
-        self.folder.before(Checkpoint::CollectOld, "move", &new)?;
-        files::rename(&new, &self.outgoing.join(DATA))
+        self.folder.before(Checkpoint::CollectOld, "move", &self.oct.at(&self.new))?;
+        self.oct.rename(&self.new, self.oct, &self.old)
+    }
+
+    /// Whether `data` is the tree that the journal announces.
+    fn is_installed(&self) -> Result<bool> {
+        Ok(tree::digest(self.root, Path::new(""))? == self.journal.tree)
     }
 
     /// Goes on where a swap of `data` was interrupted; `false` if it had not begun.
     pub(super) fn resume(&mut self) -> Result<bool> {
-        let data = self.folder.data();
-        let [installed, incoming, outgoing] = [
-            files::exists(&data)?,
-            files::exists(&self.incoming.join(DATA))?,
-            files::exists(&self.outgoing.join(DATA))?,
-        ];
+        let [installed, incoming, outgoing] =
+            [self.root.exists(DATA)?, self.oct.exists(&self.new)?, self.oct.exists(&self.old)?];
         if !incoming {
             self.in_place = true;
         } else if outgoing || (self.journal.had_data && !installed) {
             // The old one is away; the new one is not in, or it is a copy.
-            if installed && tree::digest(self.folder.dir())? == self.journal.tree {
+            if installed && self.is_installed()? {
                 self.in_place = true;
                 return self.remove_incoming().map(|()| true);
             }
             if installed && self.journal.copied {
-                files::remove(&data)?;
+                self.root.remove(DATA)?;
             } else if installed {
                 // Somebody else made it in the meantime.
-                set_aside(self.folder, &data)?;
+                set_aside(self.folder, self.root, Path::new(DATA))?;
             }
             self.move_in()?;
-        } else if installed && tree::digest(self.folder.dir())? == self.journal.tree {
+        } else if installed && self.is_installed()? {
             self.in_place = true;
             if self.journal.had_data {
                 self.collect()?;
@@ -221,87 +247,104 @@ impl<'f> Swap<'f> {
     }
 
     /// Everything after the swap of `data`. Each step finds out by itself whether it is done.
-    pub(super) fn complete(&self) -> Result<()> {
-        let folder = self.folder;
-        files::remove(&self.incoming.join(COPY))?;
-        let touched = [folder.dir().to_owned(), self.incoming.clone(), self.outgoing.clone()];
-        files::sync_folders(&touched, Checkpoint::SyncSwap, &*folder.hooks)?;
+    pub(super) fn complete(&self) -> Result<Discarded> {
+        let (folder, oct) = (self.folder, self.oct);
+        oct.remove(self.incoming.join(COPY))?;
+        self.sync_touched(Checkpoint::SyncSwap)?;
         for name in manifest_files() {
             self.swap_file(&name)?;
         }
-        files::sync_folders(&touched, Checkpoint::SyncManifest, &*folder.hooks)?;
-        if files::exists(&self.outgoing)? {
-            folder.before(Checkpoint::KeepOld, "move", &self.outgoing)?;
+        self.sync_touched(Checkpoint::SyncManifest)?;
+        if oct.exists(OUTGOING)? {
+            folder.before(Checkpoint::KeepOld, "move", &oct.at(OUTGOING))?;
             match &self.journal.previous {
-                Some(name) => files::rename(&self.outgoing, &folder.inner(PREVIOUS).join(name))?,
+                Some(name) => oct.rename(OUTGOING, oct, version(name))?,
                 None => {
-                    files::remove(&self.outgoing)?;
+                    oct.remove(OUTGOING)?;
                 }
             }
         }
-        files::sync_folder(&folder.inner(PREVIOUS))?;
-        files::sync_folder(&folder.oct())?;
+        oct.sync_below(PREVIOUS)?;
+        oct.sync()?;
         history::append(folder, &self.journal.entry)?;
-        files::remove_if_empty(&self.incoming)?;
-        Journal::remove(folder)
+        let mut discarded = Discarded::default();
+        if let Some(keep) = self.journal.keep {
+            let mut discard = || install::discard(folder, keep, &mut discarded.removed);
+            // Nobody would do it later, and what failed may have been of an instant.
+            discarded.error = discard().or_else(|_| discard()).err();
+        }
+        oct.remove_if_empty(&self.incoming)?;
+        Journal::remove(folder)?;
+        Ok(discarded)
+    }
+
+    /// Makes the three folders durable between which things were moved.
+    fn sync_touched(&self, checkpoint: Checkpoint) -> Result<()> {
+        let hooks = &*self.folder.hooks;
+        sync(self.root, checkpoint, hooks)?;
+        for path in [self.incoming.as_path(), Path::new(OUTGOING)] {
+            hooks.before(checkpoint).doing("sync", &self.oct.at(path))?;
+            self.oct.sync_below(path)?;
+        }
+        Ok(())
     }
 
     /// Swaps one file beside `data`.
-    fn swap_file(&self, name: &String) -> Result<()> {
-        let (installed, incoming, outgoing) =
-            (self.folder.dir().join(name), self.incoming.join(name), self.outgoing.join(name));
+    fn swap_file(&self, name: &Name) -> Result<()> {
+        let (incoming, outgoing) = (self.incoming.join(name), Path::new(OUTGOING).join(name));
         let comes = self.journal.incoming_files.contains(name);
         let goes = self.journal.outgoing_files.contains(name);
-        let moved_in = comes && !files::exists(&incoming)?;
-        if goes && !moved_in && !files::exists(&outgoing)? && files::exists(&installed)? {
-            self.folder.before(Checkpoint::MoveManifestAway, "move", &installed)?;
-            files::rename(&installed, &outgoing)?;
+        let moved_in = comes && !self.oct.exists(&incoming)?;
+        if goes && !moved_in && !self.oct.exists(&outgoing)? && self.root.exists(name)? {
+            self.folder.before(Checkpoint::MoveManifestAway, "move", &self.root.at(name))?;
+            self.root.rename(name, self.oct, &outgoing)?;
         }
         if comes && !moved_in {
-            self.folder.before(Checkpoint::MoveManifestIn, "move", &incoming)?;
-            fs::rename(&incoming, &installed).doing("move", &incoming)?;
+            self.folder.before(Checkpoint::MoveManifestIn, "move", &self.oct.at(&incoming))?;
+            self.oct.replace(&incoming, self.root, name)?;
         }
         Ok(())
     }
 
     /// Forgets a swap that had not begun.
     pub(super) fn take_back(&self) -> Result<()> {
-        files::remove(&self.incoming.join(COPY))?;
-        let staged = self.incoming.join(DATA);
+        self.oct.remove(self.incoming.join(COPY))?;
         if self.journal.incoming == Incoming::Staging
-            && files::exists(&staged)?
-            && tree::digest(&self.incoming)? != self.journal.tree
+            && self.oct.exists(&self.new)?
+            && tree::digest(self.oct, &self.incoming)? != self.journal.tree
         {
             // Neither this nor `data` is what was staged, so it cannot be told which of them is the old one.
-            set_aside(self.folder, &staged)?;
+            set_aside(self.folder, self.oct, &self.new)?;
         }
         Journal::remove(self.folder)
     }
 }
 
+/// Makes the names in a folder durable.
+pub(super) fn sync(folder: &Dir, checkpoint: Checkpoint, hooks: &dyn Checkpoints) -> Result<()> {
+    hooks.before(checkpoint).doing("sync", folder.path())?;
+    folder.sync()
+}
+
 /// Makes a `data` of unknown origin a previous version.
-fn set_aside(folder: &Folder, data: &std::path::Path) -> Result<()> {
-    let previous = folder.inner(PREVIOUS);
-    files::ensure_folder(&previous)?;
-    let version = previous.join(folder.name_for_previous(&label(None))?);
-    files::make_folder(&version)?;
-    files::rename(data, &version.join(DATA))?;
-    files::sync_folder(&version)?;
-    files::sync_folder(&previous)
+fn set_aside(folder: &Folder, from: &Dir, data: &Path) -> Result<()> {
+    let oct = folder.oct()?;
+    let previous = oct.ensure_folder(PREVIOUS)?;
+    let version = previous.make_folder(folder.name_for_previous(None)?)?;
+    from.rename(data, &version, DATA)?;
+    version.sync()?;
+    previous.sync()
 }
 
-/// What a version is called behind its number.
-pub(super) fn label(manifest: Option<&SignedManifest>) -> String {
-    match manifest {
-        None => "foreign".into(),
-        Some(signed) => match Manifest::parse(signed.unverified_text()) {
-            Ok(manifest) => manifest.created.strftime("%Y%m%dT%H%M%SZ").to_string(),
-            Err(_) => "unreadable".into(),
-        },
-    }
+/// What a version is called behind its number: the date of its catalog, `None` for what is none.
+pub(super) fn label(manifest: Option<&SignedManifest>) -> Option<String> {
+    manifest.map(|signed| match Manifest::parse(signed.unverified_text()) {
+        Ok(manifest) => manifest.created.strftime("%Y%m%dT%H%M%SZ").to_string(),
+        Err(_) => "unreadable".into(),
+    })
 }
 
-/// The error of a swap that failed underway.
+/// The error of a swap that failed on its way.
 pub(super) fn unfinished(folder: &Folder, in_place: bool, pending: bool, source: StoreError) -> StoreError {
     StoreError::Unfinished { dir: folder.dir().to_owned(), in_place, pending, source: Box::new(source) }
 }

@@ -1,37 +1,42 @@
 //! Whole trees: their digest, by which a tree is recognised wherever it lies, and copies of them.
 
-use std::fs;
+use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
+
 use super::error::{Doing, Result};
-use super::files;
-use super::folder::DATA;
+use super::files::Dir;
+use super::folder::not_regular;
+use super::paths::DATA;
 use super::verify;
 use crate::base::digest::Sha256Digest;
 
-/// The digest of `data` below `root`: that of [`content_digest`](crate::trust::manifest::content_digest) where there
-/// are regular files only, so that a manifest tells the digest of its tree without reading it.
-pub(super) fn digest(root: &Path) -> Result<Sha256Digest> {
+/// The digest of `data` of the version `at`: that of [`content_digest`](crate::trust::manifest::content_digest) where
+/// there are regular files only, so that a manifest tells the digest of its tree without reading it.
+pub(super) fn digest(dir: &Dir, at: &Path) -> Result<Sha256Digest> {
     let mut lines = Vec::new();
     let mut pending = vec![PathBuf::from(DATA)];
     while let Some(relative) = pending.pop() {
-        let path = root.join(&relative);
-        let found = path.symlink_metadata().doing("look at", &path)?;
-        let what = if found.is_dir() {
-            for entry in fs::read_dir(&path).doing("read", &path)? {
-                pending.push(relative.join(entry.doing("read", &path)?.file_name()));
+        let place = at.join(&relative);
+        let path = &dir.at(&place);
+        let what = match dir.kind(&place)? {
+            Some(FileType::Directory) => {
+                for name in dir.names(&place).doing("read", path)? {
+                    pending.push(relative.join(name.doing("read", path)?));
+                }
+                continue;
             }
-            continue;
-        } else if found.is_file() {
-            let file = fs::File::open(&path).doing("open", &path)?;
-            verify::digest(file, u64::MAX).doing("read", &path)?.1.to_string().into_bytes()
-        } else if found.is_symlink() {
-            let target = fs::read_link(&path).doing("read", &path)?;
-            [b"a symbolic link to ", target.as_os_str().as_bytes()].concat()
-        } else {
-            verify::kind(found.file_type()).as_bytes().to_vec()
+            Some(FileType::RegularFile) => {
+                let file =
+                    dir.open_regular(&place).and_then(|file| file.ok_or_else(not_regular)).doing("open", path)?;
+                verify::digest(file, u64::MAX).doing("read", path)?.1.to_string().into_bytes()
+            }
+            Some(FileType::Symlink) => [b"a symbolic link to ", dir.link(&place)?.as_bytes()].concat(),
+            Some(other) => verify::kind(other).as_bytes().to_vec(),
+            None => return Err(rustix::io::Errno::NOENT).doing("look at", path),
         };
         lines.push((relative, what));
     }
@@ -46,28 +51,32 @@ pub(super) fn digest(root: &Path) -> Result<Sha256Digest> {
     Ok(Sha256Digest::of(&listing))
 }
 
-/// Copies a tree and syncs the copy. `to` must not exist.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
-    let found = from.symlink_metadata().doing("look at", from)?;
-    if found.is_dir() {
-        files::make_folder(to)?;
-        for entry in fs::read_dir(from).doing("read", from)? {
-            let name = entry.doing("read", from)?.file_name();
-            copy(&from.join(&name), &to.join(&name))?;
+/// Copies the tree `path` of `from` and syncs the copy, `name` in `to`, which must not exist.
+pub(super) fn copy(from: &Dir, path: &Path, to: &Dir, name: &Path) -> Result<()> {
+    let (source, target) = (from.at(path), to.at(name));
+    let found = from.stat(path)?.ok_or(rustix::io::Errno::NOENT).doing("look at", &source)?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => {
+            let folder = to.make_folder(name)?;
+            for entry in from.names(path).doing("read", &source)? {
+                let entry = entry.doing("read", &source)?;
+                copy(from, &path.join(&entry), &folder, Path::new(&entry))?;
+            }
+            folder.set_mode(found.st_mode & 0o7777)?;
+            folder.sync()
         }
-        fs::set_permissions(to, fs::Permissions::from_mode(found.permissions().mode())).doing("set the mode of", to)?;
-        files::sync_folder(to)
-    } else if found.is_symlink() {
-        let target = fs::read_link(from).doing("read", from)?;
-        std::os::unix::fs::symlink(target, to).doing("create", to)
-    } else {
-        let mut source = files::open_regular(from)
-            .and_then(|file| file.ok_or_else(|| std::io::Error::other("neither a file nor a folder nor a link")))
-            .doing("copy", from)?;
-        let mut copy = files::create_file(to)?;
-        std::io::copy(&mut source, &mut copy).doing("write", to)?;
-        copy.set_permissions(found.permissions()).doing("set the mode of", to)?;
-        copy.sync_all().doing("sync", to)
+        FileType::Symlink => to.make_link(&from.link(path)?, name),
+        _ => {
+            let opened = from
+                .open_regular(path)
+                .and_then(|file| file.ok_or_else(|| std::io::Error::other("neither a file nor a folder nor a link")));
+            let mut original = opened.doing("copy", &source)?;
+            let mut file = to.create_file(name)?;
+            std::io::copy(&mut original, &mut file).doing("write", &target)?;
+            let mode = Permissions::from_mode(found.st_mode & 0o7777);
+            file.set_permissions(mode).doing("set the mode of", &target)?;
+            file.sync_all().doing("sync", &target)
+        }
     }
 }
 
@@ -76,6 +85,7 @@ mod tests {
     use super::*;
     use crate::base::member::MemberPath;
     use crate::trust::manifest::{File, content_digest};
+    use std::fs;
 
     fn sample(root: &Path) -> Vec<File> {
         // In the order of their paths as text, which is not that of their components.
@@ -92,26 +102,33 @@ mod tests {
         paths.into_iter().map(file).collect()
     }
 
+    fn scratch() -> (tempfile::TempDir, Dir) {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = Dir::open(parent.path()).unwrap();
+        (parent, dir)
+    }
+
     #[test]
     fn the_digest_is_that_of_the_manifest() {
-        let dir = tempfile::tempdir().unwrap();
-        let files = sample(dir.path());
-        assert_eq!(digest(dir.path()).unwrap(), content_digest(&files));
-        fs::write(dir.path().join("data/b/x"), "data/b/X").unwrap();
-        assert_ne!(digest(dir.path()).unwrap(), content_digest(&files));
+        let (parent, dir) = scratch();
+        let files = sample(parent.path());
+        assert_eq!(digest(&dir, Path::new("")).unwrap(), content_digest(&files));
+        fs::write(parent.path().join("data/b/x"), "data/b/X").unwrap();
+        assert_ne!(digest(&dir, Path::new("")).unwrap(), content_digest(&files));
     }
 
     #[test]
     fn a_copy_has_the_same_digest() {
-        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ((from, source), (to, target)) = (scratch(), scratch());
         sample(from.path());
         std::os::unix::fs::symlink("b/x", from.path().join("data/link")).unwrap();
         fs::set_permissions(from.path().join("data/a"), fs::Permissions::from_mode(0o600)).unwrap();
-        copy(&from.path().join("data"), &to.path().join("data")).unwrap();
-        assert_eq!(digest(from.path()).unwrap(), digest(to.path()).unwrap());
+        copy(&source, Path::new("data"), &target, Path::new("data")).unwrap();
+        let digest = |dir| digest(dir, Path::new("")).unwrap();
+        assert_eq!(digest(&source), digest(&target));
         assert_eq!(fs::metadata(to.path().join("data/a")).unwrap().permissions().mode() & 0o777, 0o600);
         fs::remove_file(to.path().join("data/link")).unwrap();
         std::os::unix::fs::symlink("b/y", to.path().join("data/link")).unwrap();
-        assert_ne!(digest(from.path()).unwrap(), digest(to.path()).unwrap());
+        assert_ne!(digest(&source), digest(&target));
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, FileType};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::files;
-use super::folder::DATA;
+use rustix::fs::FileType;
+
+use super::error::StoreError;
+use super::files::Dir;
+use super::paths::DATA;
 use crate::base::digest::{HashingReader, Sha256Digest};
 use crate::base::text;
 use crate::trust::manifest::{File as Member, Manifest};
@@ -103,9 +106,14 @@ impl fmt::Display for Deviation {
     }
 }
 
-/// Compares `root/data` with the manifest; without `hash`, names, kinds and sizes only.
-pub(super) fn compare(root: &Path, manifest: &Manifest, hash: bool) -> Findings {
+/// Compares `data` of the version `at` with the manifest; without `hash`, names, kinds and sizes only. Without `dir`
+/// everything is missing.
+pub(super) fn compare(dir: Option<&Dir>, at: &Path, manifest: &Manifest, hash: bool) -> Findings {
     let mut findings = Findings::default();
+    let Some(dir) = dir else {
+        findings.add(DATA, Difference::Missing);
+        return findings;
+    };
     // Folder by folder, so that each name that the manifest does not know is found where it stands.
     let mut folders = BTreeMap::from([(DATA, BTreeMap::new())]);
     for member in &manifest.files {
@@ -123,88 +131,100 @@ pub(super) fn compare(root: &Path, manifest: &Manifest, hash: bool) -> Findings 
         if absent.is_some_and(|above| folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))) {
             continue;
         }
-        if !compare_folder(root, folder, expected, hash, &mut findings) {
+        if !(Tree { dir, at, hash }).compare_folder(folder, expected, &mut findings) {
             absent = Some(folder);
         }
     }
     findings
 }
 
-/// Compares one folder; whether it can be entered. `expected` has `None` for the folders in it.
-fn compare_folder(
-    root: &Path,
-    folder: &str,
-    expected: &BTreeMap<&str, Option<&Member>>,
+/// The version that is compared.
+struct Tree<'d> {
+    dir: &'d Dir,
+    at: &'d Path,
     hash: bool,
-    findings: &mut Findings,
-) -> bool {
-    let path = root.join(folder);
-    match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => {}
-        Ok(found) => {
-            findings.add(folder, Difference::Kind { found: kind(found.file_type()) });
-            return false;
-        }
-        Err(error) => {
-            findings.add(folder, unreadable(&error));
-            return false;
-        }
-    }
-    for (name, member) in expected {
-        if let Some(member) = member {
-            match compare_file(&path.join(name), member, hash) {
-                Ok(None) => {
-                    findings.intact += 1;
-                    findings.bytes += member.size;
-                }
-                Ok(Some(difference)) => findings.add(member.path.as_str(), difference),
-                Err(error) => findings.add(member.path.as_str(), unreadable(&error)),
-            }
-        }
-    }
-    let entries = match fs::read_dir(&path) {
-        Ok(entries) => entries,
-        Err(error) => {
-            findings.add(folder, unreadable(&error));
-            return true;
-        }
-    };
-    for entry in entries {
-        match entry {
-            Ok(entry) => {
-                let name = entry.file_name();
-                if !name.to_str().is_some_and(|name| expected.contains_key(name)) {
-                    findings.add(Path::new(folder).join(name), Difference::Extra);
-                }
-            }
-            Err(error) => {
-                findings.add(folder, unreadable(&error));
-                break;
-            }
-        }
-    }
-    true
 }
 
-fn compare_file(path: &Path, member: &Member, hash: bool) -> io::Result<Option<Difference>> {
-    let found = path.symlink_metadata()?;
-    if !found.is_file() {
-        return Ok(Some(Difference::Kind { found: kind(found.file_type()) }));
+impl Tree<'_> {
+    /// Compares one folder; whether it can be entered. `expected` has `None` for the folders in it.
+    fn compare_folder(
+        &self,
+        folder: &str,
+        expected: &BTreeMap<&str, Option<&Member>>,
+        findings: &mut Findings,
+    ) -> bool {
+        let place = self.at.join(folder);
+        match self.dir.kind(&place) {
+            Ok(Some(FileType::Directory)) => {}
+            Ok(Some(found)) => {
+                findings.add(folder, Difference::Kind { found: kind(found) });
+                return false;
+            }
+            Ok(None) => {
+                findings.add(folder, Difference::Missing);
+                return false;
+            }
+            Err(error) => {
+                findings.add(folder, not_looked_at(error));
+                return false;
+            }
+        }
+        for (name, member) in expected {
+            if let Some(member) = member {
+                match self.compare_file(&place.join(name), member) {
+                    Ok(None) => {
+                        findings.intact += 1;
+                        findings.bytes += member.size;
+                    }
+                    Ok(Some(difference)) => findings.add(member.path.as_str(), difference),
+                    Err(error) => findings.add(member.path.as_str(), unreadable(&error)),
+                }
+            }
+        }
+        match self.dir.names(&place) {
+            Ok(names) => {
+                for name in names {
+                    match name {
+                        Ok(name) if name.to_str().is_some_and(|name| expected.contains_key(name)) => {}
+                        Ok(name) => findings.add(Path::new(folder).join(name), Difference::Extra),
+                        Err(error) => {
+                            findings.add(folder, unreadable(&error));
+                            break;
+                        }
+                    }
+                }
+            }
+            Err(error) => findings.add(folder, unreadable(&error)),
+        }
+        true
     }
-    if found.len() != member.size {
-        return Ok(Some(Difference::Size { expected: member.size, found: found.len() }));
+
+    fn compare_file(&self, place: &Path, member: &Member) -> io::Result<Option<Difference>> {
+        let found = match self.dir.stat(place) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Some(Difference::Missing)),
+            Err(error) => return Ok(Some(not_looked_at(error))),
+        };
+        let what = FileType::from_raw_mode(found.st_mode);
+        if what != FileType::RegularFile {
+            return Ok(Some(Difference::Kind { found: kind(what) }));
+        }
+        let size = u64::try_from(found.st_size).unwrap_or(0);
+        if size != member.size {
+            return Ok(Some(Difference::Size { expected: member.size, found: size }));
+        }
+        if !self.hash {
+            return Ok(None);
+        }
+        let Some(file) = self.dir.open_regular(place)? else {
+            return Ok(Some(Difference::Kind { found: "no regular file" }));
+        };
+        let (found, sha256) = digest(file, member.size)?;
+        if found != member.size {
+            return Ok(Some(Difference::Size { expected: member.size, found }));
+        }
+        Ok((sha256 != member.sha256).then_some(Difference::Changed { expected: member.sha256, found: sha256 }))
     }
-    if !hash {
-        return Ok(None);
-    }
-    let Some(file) = files::open_regular(path)? else {
-        return Ok(Some(Difference::Kind { found: "no regular file" }));
-    };
-    let (found, sha256) = digest(file, member.size)?;
-    if found != member.size {
-        return Ok(Some(Difference::Size { expected: member.size, found }));
-    }
-    Ok((sha256 != member.sha256).then_some(Difference::Changed { expected: member.sha256, found: sha256 }))
 }
 
 /// Size and digest of a file, read to one byte behind `size` at most: it may grow meanwhile.
@@ -228,15 +248,22 @@ fn unreadable(error: &io::Error) -> Difference {
     }
 }
 
+/// The same from an error that names the path, which the deviation does as well.
+fn not_looked_at(error: StoreError) -> Difference {
+    match error {
+        StoreError::Io { source, .. } => unreadable(&source),
+        other => Difference::Unreadable(other.to_string()),
+    }
+}
+
 /// What something is, for a message.
 pub(super) fn kind(of: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
     match of {
-        _ if of.is_symlink() => "a symbolic link",
-        _ if of.is_dir() => "a folder",
-        _ if of.is_file() => "a file",
-        _ if of.is_fifo() => "a pipe",
-        _ if of.is_socket() => "a socket",
+        FileType::Symlink => "a symbolic link",
+        FileType::Directory => "a folder",
+        FileType::RegularFile => "a file",
+        FileType::Fifo => "a pipe",
+        FileType::Socket => "a socket",
         _ => "a device",
     }
 }

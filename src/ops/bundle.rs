@@ -17,7 +17,7 @@ use crate::catalog::ChartIndex;
 use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, Snapshot};
 use crate::certify::constraint::Constraint;
-use crate::exporter;
+use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
@@ -99,16 +99,35 @@ pub async fn bundle(
 ) -> Result<BundleReport, Error> {
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
-    let mut fetched = exporter::fetch(plan, fetch, progress).await?;
+    let fetched = exporter::fetch(plan, fetch, progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let mut report = pack(&fetched.snapshot, &options, &keys, &*progress)?;
+        let mut report = pack(&snapshot(&fetched)?, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
+        report.warnings.extend(fetched.notes.iter().cloned());
         fetched.forget_work()?;
         Ok(report)
     });
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
+}
+
+/// The snapshot that was fetched.
+fn snapshot(fetched: &Fetched) -> Result<Snapshot, Error> {
+    let mut images = Vec::with_capacity(usize::try_from(fetched.images()).unwrap_or_default());
+    fetched.each_image(|image| {
+        images.push(image);
+        Ok(())
+    })?;
+    Ok(Snapshot {
+        created: fetched.created,
+        partial: fetched.partial.clone(),
+        images,
+        taken_over: None,
+        operators: fetched.operators.clone(),
+        chart_index: fetched.chart_index.yaml().to_vec(),
+        sources: fetched.sources.clone(),
+    })
 }
 
 /// Lays out, packs, signs and publishes a snapshot.

@@ -120,8 +120,10 @@ pub fn check(
     }
     let manifest = manifest(path, &folder, keyring, &mut warnings)?;
     progress.begin("reading", None);
-    let catalog = read_folder(&folder, lookup(&rows), manifest.as_ref(), &mut warnings)?;
+    let catalog = read_folder(&folder, lookup(&rows), manifest.as_ref(), &mut warnings);
     progress.end("reading");
+    folder.require_unchanged()?;
+    let catalog = catalog?;
     let rows = answer(&catalog, rows, manifest.as_deref());
     Ok(CheckReport { path: path.to_owned(), is_archive: false, manifest, rows, warnings })
 }

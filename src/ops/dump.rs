@@ -1,10 +1,14 @@
 //! `oct dump`: the old container's contract, on top of `bundle` and `import`.
 
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::OFlags;
 
 use super::bundle::{BundleOptions, BundleReport, FetchOptions, Plan, bundle};
 use super::import::{ImportOptions, ImportReport, import};
@@ -50,13 +54,15 @@ pub async fn fetched(
 ) -> Result<(BundleReport, Dumped), Error> {
     fs::create_dir_all(&options.to)?;
     sweep(&options.to, options.now.as_second())?;
-    let work = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(&options.to).map_err(|error| {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(WORK_PREFIX).permissions(std::fs::Permissions::from_mode(0o700));
+    let work = builder.tempdir_in(&options.to).map_err(|error| {
         std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", options.to.display()))
     })?;
     let pair = KeyPair::generate(None, "made for one dump and thrown away")?;
     let key = SigningKey::parse(pair.secret_text(), "the key of this dump", || Ok(None))?;
     let keyring = Keyring::new(vec![key.public().clone()]);
-    let out = work.path().to_owned();
+    let (out, _held) = held(work.path())?;
     let bundled = BundleOptions { out: out.clone(), level: LEVEL, force: true, created: None, retain: None };
     let report = bundle(plan, fetch, &bundled, Arc::new(vec![key]), progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
@@ -67,6 +73,19 @@ pub async fn fetched(
     });
     let installed = installed.await.map_err(|error| std::io::Error::other(error.to_string()))??;
     Ok((report, installed))
+}
+
+/// A path to the folder `made` just made that still leads there when somebody else puts another thing in its place, as
+/// the owner of the folder above can; and the handle that keeps the path valid.
+fn held(made: &Path) -> std::io::Result<(PathBuf, fs::File)> {
+    let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+    let folder = fs::OpenOptions::new().read(true).custom_flags(flags).open(made)?;
+    let found = folder.metadata()?;
+    if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o077 != 0 {
+        return Err(std::io::Error::other(format!("`{}` was replaced by somebody else", made.display())));
+    }
+    let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+    Ok((if path.is_dir() { path } else { made.to_owned() }, folder))
 }
 
 fn kept_or(imported: Result<ImportReport, Error>) -> Result<Dumped, Error> {

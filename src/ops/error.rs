@@ -111,6 +111,14 @@ pub enum Error {
         /// How many more there are.
         more: u64,
     },
+    /// A catalog that may be as it was signed, by somebody who is not trusted here.
+    #[error("`{}` cannot be proved here: {cause}", path.display())]
+    NotProvable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: TrustError,
+    },
     /// The catalog that `rollback` would restore is not what was signed.
     #[error("the previous catalog cannot be restored: {0}")]
     Previous(Box<Error>),
@@ -123,9 +131,12 @@ pub enum Error {
     /// The answer could not be written.
     #[error("the answer cannot be written to standard output")]
     Stdout(#[source] std::io::Error),
-    /// Ended by a signal.
+    /// Ended by SIGINT.
     #[error("interrupted")]
     Interrupted,
+    /// Ended by SIGTERM.
+    #[error("terminated")]
+    Terminated,
 }
 
 /// A rule that an archive breaks.
@@ -156,6 +167,12 @@ pub enum PolicyError {
         path: PathBuf,
         /// What the new one would lack.
         more: Lacking,
+    },
+    /// Something that is no catalog would be moved away.
+    #[error("what stands where the catalog has to stand is no catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    Unrelated {
+        /// Files and folders.
+        what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
     #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
@@ -198,6 +215,17 @@ pub enum UsageError {
     /// `SOURCE_DATE_EPOCH` is no instant.
     #[error("the variable SOURCE_DATE_EPOCH is not a number of seconds")]
     SourceDateEpoch,
+    /// What shall stand in a request and cannot; without its value, which may be a secret.
+    #[error("{flag}: {cause}")]
+    Header {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A configuration file is wrong; the message names file and key.
+    #[error("{0}")]
+    Config(String),
     /// The user has no folder for the configuration.
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
@@ -236,6 +264,7 @@ impl PolicyError {
             Self::Older { .. } => "older-than-installed",
             Self::TooOld { .. } => "too-old",
             Self::HoldsMore { .. } => "holds-less",
+            Self::Unrelated { .. } => "unrelated",
             Self::Partial { .. } => "partial",
         }
     }
@@ -249,6 +278,8 @@ impl UsageError {
             Self::EmptyPassword => "empty-password",
             Self::PasswordsDiffer => "passwords-differ",
             Self::SourceDateEpoch => "source-date-epoch",
+            Self::Header { .. } => "bad-header",
+            Self::Config(_) => "bad-config",
             Self::NoHome => "no-home",
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
@@ -281,6 +312,11 @@ impl Error {
     }
 }
 
+/// Whether nothing is wrong but that nobody who is trusted here signed it.
+pub(super) fn is_unproved(cause: &TrustError) -> bool {
+    matches!(cause, TrustError::NoKeys | TrustError::Untrusted(_))
+}
+
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -298,12 +334,14 @@ impl Classified for Error {
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
             | Self::Foreign(_)
+            | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
+            Self::Terminated => Class::Terminated,
         }
     }
 
@@ -328,11 +366,13 @@ impl Classified for Error {
             Self::NoArchive(_) => "no-archive",
             Self::NoCatalog(_) => "no-catalog",
             Self::Deviates { .. } => "not-as-signed",
+            Self::NotProvable { .. } => "not-provable",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",
             Self::Stdout(_) => "stdout",
             Self::Usage(error) => error.code(),
             Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
         }
     }
 }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::{Error, PolicyError, UsageError};
 use crate::archive::ArchiveError;
-use crate::exporter::{Fault, SourceError};
+use crate::exporter::{Fault, Remedy, SourceError};
 use crate::importer::StoreError;
 use crate::trust::TrustError;
 use crate::trust::manifest::ManifestError;
@@ -27,6 +27,10 @@ impl Error {
                 "install the oct that made the archive, or a later one"
             }
             Self::Deviates { .. } => "import an archive again, or run `oct rollback`",
+            Self::NotProvable { cause, .. } => {
+                let trust = trust(cause)?;
+                return Some(format!("{trust}; the key of an `oct dump` is gone: import an archive instead"));
+            }
             Self::Previous(_) => "import the archive of the catalog that you want back",
             Self::Archives(_) => "name the archive in it that you mean",
             Self::Unsigned(_) => "`oct import` an archive: it replaces the folder and keeps the old one",
@@ -40,7 +44,7 @@ impl Error {
             Self::Charts(_) => {
                 "report it to the owner of the chart index; until it is mended, bundle an older or a mended one with --charts-file"
             }
-            Self::Interrupted => "run the same command again: it continues with what it has fetched",
+            Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
             Self::Manifest { .. }
             | Self::Comment { .. }
             | Self::Content { .. }
@@ -54,16 +58,35 @@ impl Error {
 
 fn source(error: &SourceError) -> Option<String> {
     let hint = match error {
-        SourceError::Request { fault: Fault::Connect(_), .. } => {
-            "check the address, the proxy (HTTPS_PROXY) and the CA (--ca-cert)"
-        }
-        SourceError::Request { fault, .. } if fault.again() => {
-            "run the same command again: it continues with what it has fetched"
-        }
+        SourceError::Request { fault, .. } => return fetch(fault),
         SourceError::Moving { .. } => "run the same command again when the catalog changes less",
+        SourceError::Endless { .. } => "check --catalog-url: this is not the catalog, or it is broken",
         SourceError::Empty { .. } => "check --catalog-url and --since",
+        SourceError::Proxy { .. } => {
+            "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %5C for a backslash and %20 for a space"
+        }
         SourceError::Busy(_) => "wait until it has ended",
-        _ => return None,
+        SourceError::Client(_) | SourceError::Io(_) => return None,
+    };
+    Some(hint.into())
+}
+
+fn fetch(fault: &Fault) -> Option<String> {
+    let hint = match fault {
+        Fault::Connect(_) => "check the address, the proxy (HTTPS_PROXY) and the network; what was fetched is kept",
+        Fault::NoName(_) => "check the address, and whether this host needs a proxy (HTTPS_PROXY)",
+        Fault::Certificate(_) => {
+            "if a proxy or a mirror of yours stands between, name its authority with --ca-cert FILE"
+        }
+        Fault::Status { code: 401, .. } => "give the key that the server wants with --header 'NAME: @FILE'",
+        Fault::Status { code: 407, .. } => "put user and password into HTTPS_PROXY",
+        Fault::Status { code: 403, .. } => {
+            "a front end refuses: a key (--header 'NAME: @FILE') or another name (--user-agent) may help"
+        }
+        Fault::Status { code: 404 | 410, .. } => "check --catalog-url and --charts-url",
+        Fault::Redirect(_) => "name the address where it leads to, if you trust it",
+        fault if matches!(fault.remedy(), Remedy::Nothing | Remedy::Other) => return None,
+        _ => "run the same command again: it continues with what it has fetched",
     };
     Some(hint.into())
 }
@@ -107,6 +130,11 @@ pub fn store(error: &StoreError) -> Option<String> {
     let hint = match error {
         StoreError::Io { path, .. } => return error.errno().and_then(|errno| io(errno, path)),
         StoreError::NotAFolder { path } => format!("name a folder, or move `{}` away", path.display()),
+        StoreError::Owner { path, owner, user } => {
+            let path = path.display();
+            format!("run oct as user {owner}; or look at what is in `{path}`, then `chown -R {user} {path}`")
+        }
+        StoreError::Changed { .. } => "run the command again".into(),
         StoreError::Held { .. } => "wait until it has finished, then run the command again".into(),
         StoreError::Space { dir, .. } | StoreError::Inodes { dir, .. } => {
             let previous = dir.join(".oct/previous");
@@ -147,6 +175,9 @@ fn policy(error: &PolicyError) -> &'static str {
     match error {
         PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
         PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
+        PolicyError::Unrelated { .. } => {
+            "choose another folder with --to; or add --adopt, which keeps all of it in `.oct/previous`"
+        }
         PolicyError::TooOld { .. } => "fetch a newer archive, or raise --max-age",
     }
 }

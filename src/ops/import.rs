@@ -1,14 +1,16 @@
 //! `oct import`: verify, unpack beside, check, swap.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::archive;
+use crate::archive::name::ArchiveName;
+use crate::archive::{self, Archive};
 use crate::base::progress::Progress;
 use crate::base::text;
-use crate::importer::{Holder, InstallOptions, Locked, Recovered, Report, Store};
+use crate::importer::{Folder, Holder, InstallOptions, Locked, Recovered, Report, Store};
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
@@ -26,6 +28,8 @@ pub struct ImportOptions {
     pub to: PathBuf,
     /// Whether an older or partial bundle may replace what is installed.
     pub allow_downgrade: bool,
+    /// Whether what is no catalog may be moved away where one has to stand.
+    pub adopt: bool,
     /// How old a bundle may be.
     pub max_age: Option<SignedDuration>,
     /// Whether to stop before anything is written.
@@ -51,6 +55,26 @@ pub struct ImportReport {
     pub recovered: Vec<Recovered>,
     /// What is worth knowing and no error.
     pub warnings: Vec<String>,
+    /// Archives beside this one that were not taken.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// An archive in the folder that was named, other than the one that was taken, and bad.
+#[derive(Debug)]
+pub struct PassedOver {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether, by its name or by what it says of itself, it is newer than the one that was taken.
+    pub newer: bool,
+    /// Why it was not taken.
+    pub cause: Error,
+}
+
+impl std::fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.newer { "passed over a newer archive" } else { "passed over" };
+        write!(f, "{what}: {}", text::with_causes(&self.cause))
+    }
 }
 
 /// How an import ended well.
@@ -76,10 +100,10 @@ pub fn import(
     progress: &dyn Progress,
 ) -> Result<ImportReport, Error> {
     let mut warnings = Vec::new();
-    let (path, archive) = if source.is_dir() {
-        newest_valid(source, keyring, &mut warnings)?
+    let (path, archive, passed_over) = if source.is_dir() {
+        newest_valid(source, keyring)?
     } else {
-        (source.to_owned(), open::archive(source, keyring)?)
+        (source.to_owned(), open::archive(source, keyring)?, vec![])
     };
     let manifest = archive.manifest.clone();
     let size = archive.size;
@@ -94,6 +118,7 @@ pub fn import(
         outcome,
         recovered,
         warnings,
+        passed_over,
     };
     let store = Store::open(&options.to);
     let holder = Holder::new("oct import", options.now);
@@ -105,8 +130,9 @@ pub fn import(
         if same && folder.verify_files(&manifest).is_intact() {
             return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
         }
+        check_unrelated(&folder, options)?;
         folder.require_space(manifest.unpacked_size(), manifest.files.len())?;
-        progress.begin("checking", Some(manifest.unpacked_size()));
+        progress.begin_bytes("checking", manifest.unpacked_size());
         archive.validate(&path, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
         progress.end("checking");
         return Ok(report(Outcome::WouldInstall, recovered, warnings));
@@ -118,6 +144,7 @@ pub fn import(
     if same && locked.verify_files(&manifest).is_intact() {
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
+    check_unrelated(&locked, options)?;
     // One that was altered must not take the place of a good one among those to go back to. The same bundle is here
     // only because it was.
     let altered = options.keep > 0 && (same || is_altered(&locked, keyring)?);
@@ -136,7 +163,7 @@ fn install(
     progress: &dyn Progress,
 ) -> Result<Report, Error> {
     let staging = locked.stage(&archive.manifest)?;
-    progress.begin("unpacking", Some(archive.manifest.unpacked_size()));
+    progress.begin_bytes("unpacking", archive.manifest.unpacked_size());
     let validation = archive.validate(
         path,
         |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
@@ -154,33 +181,45 @@ fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
     Ok(signed.verify(keyring).map_or(true, |manifest| !locked.verify_files(&manifest).is_intact()))
 }
 
-/// The newest archive in `folder` that passes every check. Those that do not are named in `warnings`.
-fn newest_valid(
-    folder: &Path,
-    keyring: &Keyring,
-    warnings: &mut Vec<String>,
-) -> Result<(PathBuf, VerifiedArchive), Error> {
-    let mut first_error = None;
-    let mut pass_over = |error: Error| {
-        warnings.push(format!("passed over: {}", text::with_causes(&error)));
-        first_error.get_or_insert(error);
-    };
+/// The newest archive in `folder` that passes every check, with those that did not.
+fn newest_valid(folder: &Path, keyring: &Keyring) -> Result<(PathBuf, VerifiedArchive, Vec<PassedOver>), Error> {
     // By what was signed: anybody can give a file another name.
-    let mut found = Vec::new();
+    let (mut found, mut bad) = (Vec::new(), Vec::new());
     for path in archive::archives(folder)? {
-        match open::manifest(&path, keyring) {
-            Ok(manifest) => found.push((manifest.created, path)),
-            Err(error) => pass_over(error),
+        match Archive::open(&path) {
+            Ok(archive) => match open::verified(&archive, keyring) {
+                Ok(manifest) => found.push((manifest.created, path)),
+                Err(error) => {
+                    let claimed = Manifest::parse(archive.signed().unverified_text()).ok();
+                    bad.push((claimed.map(|manifest| manifest.created), path, error));
+                }
+            },
+            Err(error) => bad.push((None, path, error.into())),
         }
     }
     found.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
-    for (_, path) in found {
+    for (created, path) in found {
         match open::archive(&path, keyring) {
-            Ok(archive) => return Ok((path, archive)),
-            Err(error) => pass_over(error),
+            Ok(archive) => {
+                let name = ArchiveName::new(created);
+                let bad = bad.into_iter().map(|(claimed, path, cause)| PassedOver {
+                    newer: claimed.is_some_and(|claimed| claimed > created)
+                        || path.file_name().is_some_and(|file| file > OsStr::new(name.as_str())),
+                    path,
+                    cause,
+                });
+                return Ok((path, archive, bad.collect()));
+            }
+            Err(error) => bad.push((Some(created), path, error)),
         }
     }
-    Err(first_error.unwrap_or_else(|| Error::NoArchive(folder.to_owned())))
+    Err(bad.into_iter().next().map_or_else(|| Error::NoArchive(folder.to_owned()), |(.., error)| error))
+}
+
+/// Refuses to move away what is no catalog, unless that is meant.
+fn check_unrelated(folder: &Folder, options: &ImportOptions) -> Result<(), Error> {
+    let what = if options.adopt { vec![] } else { folder.unrelated()? };
+    if what.is_empty() { Ok(()) } else { Err(PolicyError::Unrelated { what }.into()) }
 }
 
 /// A warning where a catalog is younger than this host's clock allows.

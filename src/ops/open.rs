@@ -39,7 +39,8 @@ pub fn manifest(path: &Path, keyring: &Keyring) -> Result<VerifiedManifest, Erro
     verified(&Archive::open(path)?, keyring)
 }
 
-fn verified(archive: &Archive, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
+/// The manifest of an archive of which the header was read, verified.
+pub(super) fn verified(archive: &Archive, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
     archive.signed().clone().verify(keyring).map_err(|error| Error::of_manifest(archive.path(), error))
 }
 

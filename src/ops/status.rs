@@ -8,11 +8,12 @@ pub use crate::importer::Action;
 
 use crate::base::failure::{Class, Classified as _};
 use crate::base::progress::Progress;
-use crate::importer::{HistoryEntry, Holder, Recovered, Store};
+use crate::importer::{Folder, HistoryEntry, Holder, Recovered, Store};
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
-use crate::trust::signed::VerifiedManifest;
+use crate::trust::signed::{SignedManifest, VerifiedManifest, VerifyError};
 
+use super::error::is_unproved;
 use super::import::future_warning;
 use super::{Error, LOCK_WAIT};
 
@@ -52,7 +53,13 @@ pub enum State {
     },
     /// A catalog without a signed manifest.
     Unsigned(Error),
-    /// The signature does not count, or the files are not what was signed.
+    /// Nothing is known to be altered, but no key that is trusted here vouches for it: of another site, or one that was
+    /// thrown away after `oct dump`. The files are as the manifest says, which nothing proves.
+    NotProvable {
+        /// Why.
+        cause: Error,
+    },
+    /// The signature does not fit, or the files are not what was signed.
     NotAsSigned {
         /// Why.
         cause: Error,
@@ -93,32 +100,13 @@ pub fn status(
         None => State::Nothing,
         Some(installed) => match installed.manifest {
             None => State::Unsigned(Error::Unsigned(dir.to_owned())),
-            Some(signed) => match signed.verify(keyring) {
-                Err(error) => {
-                    let cause = Error::of_manifest(dir, error);
-                    State::NotAsSigned { cause, deviations: vec![], more: 0 }
-                }
-                Ok(manifest) => {
-                    progress.begin("verifying", None);
-                    let findings = folder.verify_files(&manifest);
-                    progress.end("verifying");
-                    match super::verify::require_intact(dir, &findings) {
-                        Ok(()) => {
-                            warnings.extend(future_warning(&manifest, now));
-                            let age = now.duration_since(manifest.created);
-                            let stale = max_age.is_some_and(|max| age > max);
-                            State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale }
-                        }
-                        Err(cause) if cause.class() == Class::Host => return Err(cause),
-                        Err(cause) => {
-                            let deviations = findings.deviations.iter().map(ToString::to_string).collect();
-                            State::NotAsSigned { cause, deviations, more: findings.more }
-                        }
-                    }
-                }
-            },
+            Some(signed) => proved(dir, &folder, signed, max_age, keyring, now, progress)?,
         },
     };
+    folder.require_unchanged()?;
+    if let State::Intact { manifest, .. } = &state {
+        warnings.extend(future_warning(manifest, now));
+    }
     let previous = folder.previous()?.into_iter().map(|version| {
         let manifest = version.manifest.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
         PreviousVersion { name: version.name, created: manifest.map(|manifest| manifest.created) }
@@ -131,4 +119,45 @@ pub fn status(
         recovered: folder.recovered().to_vec(),
         warnings,
     })
+}
+
+/// The state of a folder with a manifest.
+fn proved(
+    dir: &Path,
+    folder: &Folder,
+    signed: SignedManifest,
+    max_age: Option<SignedDuration>,
+    keyring: &Keyring,
+    now: Timestamp,
+    progress: &dyn Progress,
+) -> Result<State, Error> {
+    if signed.signatures().is_empty() {
+        return Ok(State::Unsigned(Error::Unsigned(dir.to_owned())));
+    }
+    let compared = |manifest: &Manifest| {
+        progress.begin("verifying", None);
+        let findings = folder.compare(manifest);
+        progress.end("verifying");
+        match super::verify::require_intact(dir, &findings) {
+            Err(cause) if cause.class() == Class::Verification => {
+                let deviations = findings.deviations.iter().map(ToString::to_string).collect();
+                Ok(Some(State::NotAsSigned { cause, deviations, more: findings.more }))
+            }
+            other => other.map(|()| None),
+        }
+    };
+    let unproved = |cause| State::NotProvable { cause: Error::NotProvable { path: dir.to_owned(), cause } };
+    match signed.clone().verify(keyring) {
+        Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| {
+            let age = now.duration_since(manifest.created);
+            let stale = max_age.is_some_and(|max| age > max);
+            State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale }
+        })),
+        Err(VerifyError::Signature(cause)) if is_unproved(&cause) => match Manifest::parse(signed.unverified_text()) {
+            // What deviates from it is altered, whoever signed it.
+            Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| unproved(cause))),
+            Err(_) => Ok(unproved(cause)),
+        },
+        Err(error) => Ok(State::NotAsSigned { cause: Error::of_manifest(dir, error), deviations: vec![], more: 0 }),
+    }
 }

@@ -3,15 +3,16 @@
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
 use crate::base::progress::Progress;
 use crate::catalog::Validator;
-use crate::importer::{Deviation, Difference, Findings, Holder, Store};
+use crate::importer::{Deviation, Difference, Findings, Folder, Holder, Store};
 use crate::trust::Keyring;
-use crate::trust::signed::VerifiedManifest;
+use crate::trust::manifest::Manifest;
+use crate::trust::signed::{VerifiedManifest, VerifyError};
 
+use super::error::is_unproved;
 use super::open;
 use super::{Error, LOCK_WAIT};
 
@@ -45,15 +46,34 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
 
 fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progress) -> Result<VerifiedManifest, Error> {
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
+    let verified = installed(path, &folder, keyring);
+    folder.require_unchanged()?;
+    verified
+}
+
+fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
     let installed = folder.installed()?;
     let Some(signed) = installed.as_ref().and_then(|installed| installed.manifest.clone()) else {
         return Err(Error::unsigned(path, installed.is_some()));
     };
-    let manifest = signed.verify(keyring).map_err(|error| Error::of_manifest(path, error))?;
+    if signed.signatures().is_empty() {
+        return Err(Error::unsigned(path, true));
+    }
+    let manifest = match signed.clone().verify(keyring) {
+        Ok(manifest) => manifest,
+        Err(VerifyError::Signature(cause)) if is_unproved(&cause) => {
+            // What deviates from it is altered, whoever signed it.
+            if let Ok(manifest) = Manifest::parse(signed.unverified_text()) {
+                require_intact(path, &folder.compare(&manifest))?;
+            }
+            return Err(Error::NotProvable { path: path.to_owned(), cause });
+        }
+        Err(error) => return Err(Error::of_manifest(path, error)),
+    };
     require_intact(path, &folder.verify_files(&manifest))?;
     let mut validator = Validator::new(manifest.counts);
     for file in &manifest.files {
-        let content = BufReader::with_capacity(64 << 10, fs::File::open(file.path.below(folder.dir()))?);
+        let content = BufReader::with_capacity(64 << 10, folder.open_member(&file.path)?);
         validator.read(&file.path, content).map_err(|cause| open::content_error(path, &file.path, cause))?;
     }
     validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })?;

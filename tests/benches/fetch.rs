@@ -142,13 +142,13 @@ fn fetch() {
         page_size: 500,
     };
     let cache = tempfile::tempdir().unwrap();
-    let http = HttpOptions { jobs, retry: RetryPolicy::default(), stall: Duration::from_secs(75), ca_certs: vec![] };
+    let http = HttpOptions::new(jobs, RetryPolicy::default(), Duration::from_secs(75));
     let options = FetchOptions { http, cache: Some(cache.path().into()), fresh: false, now: jiff::Timestamp::now };
     let silent: Arc<dyn Progress> = Arc::new(Silent);
     let began = Instant::now();
     let fetched = runtime().block_on(oct::exporter::fetch(&plan, &options, &silent)).unwrap();
     let wall = began.elapsed().as_secs_f64();
-    let requests: u64 = fetched.snapshot.sources.iter().filter_map(|s| s.fetch.as_ref()).map(|f| f.requests).sum();
+    let requests: u64 = fetched.sources.iter().filter_map(|s| s.fetch.as_ref()).map(|f| f.requests).sum();
     println!("{wall} {requests} {}", peak_mib());
 }
 

@@ -10,10 +10,10 @@ use std::sync::{LazyLock, Mutex};
 
 use oct::archive::Archive;
 use oct::base::limits;
-use oct::catalog::document::{Body, Document};
 use oct::catalog::snapshot::Snapshot;
 use oct::catalog::{ChartIndex, ContainerEntry, ContainersFile, OperatorPages, Validator, read_containers};
 use oct::certify::{constraint, version};
+use oct::exporter::{Body, Document};
 use oct::trust::Keyring;
 use oct::trust::manifest::Manifest;
 use oct::trust::signed::SignedManifest;

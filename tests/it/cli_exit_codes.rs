@@ -106,13 +106,13 @@ fn every_exit_code() {
 }
 
 #[test]
-fn a_signal_ends_a_bundle_with_130_and_no_archive() {
+fn a_signal_ends_a_bundle_with_its_code_and_no_archive() {
     let desk = Desk::new();
     let server = server(2_000, 2);
     server.set(|knobs| knobs.latency = Duration::from_secs(20));
     let (catalog, charts) = (server.catalog_url(), server.charts_url());
     let arguments = ["bundle", "--out", "out", "--catalog-url", &catalog, "--charts-url", &charts];
-    for signal in ["-INT", "-TERM"] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let mut child = desk.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let begun = Instant::now();
         server.clear();
@@ -121,7 +121,7 @@ fn a_signal_ends_a_bundle_with_130_and_no_archive() {
         }
         std::thread::sleep(Duration::from_millis(300));
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
         assert_eq!(fs::read_dir(desk.join("out")).unwrap().count(), 0);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oct::base::progress::{Progress, Silent};
+use oct::catalog::document::Image;
 use oct::exporter::{FetchOptions, Fetched, HttpOptions, Plan, RetryPolicy, SourceError, fetch};
 use standin::{Catalog, Churn, Fault, Knobs, MadeUp, Mark, RetryAfter, Standin, TieOrder};
 
@@ -19,8 +20,7 @@ pub fn plan(server: &Standin) -> (Plan, FetchOptions) {
         since: None,
         page_size: 500,
     };
-    let retry = RetryPolicy { tries: 12, base: Duration::from_millis(5), cap: Duration::from_millis(40) };
-    let http = HttpOptions { jobs: 8, retry, stall: Duration::from_millis(900), ca_certs: vec![] };
+    let http = HttpOptions::new(8, RetryPolicy { patience: Duration::from_secs(20) }, Duration::from_millis(900));
     (plan, FetchOptions { http, cache: None, fresh: false, now: Timestamp::now })
 }
 
@@ -30,9 +30,24 @@ pub fn run(plan: &Plan, options: &FetchOptions) -> Result<Fetched, SourceError> 
     runtime.block_on(fetch(plan, options, &silent))
 }
 
-fn image_ids(fetched: &Fetched) -> BTreeSet<String> {
-    let ids: BTreeSet<_> = fetched.snapshot.images.iter().map(|image| image.id.to_string()).collect();
-    assert_eq!(ids.len(), fetched.snapshot.images.len(), "an image is there twice");
+/// All images, in the order of their ids.
+pub fn images(fetched: &Fetched) -> Vec<Image> {
+    let mut images = Vec::new();
+    fetched
+        .each_image(|image| {
+            images.push(image);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(images.len() as u64, fetched.images());
+    images.sort_by_key(|image| image.id);
+    images
+}
+
+pub fn image_ids(fetched: &Fetched) -> BTreeSet<String> {
+    let images = images(fetched);
+    let ids: BTreeSet<_> = images.iter().map(|image| image.id.to_string()).collect();
+    assert_eq!(ids.len(), images.len(), "an image is there twice");
     ids
 }
 
@@ -57,7 +72,7 @@ fn triples(server: &Standin) -> Vec<[String; 3]> {
 }
 
 fn fetched_triples(fetched: &Fetched) -> Vec<[String; 3]> {
-    let operators = fetched.snapshot.operators.iter();
+    let operators = fetched.operators.iter();
     let mut triples: Vec<_> =
         operators.map(|o| [&o.csv_name, &o.ocp_version, &o.channel_name].map(|field| field.to_string())).collect();
     triples.sort();
@@ -68,7 +83,7 @@ fn fetched_triples(fetched: &Fetched) -> Vec<[String; 3]> {
 fn assert_equals_truth(server: &Standin, fetched: &Fetched) {
     assert_eq!(image_ids(fetched), ids(&server.truth().certified));
     assert_eq!(fetched_triples(fetched), triples(server));
-    let charts = oct::catalog::ChartIndex::parse(fetched.snapshot.chart_index.clone()).unwrap().into_versions();
+    let charts = fetched.chart_index.versions();
     assert_eq!(charts.len(), server.truth().charts.len());
 }
 
@@ -145,7 +160,7 @@ fn documents_that_come_and_go_lose_none_that_was_there_throughout() {
                 assert_eq!(missing, Vec::<String>::new(), "seed {seed}");
                 let strangers: Vec<_> = found.difference(&ids(&since.ever.certified)).cloned().collect();
                 assert_eq!(strangers, Vec::<String>::new(), "seed {seed}");
-                for source in fetched.snapshot.sources.iter().filter(|source| source.name != "charts") {
+                for source in fetched.sources.iter().filter(|source| source.name != "charts") {
                     assert_eq!(Some(source.documents), source.total, "{}", source.name);
                 }
             }
@@ -179,7 +194,8 @@ fn changes_in_place_are_fetched_again() {
         server.since(mark).ever.certified.iter().filter(|d| d.changed()).map(|d| d.id.clone()).collect();
     assert!(!changed.is_empty());
     for document in truth.certified.iter().filter(|document| changed.contains(&document.id)) {
-        let image = fetched.snapshot.images.iter().find(|image| image.id.to_string() == document.id).unwrap();
+        let found = images(&fetched);
+        let image = found.iter().find(|image| image.id.to_string() == document.id).unwrap();
         let tags: BTreeSet<_> = image.repositories.iter().flat_map(|r| &r.tags).map(ToString::to_string).collect();
         let reduced = document.reduced();
         let due: BTreeSet<_> = reduced["repositories"]
@@ -197,10 +213,10 @@ fn changes_in_place_are_fetched_again() {
 fn a_server_that_cannot_count() {
     let server = Standin::start(catalog(2_500, 300, 4), Knobs { fail_total: true, ..Knobs::default() });
     let (plan, mut options) = plan(&server);
-    options.http.retry.tries = 3;
+    options.http.retry.patience = Duration::from_secs(3);
     let fetched = run(&plan, &options).unwrap();
     assert_equals_truth(&server, &fetched);
-    assert_eq!(fetched.snapshot.sources[0].total, None);
+    assert_eq!(fetched.sources[0].total, None);
 }
 
 #[test]
@@ -227,7 +243,7 @@ fn a_server_that_ignores_filter_or_order_is_refused() {
         let server = Standin::start(catalog(2_000, 300, 8), Knobs::default());
         server.set(tweak);
         let (plan, mut options) = plan(&server);
-        options.http.retry.tries = 2;
+        options.http.retry.patience = Duration::from_millis(300);
         let error = run(&plan, &options).unwrap_err();
         assert!(matches!(error, SourceError::Request { fault: oct::exporter::Fault::Disorder(_), .. }), "{error}");
     }
@@ -248,16 +264,16 @@ fn redhat_images_and_since() {
     plan.redhat_images = true;
     let fetched = run(&plan, &options).unwrap();
     let truth = server.truth();
-    assert_eq!(fetched.snapshot.images.len(), truth.certified.len() + truth.red_hat.len());
-    assert!(fetched.snapshot.images.iter().all(|image| image.certified));
+    assert_eq!(fetched.images() as usize, truth.certified.len() + truth.red_hat.len());
+    assert!(images(&fetched).iter().all(|image| image.certified));
 
     let mut dates: Vec<Timestamp> = truth.certified.iter().map(|d| d.creation_date.parse().unwrap()).collect();
     dates.sort();
     let since = dates[dates.len() / 2];
     (plan.redhat_images, plan.since) = (false, Some(since));
     let fetched = run(&plan, &options).unwrap();
-    assert_eq!(fetched.snapshot.images.len(), dates.iter().filter(|date| **date >= since).count());
-    assert!(fetched.snapshot.partial.is_some());
+    assert_eq!(fetched.images() as usize, dates.iter().filter(|date| **date >= since).count());
+    assert!(fetched.partial.is_some());
 }
 
 #[test]
@@ -267,7 +283,7 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     let (mut plan, mut options) = plan(&server);
     plan.page_size = 100;
     let cache = tempfile::tempdir().unwrap();
-    options.http.retry.tries = 2;
+    options.http.retry.patience = Duration::from_millis(300);
     let undisturbed = run(&plan, &options).unwrap();
     let (whole, half) = (server.stats().documents, server.stats().requests / 2);
     options.cache = Some(cache.path().into());
@@ -277,12 +293,12 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     assert!(matches!(error, SourceError::Request { .. }), "{error}");
     server.revive();
     server.clear();
-    let mut resumed = run(&plan, &options).unwrap();
+    let resumed = run(&plan, &options).unwrap();
     assert!(resumed.resumed > 0);
     let again = server.stats().documents;
     assert!(again * 10 < whole * 6, "{again} of {whole} documents were asked for again");
-    assert_eq!(resumed.snapshot.images, undisturbed.snapshot.images);
-    assert_eq!(resumed.snapshot.operators, undisturbed.snapshot.operators);
+    assert_eq!(images(&resumed), images(&undisturbed));
+    assert_eq!(resumed.operators, undisturbed.operators);
     resumed.forget_work().unwrap();
     assert_eq!(std::fs::read_dir(cache.path().join("work")).unwrap().count(), 0);
     // What changed between the two runs is in the second: here a document is gone that the first had found.
@@ -300,13 +316,13 @@ fn the_chart_index_is_fetched_again_only_when_it_changed() {
     let (plan, mut options) = plan(&server);
     let cache = tempfile::tempdir().unwrap();
     options.cache = Some(cache.path().into());
-    let first = run(&plan, &options).unwrap().snapshot.chart_index;
-    assert_eq!(run(&plan, &options).unwrap().snapshot.chart_index, first);
+    let first = run(&plan, &options).unwrap().chart_index;
+    assert_eq!(run(&plan, &options).unwrap().chart_index, first);
     let statuses: Vec<_> =
         server.requests().iter().filter(|r| r.path.ends_with("index.yaml")).map(|r| r.status).collect();
     assert_eq!(statuses, [Some(200), Some(304)]);
     server.set_charts("apiVersion: v1\nentries: {}\n");
-    assert_ne!(run(&plan, &options).unwrap().snapshot.chart_index, first);
+    assert_ne!(run(&plan, &options).unwrap().chart_index, first);
     let _ = Mark::START;
 }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use oct::base::digest::Sha256Digest;
 use oct::base::member::MemberPath;
 use oct::base::progress::Progress;
-use oct::catalog::document::{Document, Image, Operator};
+use oct::catalog::document::{Image, Operator};
 use oct::catalog::provenance::Counts;
 use oct::catalog::snapshot::Snapshot;
 use oct::ops::import::{ImportOptions, ImportReport, import};
@@ -50,10 +50,10 @@ fn image(number: u64) -> Image {
             "tags":[{{"name":"v{number}"}},{{"name":"latest"}}],"manifest_list_digest":"sha256:{:064x}"}}]}}"#,
         number + 1_000
     );
-    let api: oct::catalog::document::ApiImage = serde_json::from_str(&text).unwrap();
-    match Document::from(api).body {
-        oct::catalog::document::Body::Image(image) => *image,
-        oct::catalog::document::Body::Operator(_) => unreachable!(),
+    let page = format!(r#"{{"data":[{text}],"page_size":1}}"#);
+    match oct::exporter::decode_images(page.into_bytes()).unwrap().remove(0).body {
+        oct::exporter::Body::Image(image) => *image,
+        oct::exporter::Body::Operator(_) => unreachable!(),
     }
 }
 
@@ -292,6 +292,7 @@ pub fn try_import(
     let options = ImportOptions {
         to: to.to_owned(),
         allow_downgrade: true,
+        adopt: false,
         max_age: None,
         dry_run: false,
         keep: 1,

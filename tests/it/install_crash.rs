@@ -217,7 +217,11 @@ fn killed_at_random_moments() {
     for round in 0..rounds(60) {
         let about = format!("round {round}");
         let mut child = Job::new(&dir, "alternate").spawn();
-        std::thread::sleep(Duration::from_micros(fastrand::u64(2_000..60_000)));
+        // A loaded machine takes its time to start it; the name of the holder shows that it works.
+        while fs::read(dir.join(".oct/lock")).unwrap().is_empty() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        std::thread::sleep(Duration::from_micros(fastrand::u64(..30_000)));
         child.kill().unwrap();
         let (status, said) = finished(child);
         assert!(was_killed(status), "{about}: {status}, {said}");
@@ -263,8 +267,13 @@ fn an_error_at_every_step_is_survived() {
                 let found = one_of(&dir, &old, &new, &about);
                 match &outcome {
                     Ok(report) => {
-                        let late = matches!(at.0, Checkpoint::Discard | Checkpoint::EmptyTrash);
-                        assert!(late && report.warnings.len() == 1, "{about}: no error");
+                        let warnings = match at.0 {
+                            // It is tried twice.
+                            Checkpoint::Discard => usize::from(forever),
+                            Checkpoint::EmptyTrash => 1,
+                            _ => panic!("{about}: no error"),
+                        };
+                        assert_eq!(report.warnings.len(), warnings, "{about}");
                         assert!(std::ptr::eq(found, &new), "{about}");
                     }
                     Err(StoreError::Unfinished { in_place, pending, .. }) => {

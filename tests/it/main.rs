@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "whatever a test meets may fail it")]
 
 mod check;
+mod check_cases;
 mod check_from;
+mod check_reports;
 mod cli_config;
 mod cli_diff;
 mod cli_dump;
@@ -19,6 +21,9 @@ mod fuzz;
 #[path = "../fuzz/targets.rs"]
 mod fuzz_targets;
 mod hostile;
+mod hostile_owner;
+mod import_care;
+mod import_faults;
 mod install_behaviour;
 mod install_crash;
 mod install_lock;
@@ -27,6 +32,7 @@ mod install_power;
 mod install_support;
 mod layers;
 mod resume;
+mod signals;
 mod status;
 mod trip;
 mod trust;

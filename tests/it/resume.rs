@@ -27,7 +27,7 @@ fn a_server_that_dies_half_way() {
     let undisturbed = content(&host, &server, "undisturbed", &[]);
     let (documents, half) = (server.stats().documents, server.stats().requests / 2);
     server.die_after(half);
-    let output = host.bundle(&server, &["--out", "out", "--page-size", "100", "--tries", "2"]);
+    let output = host.bundle(&server, &["--out", "out", "--page-size", "100", "--patience", "1s"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("hint: run the same command again") || text(&output).contains("check the address"));
     assert_eq!(tree(&host.path("out")).len(), 0, "neither an archive nor a part of one");

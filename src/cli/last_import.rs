@@ -1,0 +1,80 @@
+//! Where the last import went: a hint for a command that finds nothing in its default folder, and nothing more.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::flags::DEFAULT_DB;
+use super::{documents, xdg};
+use crate::base::text;
+use crate::importer::StoreError;
+use crate::ops::Error;
+
+/// The file's name in the user's state folder. It holds a path and a line end.
+const FILE: &str = "last-import";
+/// A path is not longer (`PATH_MAX`); what is longer was not written here.
+const MOST_BYTES: u64 = 4096;
+
+/// Notes that an import went to `to`. Without it the hint is missing, so that a failure is none of the import's.
+pub(super) fn note(to: &Path) {
+    if let (Some(folder), Ok(to)) = (xdg::state(), fs::canonicalize(to))
+        && let Err(error) = write(&folder, &to)
+    {
+        tracing::info!(%error, "where the import went cannot be noted");
+    }
+}
+
+fn write(folder: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(to.as_os_str().as_encoded_bytes())?;
+    file.write_all(b"\n")?;
+    file.persist(folder.join(FILE))?;
+    Ok(())
+}
+
+/// What to do where `dir` is the default and holds nothing.
+pub(super) fn hint(dir: &Path) -> Option<String> {
+    if dir != Path::new(DEFAULT_DB) {
+        return None;
+    }
+    let to = read(&xdg::state()?)?;
+    let there = text::sanitize(&documents::path(&to));
+    Some(format!("the last import went to `{there}`: name that folder, or set OCT_DB, or `db` in config.toml"))
+}
+
+/// The same for an error that says that nothing is there.
+pub(super) fn hint_of(error: &Error) -> Option<String> {
+    match error {
+        Error::NoCatalog(dir) | Error::Store(StoreError::NoPrevious { dir }) => hint(dir),
+        _ => None,
+    }
+}
+
+fn read(folder: &Path) -> Option<PathBuf> {
+    let file = fs::File::open(folder.join(FILE)).ok().filter(|file| file.metadata().is_ok_and(|it| it.is_file()))?;
+    let mut text = String::new();
+    file.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+    let to = PathBuf::from(text.trim_end_matches('\n'));
+    (to.is_absolute() && to.is_dir()).then_some(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_that_is_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        assert_eq!(read(&state), None);
+        write(&state, folder.path()).unwrap();
+        assert_eq!(read(&state).as_deref(), Some(folder.path()));
+        for odd in ["relative\n", "", "/no/such/folder\n", "\u{1b}[2J\n"] {
+            fs::write(state.join(FILE), odd).unwrap();
+            assert_eq!(read(&state), None, "{odd:?}");
+        }
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no temporary file stays");
+    }
+}

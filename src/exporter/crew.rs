@@ -1,0 +1,68 @@
+//! What the walks of all collections have left to do, so that none divides its part of the time line, which costs
+//! pages, unless it is behind the others.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+/// All walks of one run.
+#[derive(Debug)]
+pub struct Crew {
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Pages that each walk believes to have left; nothing where it has not begun.
+    left: BTreeMap<String, Option<f64>>,
+    /// When the first walk had its first answer.
+    first: Option<Instant>,
+}
+
+impl Crew {
+    /// A crew of the walks of these names.
+    pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let left = names.map(|name| (name.to_owned(), None)).collect();
+        Self { began: Instant::now(), state: Mutex::new(State { left, first: None }) }
+    }
+
+    /// Takes word of what a walk has left, in pages.
+    pub fn tell(&self, name: &str, pages: f64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.first.get_or_insert_with(Instant::now);
+        state.left.insert(name.to_owned(), Some(pages));
+    }
+
+    /// How many pages each of `places` questions under way has to do, or nothing as long as some walk has not begun that
+    /// soon may: it is not waited for longer than twice what the first one took.
+    pub fn share(&self, places: u32) -> Option<f64> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = state.first.map(|first| first + (first - self.began));
+        if state.left.values().any(Option::is_none) && patience.is_none_or(|until| Instant::now() < until) {
+            return None;
+        }
+        Some(state.left.values().flatten().sum::<f64>() / f64::from(places.max(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_is_known_when_all_have_begun_or_one_takes_too_long() {
+        let crew = Crew::new(["a", "b"].into_iter());
+        assert_eq!(crew.share(2), None);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        crew.tell("a", 8.0);
+        assert_eq!(crew.share(2), None);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(crew.share(2), Some(4.0));
+        crew.tell("b", 2.0);
+        crew.tell("a", 6.0);
+        assert_eq!(crew.share(2), Some(4.0));
+    }
+}

@@ -1,0 +1,137 @@
+//! How many documents lie where on the time line, as far as pages told: to cut it where it is worth a page.
+
+use super::at::At;
+
+/// Before this, the catalog holds next to nothing (its first images are of 2017). Only a guess to begin with.
+const HORIZON: f64 = 1_483_228_800.0;
+/// Measured places that are kept.
+const PLACES: usize = 256;
+
+/// Documents per second along the time line.
+#[derive(Debug, Default)]
+pub struct Density {
+    /// Time and documents per second, in order of time.
+    places: Vec<(f64, f64)>,
+}
+
+impl Density {
+    /// Learns from `documents` that fill the time from `low` to `high`.
+    pub fn learn(&mut self, low: At, high: At, documents: usize) {
+        let (low, high) = (low.as_seconds(), high.as_seconds());
+        // A page of one instant tells nothing of its surroundings.
+        if high - low < 60.0 || documents < 2 {
+            return;
+        }
+        let place = ((low + high) / 2.0, documents as f64 / (high - low));
+        let index = self.places.partition_point(|(time, _)| *time < place.0);
+        self.places.insert(index, place);
+        if self.places.len() > PLACES {
+            // Every second inner place goes.
+            let last = self.places.len() - 1;
+            let mut index = 0;
+            self.places.retain(|_| {
+                index += 1;
+                index % 2 == 1 || index > last
+            });
+        }
+    }
+
+    /// Documents per second at `time`: linear between places, falling to nothing at the horizon, as a growing catalog
+    /// does.
+    fn at(&self, time: f64) -> f64 {
+        let index = self.places.partition_point(|(place, _)| *place < time);
+        let Some(after) = self.places.get(index).or(self.places.last()) else { return 0.0 };
+        let before = match index.checked_sub(1) {
+            Some(before) => self.places[before],
+            None => (HORIZON.min(after.0 - 1.0), 0.0),
+        };
+        if after.0 <= before.0 {
+            return after.1;
+        }
+        let share = ((time - before.0) / (after.0 - before.0)).clamp(0.0, 1.0);
+        before.1 + (after.1 - before.1) * share
+    }
+
+    /// How many documents lie between `low` and `high`, about.
+    pub fn count(&self, low: At, high: At) -> f64 {
+        self.integral(start(low), high.as_seconds())
+    }
+
+    fn integral(&self, low: f64, high: f64) -> f64 {
+        let inner = self.places.iter().map(|(time, _)| *time).filter(|time| low < *time && *time < high);
+        let mut total = 0.0;
+        let mut from = low;
+        for to in inner.chain([high]).filter(|to| *to > low) {
+            total += (self.at(from) + self.at(to)) / 2.0 * (to - from);
+            from = to;
+        }
+        total
+    }
+
+    /// The whole second above which, up to `high`, about `documents` lie; strictly inside, or `None`.
+    pub fn cut(&self, low: At, high: At, documents: f64) -> Option<At> {
+        let (mut below, mut above) = (start(low), high.as_seconds());
+        for _ in 0..40 {
+            let middle = (below + above) / 2.0;
+            if self.integral(middle, high.as_seconds()) > documents { below = middle } else { above = middle }
+        }
+        let cut = At::from_seconds(above);
+        (low < cut && cut < high).then_some(cut)
+    }
+}
+
+fn start(low: At) -> f64 {
+    if low <= At::BEGINNING { HORIZON } else { low.as_seconds() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(day: f64) -> At {
+        At::from_seconds(HORIZON + day * 86_400.0)
+    }
+
+    #[test]
+    fn a_growing_catalog_is_foreseen_from_its_newest_page() {
+        let mut density = Density::default();
+        assert_eq!(density.count(at(0.0), at(100.0)), 0.0);
+        // 500 documents in the last 10 of 1,000 days, growing evenly: 25,000 in all, 1,000 times 50 by half.
+        density.learn(at(990.0), at(1_000.0), 500);
+        let all = density.count(At::BEGINNING, at(1_000.0));
+        assert!((24_000.0..26_000.0).contains(&all), "{all}");
+        let cut = density.cut(At::BEGINNING, at(1_000.0), all / 2.0).unwrap();
+        let above = density.count(cut, at(1_000.0));
+        assert!((above - all / 2.0).abs() < 10.0, "{above} of {all}");
+        // A page further down corrects it.
+        density.learn(at(490.0), at(510.0), 200);
+        let lower = density.count(At::BEGINNING, at(500.0));
+        assert!((2_400.0..2_600.0).contains(&lower), "{lower}");
+    }
+
+    #[test]
+    fn cuts_lie_strictly_inside_and_at_whole_seconds() {
+        let mut density = Density::default();
+        density.learn(at(1.0), at(2.0), 500);
+        let high = at(1.0);
+        assert_eq!(density.cut(high, high, 1.0), None);
+        assert_eq!(density.cut(At::from_seconds(high.as_seconds() - 1.0), high, 0.0), None);
+        let cut = density.cut(at(0.0), high, 30.0).unwrap();
+        assert_eq!(cut, cut.second());
+    }
+
+    #[test]
+    fn no_more_places_are_kept_than_help() {
+        let mut density = Density::default();
+        for day in 0..2_000 {
+            density.learn(at(f64::from(day)), at(f64::from(day + 1)), 100);
+        }
+        assert!(density.places.len() <= PLACES);
+        assert!(density.places.is_sorted_by(|a, b| a.0 < b.0));
+        let count = density.count(at(100.0), at(1_900.0));
+        assert!((179_000.0..181_000.0).contains(&count), "{count}");
+        density.learn(at(5.0), at(5.0), 500);
+        density.learn(at(5.0), at(9.0), 1);
+        assert!(density.places.iter().all(|(_, rate)| *rate > 0.001));
+    }
+}

@@ -1,0 +1,404 @@
+//! Documents as the API serves them, read without complaint: a field of another type than it should have makes the
+//! document odd, and costs neither the document nor its page.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::at::At;
+use crate::base::digest::Sha256Digest;
+use crate::base::text::sanitize;
+use crate::catalog::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
+
+/// A document of either kind, with what is needed to keep a listing complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Its `_id`; made from the text where that is no ObjectId.
+    pub id: ObjectId,
+    /// Its `creation_date`, by which listings are cut and ordered, or [`At::UNDATED`].
+    pub at: At,
+    /// What is kept of it.
+    pub body: Body,
+    /// What is odd about it, a few words for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub odd: Option<Box<str>>,
+}
+
+/// What is kept of a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Body {
+    /// An image.
+    Image(Box<Image>),
+    /// An operator bundle.
+    Operator(Box<Operator>),
+}
+
+/// A document as served, before it is reduced.
+pub trait Served: DeserializeOwned {
+    /// Reduces it.
+    fn reduce(self) -> Document;
+}
+
+/// A value of type `T`, nothing where it is absent or `null`, or the mark that something else stood there.
+enum Field<T> {
+    Absent,
+    Is(T),
+    Odd,
+}
+
+impl<T> Default for Field<T> {
+    fn default() -> Self {
+        Self::Absent
+    }
+}
+
+impl<T> Field<T> {
+    fn take(self, name: &'static str, odd: &mut Vec<&'static str>) -> Option<T> {
+        match self {
+            Self::Absent => None,
+            Self::Is(value) => Some(value),
+            Self::Odd => {
+                odd.push(name);
+                None
+            }
+        }
+    }
+}
+
+/// Types of which a [`Field`] can be.
+trait Kind: Sized {
+    fn of_text(_: &str) -> Option<Self> {
+        None
+    }
+    fn of_flag(_: bool) -> Option<Self> {
+        None
+    }
+    fn of_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+impl Kind for Box<str> {
+    fn of_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl Kind for bool {
+    fn of_flag(flag: bool) -> Option<Self> {
+        Some(flag)
+    }
+}
+
+impl<T: DeserializeOwned> Kind for Vec<T> {
+    fn of_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+        let mut items = Self::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Some(items))
+    }
+}
+
+impl<'de, T: Kind> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Any(PhantomData))
+    }
+}
+
+struct Any<T>(PhantomData<T>);
+
+impl<'de, T: Kind> Visitor<'de> for Any<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Field<T>, E> {
+        Ok(T::of_text(text).map_or(Field::Odd, Field::Is))
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Field<T>, E> {
+        Ok(T::of_flag(flag).map_or(Field::Odd, Field::Is))
+    }
+    fn visit_unit<E>(self) -> Result<Field<T>, E> {
+        Ok(Field::Absent)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Field<T>, E> {
+        Ok(Field::Odd)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Field<T>, E> {
+        Ok(Field::Odd)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Field<T>, E> {
+        Ok(Field::Odd)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Field<T>, A::Error> {
+        Ok(T::of_list(list)?.map_or(Field::Odd, Field::Is))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field<T>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Odd)
+    }
+}
+
+/// An object of a list, or the mark that something else stood there.
+struct Item<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Object(PhantomData)).map(Self)
+    }
+}
+
+struct Object<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<T>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+}
+
+/// An image document.
+#[derive(Deserialize)]
+pub struct ServedImage {
+    #[serde(default)]
+    _id: Field<Box<str>>,
+    #[serde(default)]
+    creation_date: Field<Box<str>>,
+    #[serde(default)]
+    architecture: Field<Box<str>>,
+    #[serde(default)]
+    certified: Field<bool>,
+    #[serde(default)]
+    image_id: Field<Box<str>>,
+    #[serde(default)]
+    repositories: Field<Vec<Option<Item<ServedRepository>>>>,
+}
+
+#[derive(Deserialize)]
+struct ServedRepository {
+    #[serde(default)]
+    registry: Field<Box<str>>,
+    #[serde(default)]
+    repository: Field<Box<str>>,
+    #[serde(default)]
+    tags: Field<Vec<Option<Item<ServedTag>>>>,
+    #[serde(default)]
+    manifest_list_digest: Field<Box<str>>,
+    #[serde(default)]
+    manifest_schema2_digest: Field<Box<str>>,
+}
+
+#[derive(Deserialize)]
+struct ServedTag {
+    #[serde(default)]
+    name: Field<Box<str>>,
+}
+
+/// An operator bundle document.
+#[derive(Deserialize)]
+pub struct ServedOperator {
+    #[serde(default)]
+    _id: Field<Box<str>>,
+    #[serde(default)]
+    creation_date: Field<Box<str>>,
+    #[serde(default)]
+    organization: Field<Box<str>>,
+    #[serde(default)]
+    csv_name: Field<Box<str>>,
+    #[serde(default)]
+    ocp_version: Field<Box<str>>,
+    #[serde(default)]
+    channel_name: Field<Box<str>>,
+}
+
+impl ServedOperator {
+    /// Whose bundle it is, such as `certified-operators`.
+    pub fn organization(&self) -> Option<&str> {
+        match &self.organization {
+            Field::Is(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// The date of a document and its text as served.
+fn date(field: Field<Box<str>>, odd: &mut Vec<&'static str>) -> (At, Box<str>) {
+    let text = field.take("creation_date", odd).unwrap_or_default();
+    match text.parse() {
+        Ok(instant) => (At::of(instant), text),
+        Err(_) => {
+            if !odd.contains(&"creation_date") {
+                odd.push(if text.is_empty() { "no creation_date" } else { "creation_date" });
+            }
+            (At::UNDATED, text)
+        }
+    }
+}
+
+/// The id of a document; one that is no ObjectId gets one made of its text, so that the document is kept.
+fn id(field: Field<Box<str>>, otherwise: &str, odd: &mut Vec<&'static str>) -> ObjectId {
+    let text = field.take("_id", odd).unwrap_or_default();
+    ObjectId::parse(&text).unwrap_or_else(|| {
+        if !odd.contains(&"_id") {
+            odd.push("_id");
+        }
+        let digest = Sha256Digest::of(format!("{text}\n{otherwise}").as_bytes()).to_string();
+        ObjectId::parse(&digest[..24]).unwrap_or(ObjectId::MIN)
+    })
+}
+
+fn oddness(odd: &[&str]) -> Option<Box<str>> {
+    (!odd.is_empty()).then(|| odd.join(", ").into())
+}
+
+impl Served for ServedImage {
+    fn reduce(self) -> Document {
+        let mut odd = Vec::new();
+        let (at, creation_date) = date(self.creation_date, &mut odd);
+        let digest = |text: Option<Box<str>>| text.and_then(|text| ManifestDigest::parse(&text));
+        let image_id = self.image_id.take("image_id", &mut odd);
+        let mut repositories = Vec::new();
+        for place in self.repositories.take("repositories", &mut odd).into_iter().flatten().flatten() {
+            let Some(place) = place.0 else {
+                odd.push("repositories");
+                continue;
+            };
+            let mut tags = Vec::new();
+            for tag in place.tags.take("tags", &mut odd).into_iter().flatten().flatten() {
+                match tag.0 {
+                    Some(tag) => tags.extend(tag.name.take("tags.name", &mut odd)),
+                    None => odd.push("tags"),
+                }
+            }
+            repositories.push(Repository {
+                registry: place.registry.take("registry", &mut odd).unwrap_or_default(),
+                repository: place.repository.take("repository", &mut odd).unwrap_or_default(),
+                tags: tags.into(),
+                manifest_list_digest: digest(place.manifest_list_digest.take("manifest_list_digest", &mut odd)),
+                manifest_schema2_digest: digest(
+                    place.manifest_schema2_digest.take("manifest_schema2_digest", &mut odd),
+                ),
+            });
+        }
+        let image = Image {
+            id: id(self._id, image_id.as_deref().unwrap_or(&creation_date), &mut odd),
+            creation_date,
+            architecture: self.architecture.take("architecture", &mut odd).unwrap_or_default(),
+            certified: self.certified.take("certified", &mut odd).unwrap_or_default(),
+            image_id: digest(image_id),
+            repositories: repositories.into(),
+        };
+        Document { id: image.id, at, odd: oddness(&odd), body: Body::Image(Box::new(image)) }
+    }
+}
+
+impl Served for ServedOperator {
+    fn reduce(self) -> Document {
+        let mut odd = Vec::new();
+        let (at, created) = date(self.creation_date, &mut odd);
+        let operator = Operator {
+            csv_name: self.csv_name.take("csv_name", &mut odd).unwrap_or_default(),
+            ocp_version: self.ocp_version.take("ocp_version", &mut odd).unwrap_or_default(),
+            channel_name: self.channel_name.take("channel_name", &mut odd).unwrap_or_default(),
+        };
+        let otherwise = format!("{created} {} {} {}", operator.csv_name, operator.ocp_version, operator.channel_name);
+        let id = id(self._id, &otherwise, &mut odd);
+        Document { id, at, odd: oddness(&odd), body: Body::Operator(Box::new(operator)) }
+    }
+}
+
+impl Document {
+    /// What is odd about it, with its id, for a person.
+    pub fn oddity(&self) -> Option<String> {
+        self.odd.as_ref().map(|odd| format!("{} ({})", self.id, sanitize(odd)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(json: &str) -> Document {
+        serde_json::from_str::<ServedImage>(json).unwrap().reduce()
+    }
+
+    fn image(json: &str) -> Image {
+        match document(json).body {
+            Body::Image(image) => *image,
+            Body::Operator(_) => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn absent_and_null_are_the_same() {
+        let sparse = image(r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2020-10-20T18:17:55+00:00"}"#);
+        let nulls = image(
+            r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2020-10-20T18:17:55+00:00","architecture":null,
+                "certified":null,"image_id":null,"repositories":null,"unknown":1}"#,
+        );
+        assert_eq!(sparse, nulls);
+        let inner = document(
+            r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2020-10-20T18:17:55.5+00:00",
+                "repositories":[null,{"registry":"r","repository":null,"tags":[null,{"name":null},{"name":"1"}]}]}"#,
+        );
+        assert_eq!(inner.odd, None);
+        let Body::Image(inner) = inner.body else { unreachable!() };
+        assert_eq!((inner.repositories.len(), &*inner.repositories[0].tags), (1, &["1".into()][..]));
+        assert_eq!(&*inner.creation_date, "2020-10-20T18:17:55.5+00:00");
+    }
+
+    #[test]
+    fn an_odd_field_costs_neither_the_document_nor_the_rest_of_it() {
+        let odd = document(
+            r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"some time in spring","architecture":{"a":[1]},
+                "certified":true,"image_id":7,"repositories":[3,{"registry":"r","tags":[{"name":"1"},{"name":2},"x"]}]}"#,
+        );
+        assert_eq!(odd.at, At::UNDATED);
+        let said = odd.oddity().unwrap();
+        for word in ["5f059f17bed8bd4f99d20100", "creation_date", "architecture", "image_id", "repositories", "tags"] {
+            assert!(said.contains(word), "{said}");
+        }
+        let Body::Image(image) = odd.body else { unreachable!() };
+        assert!(image.certified);
+        assert_eq!((&*image.repositories[0].registry, &*image.repositories[0].tags), ("r", &["1".into()][..]));
+    }
+
+    #[test]
+    fn documents_without_a_right_id_stay_apart() {
+        let ids: Vec<_> = [r#"{"_id":"a"}"#, r#"{"_id":"b"}"#, r#"{"_id":7,"image_id":"x"}"#, r#"{"image_id":"y"}"#]
+            .map(|json| (document(json).id, document(json).odd.unwrap()))
+            .into();
+        let distinct: std::collections::BTreeSet<_> = ids.iter().map(|(id, _)| *id).collect();
+        assert_eq!(distinct.len(), 4);
+        assert!(ids.iter().all(|(_, odd)| odd.contains("_id")), "{ids:?}");
+    }
+}

@@ -1,0 +1,173 @@
+//! Listing by page number: a second with more documents than a page has, or a whole collection where the server bears
+//! no keyset.
+//!
+//! A document that comes or goes between two pages of a pass shifts others across the border between them, so one pass
+//! proves nothing: two in a row have to find the same documents. For a single second, the server's own count is as good.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::at::{DateForm, Interval};
+use super::client::{React, shown};
+use super::collection::{Only, Order, Page, Question};
+use super::keeper::Report;
+use super::limits;
+use super::listing::Key;
+use super::retry::{Fault, Remedy};
+use super::walk::{End, Walk};
+
+/// Pages of a pass that are asked for side by side where the end is not known: so many may be asked for in vain.
+const AHEAD: usize = 3;
+/// How often one page may fail until the pass is begun anew with smaller ones.
+const STRIKES: u32 = 2;
+
+/// What a pass found.
+struct Pass {
+    keys: BTreeSet<Key>,
+    total: Option<u64>,
+    /// A document came twice: the order is not the same for all pages.
+    doubled: bool,
+}
+
+impl Walk<'_> {
+    /// The question for the whole collection by page number, in the server's own order.
+    pub(super) fn numbered(&self) -> Question {
+        let interval = if self.collection.numbered_whole() {
+            Interval::ALL
+        } else {
+            Interval::new(self.collection.low, self.horizon())
+        };
+        Question { order: Order::Own, ..self.question("numbered page", interval, DateForm::Offset) }
+    }
+
+    /// Lists the whole collection.
+    pub(super) async fn all_by_number(&self) -> Result<(), End> {
+        let passes = self.settle(self.numbered(), false).await?;
+        self.passes.set(Some(passes));
+        Ok(())
+    }
+
+    /// Lists `cell`, which is a second or a part of one.
+    pub(super) async fn tie(&self, cell: Interval, form: DateForm) -> Result<(), End> {
+        self.settle(self.question("tie", cell, form), true).await.map(drop)
+    }
+
+    /// Makes passes over what `question` selects until two agree; with `few`, a count that agrees is enough.
+    async fn settle(&self, question: Question, few: bool) -> Result<u32, End> {
+        let mut question = question;
+        let (mut union, mut previous) = (BTreeSet::new(), None);
+        for pass in 1..=limits::PASSES {
+            question.count = few && self.counted.get().is_some();
+            let found = loop {
+                question.size = self.sizes.borrow().proven();
+                match self.pass(&question, few).await {
+                    // Sorting by id is an offer, not a need.
+                    Err(End::Stuck(_)) if question.order == Order::ById => {
+                        self.sorts_by_id.set(Some(false));
+                        question.order = Order::NewestFirst;
+                    }
+                    Err(End::Stuck(_)) if self.sizes.borrow_mut().failed(question.size) => {}
+                    found => break found?,
+                }
+            };
+            union.extend(found.keys.iter().copied());
+            let counted = found.total == Some(union.len() as u64);
+            let agreed = !found.doubled && previous.as_ref() == Some(&found.keys);
+            if agreed || counted {
+                let keys = if agreed { found.keys } else { union };
+                self.sink.report(Report::Settled(question.interval, keys)).await?;
+                return Ok(pass);
+            }
+            let unstable = found.doubled || previous.is_some();
+            if few && unstable && self.sorts_by_id.get() != Some(false) && question.order != Order::ById {
+                question.order = Order::ById;
+                previous = None;
+            } else {
+                previous = Some(found.keys);
+            }
+        }
+        let what = question.interval.low.instant().filter(|_| few).map(|at| format!(" of {at}")).unwrap_or_default();
+        Err(self.moving(format!("{} passes by page number{what} never found the same twice", limits::PASSES)).into())
+    }
+
+    /// One pass over the pages of `question`.
+    async fn pass(&self, question: &Question, few: bool) -> Result<Pass, End> {
+        let first = self.numbered_page(question, 0).await?;
+        let limit = if few { limits::TIE_DOCUMENTS } else { limits::COLLECTION_DOCUMENTS };
+        let total = first.total;
+        if total.is_some_and(|total| total > limit) {
+            return Err(self.endless("documents at once", total.unwrap_or_default(), limit).into());
+        }
+        let mut pass = Pass { keys: BTreeSet::new(), total, doubled: false };
+        let mut longest = 0;
+        let full = first.size.unwrap_or(question.size).max(1);
+        // Where the count is known, so is the last page; it need not be true.
+        let last = total.map_or(u32::MAX, |total| (total.div_ceil(u64::from(full)) as u32).max(1));
+        let ahead = if total.is_some() { self.client.gate.limit() as usize } else { AHEAD };
+        let rest = Question { count: false, ..question.clone() };
+        let ask = |number: u32| self.numbered_page(&rest, number);
+        let mut pages = std::pin::pin!(stream::iter(1..last).map(ask).buffered(ahead));
+        let mut page = first;
+        loop {
+            let count = page.documents.len();
+            let is_short = count < longest && page.size.is_some_and(|size| count < size as usize);
+            longest = longest.max(count);
+            for document in &page.documents {
+                pass.doubled |= !pass.keys.insert((document.at, document.id));
+            }
+            if count > 0 {
+                self.sink.report(Report::Seen(page.documents)).await?;
+            }
+            if pass.keys.len() as u64 > limit {
+                return Err(self.endless("documents at once", pass.keys.len() as u64, limit).into());
+            }
+            if count == 0 || is_short {
+                break;
+            }
+            match pages.next().await {
+                Some(next) => page = next?,
+                None => break,
+            }
+        }
+        Ok(pass)
+    }
+
+    /// One page of a pass; its size stays, lest the numbers mean other documents.
+    async fn numbered_page(&self, question: &Question, number: u32) -> Result<Page, End> {
+        let question = Question { page: number, ..question.clone() };
+        let (mut strikes, mut stuck) = (0, false);
+        let attempt = async |tries| self.once(&question, tries, true).await;
+        let react = |fault: &Fault| match fault.remedy() {
+            Remedy::Later => React::Wait,
+            Remedy::Nothing => React::Stop,
+            Remedy::Less | Remedy::Other => {
+                strikes += 1;
+                stuck = strikes >= STRIKES;
+                if stuck { React::Stop } else { React::Wait }
+            }
+        };
+        let shown = || shown(&self.collection.url(&question));
+        match self.client.persist(&self.source, attempt, react, shown).await {
+            Ok(page) => {
+                self.within_bounds(&page)?;
+                Ok(page)
+            }
+            Err(error) if stuck => Err(End::Stuck(error)),
+            Err(error) => Err(End::Failed(error)),
+        }
+    }
+
+    /// Whether a question for what has changed or has no date is worth a try.
+    pub(super) fn changed(&self, interval: Interval, since: super::at::At) -> Question {
+        Question { only: Only::ChangedSince(since), ..self.question("changes", interval, self.form()) }
+    }
+
+    /// The form in which the server takes dates, as far as that is known.
+    pub(super) fn form(&self) -> DateForm {
+        match self.rung.get().way {
+            super::collection::Way::Keyset(form) => form,
+            super::collection::Way::Numbers => DateForm::Offset,
+        }
+    }
+}
