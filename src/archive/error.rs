@@ -69,6 +69,16 @@ pub enum ArchiveError {
         /// How.
         cause: String,
     },
+    /// What is to be written does not fit.
+    #[error("not enough space in `{}`: {} needed, {} free", path.display(), text::size(*needed), text::size(*free))]
+    Space {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that writing takes.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The manifest with its signatures does not fit the header.
     #[error("the header would have {}, more than the {} that readers accept", text::size(*size), text::size(crate::base::limits::HEADER_BYTES))]
     HeaderTooLarge {
@@ -93,7 +103,7 @@ impl ArchiveError {
 impl Classified for ArchiveError {
     fn class(&self) -> Class {
         match self {
-            Self::Io(_) | Self::HeaderTooLarge { .. } => Class::Host,
+            Self::Io(_) | Self::Space { .. } | Self::HeaderTooLarge { .. } => Class::Host,
             _ => Class::Verification,
         }
     }
@@ -108,6 +118,7 @@ impl Classified for ArchiveError {
             Self::BodyDigest { .. } => "body-digest",
             Self::Body { .. } => "bad-body",
             Self::Sidecar { .. } => "sidecar-differs",
+            Self::Space { .. } => "no-space",
             Self::HeaderTooLarge { .. } => "header-too-large",
         }
     }

@@ -50,6 +50,22 @@ pub fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
+/// Whether `needed` bytes fit into the filesystem of `folder`.
+///
+/// # Errors
+/// Names what is needed and what is free.
+pub fn require_space(folder: &Path, needed: u64) -> Result<(), ArchiveError> {
+    let found = rustix::fs::statvfs(folder).map_err(|error| {
+        let error = io::Error::from(error);
+        io::Error::new(error.kind(), format!("cannot ask for the free space of `{}`: {error}", folder.display()))
+    })?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    if needed > free {
+        return Err(ArchiveError::Space { path: folder.to_owned(), needed, free });
+    }
+    Ok(())
+}
+
 /// Removes what killed runs left in `folder`; a file that a running `oct` still writes is locked and stays.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ mod sniff;
 mod write;
 
 pub use error::ArchiveError;
-pub use folder::{Published, archives, publish, sweep_partial};
+pub use folder::{Published, archives, publish, require_space, sweep_partial};
 pub use read::{Archive, CheckedBody};
 pub use retain::retain;
-pub use write::{measure, pack};
+pub use write::pack;

@@ -1,6 +1,6 @@
 //! Packing a catalog into an archive's body.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 
 use tar::{EntryType, Header};
 
@@ -18,39 +18,26 @@ const COMPRESSION_JOB_BYTES: u32 = 4 << 20;
 /// Bytes of a tar block; headers and members fill whole ones.
 pub(super) const BLOCK: u64 = 512;
 
-/// The files that `layout` makes, sorted by path, with their sizes and digests. Nothing is kept of their contents.
+/// Writes the compressed body with the files of `layout` to `out`. Equal catalogs and equal levels give equal bytes.
 ///
 /// # Errors
-/// Those of the layout.
-pub fn measure(layout: &Layout<'_>) -> io::Result<Vec<File>> {
-    let measured = layout.paths().into_iter().map(|path| {
-        let mut meter = BufWriter::with_capacity(1 << 16, HashingWriter::new(io::sink()));
-        layout.write(&path, &mut meter)?;
-        let (_, size, sha256) = meter.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
-        Ok(File { path, size, sha256 })
-    });
-    measured.collect()
-}
-
-/// Writes the compressed body with the `files` that [`measure`] gave for `layout` to `out`. Equal catalogs and equal
-/// levels give equal bytes.
-///
-/// # Errors
-/// Those of `out`.
-pub fn pack(layout: &Layout<'_>, files: &[File], level: i32, out: impl Write) -> io::Result<Body> {
-    let out = HashingWriter::new(BufWriter::with_capacity(1 << 20, out));
+/// Those of `out`, and of the layout's area.
+pub fn pack(layout: &mut Layout<impl Read + Seek>, level: i32, out: impl Write) -> io::Result<Body> {
+    let out = HashingWriter::new(BufWriter::with_capacity(1 << 18, out));
     let mut encoder = zstd::Encoder::new(out, level)?;
     encoder.include_checksum(true)?;
-    encoder.set_pledged_src_size(Some(tar_size(files)))?;
+    encoder.set_pledged_src_size(Some(tar_size(layout.files())))?;
     encoder.include_contentsize(true)?;
     encoder.multithread(COMPRESSION_THREADS)?;
     encoder.set_parameter(zstd::zstd_safe::CParameter::JobSize(COMPRESSION_JOB_BYTES))?;
-    let mut tar = BufWriter::with_capacity(1 << 20, encoder);
-    for file in files {
+    let mut tar = BufWriter::with_capacity(1 << 18, encoder);
+    layout.read(|file, content| {
         tar.write_all(header(&file.path, file.size).as_bytes())?;
-        layout.write(&file.path, &mut tar)?;
-        tar.write_all(&vec![0; padding(file.size)])?;
-    }
+        if io::copy(content, &mut tar)? != file.size {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        tar.write_all(&vec![0; padding(file.size)])
+    })?;
     tar.write_all(&[0; 2 * BLOCK as usize])?;
     let encoder = tar.into_inner().map_err(io::IntoInnerError::into_error)?;
     let (mut out, size, sha256) = encoder.finish()?.finish();

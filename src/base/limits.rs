@@ -13,6 +13,14 @@ pub const MEMBERS: usize = 2_048;
 /// Bytes of one member once unpacked. Stops a bomb in a single file; 200,000 images are about 100 MB.
 pub const MEMBER_BYTES: u64 = 2 << 30;
 
+/// Bytes of one entry of `containers.db`, a line of the file. Stops one line that fills the memory of each reader; the
+/// largest of 4,637 real ones has 2 kB.
+pub const ENTRY_BYTES: usize = 4 << 20;
+
+/// Bytes of all images under all their digests, before they are merged. Stops a document with 100,000 digests, under
+/// each of which it would stand whole; 1,000,000 images have 0.8 GB.
+pub const RECORDS_BYTES: u64 = 8 << 30;
+
 /// Bytes of all members together. Stops filling the bastion's disk.
 pub const TOTAL_BYTES: u64 = 4 << 30;
 
@@ -41,6 +49,14 @@ pub const CHART_INDEX_BYTES: usize = 16 << 20;
 /// Versions in the chart index. Stops a list of aliases that each stand for one long list; the real index has 622.
 pub const CHART_VERSIONS: usize = 100_000;
 
+/// Differing images that `diff` lists; all are counted. Stops a list that fills the memory where two catalogs have
+/// nothing in common; within a month some 5,000 of 50,000 change.
+pub const DIFF_IMAGES: usize = 10_000;
+
+/// Bytes of the entries of these. Stops a catalog in which all entries are of one document; 10,000 images with four
+/// digests each on both sides have 28 MB.
+pub const DIFF_BYTES: usize = 32 << 20;
+
 /// Bytes of a key or signature file. Stops reading a disk image that was named by mistake.
 pub const KEY_FILE_BYTES: u64 = 16 << 10;
 
@@ -61,7 +77,14 @@ pub const TEXT_BYTES: usize = 64 << 10;
 
 /// Keys of `containers.db`. Stops a file of empty entries, each of which takes many times its size in memory; 200,000
 /// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
-pub const DIGESTS: u64 = 8_000_000;
+pub const DIGESTS: u64 = 4_000_000;
+
+/// Keys of a folder's `containers.db` that stand there more than once. Stops a file of nothing else, whose keys would be
+/// kept in memory; real ones have none.
+pub const REPEATED: usize = 100_000;
+
+/// Remarks on entries of a folder. Stops a file of millions of odd ones.
+pub const REMARKS: usize = 100;
 
 /// Entries of `containers.db` that are `null`, each of which `check` remembers. Stops a file of such entries; real ones
 /// have none.

@@ -1,14 +1,15 @@
 //! What differs between two catalogs, as certsuite would find it.
-//!
-//! Entries of `containers.db` come in ascending order of their keys, so two files are merged without holding either.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod images;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+pub use images::{ImageDiff, Side};
+
 use crate::catalog::chart::ChartVersion;
-use crate::catalog::document::{ObjectId, Operator};
-use crate::catalog::{ContainerEntry, JsonError, split_line};
+use crate::catalog::document::Operator;
 
 /// What differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -30,7 +31,7 @@ pub struct Changes<T> {
     pub removed: u64,
     /// How many are on both sides and differ.
     pub changed: u64,
-    /// The changes, the added ones first, then the removed, then the changed.
+    /// The changes, of images [`crate::base::limits::DIFF_IMAGES`] at most, the added ones first, then the removed, then the changed.
     pub list: Vec<T>,
 }
 
@@ -44,7 +45,13 @@ impl<T> Changes<T> {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        (self.added, self.removed, self.changed) == (0, 0, 0)
+        self.total() == 0
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.added + self.removed + self.changed
     }
 
     fn count(&mut self, change: Change) {
@@ -132,180 +139,6 @@ impl Diff {
     }
 }
 
-/// Which side a line is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The first catalog.
-    Old,
-    /// The second one.
-    New,
-}
-
-/// Gathers differing lines of two `containers.db`.
-pub struct ImageDiff {
-    /// Images of which the entries are kept; those behind are only counted.
-    details: usize,
-    seen: HashMap<Box<str>, Seen>,
-    kept: Vec<Kept>,
-    /// Ids of entries that are the same on both sides.
-    common: Vec<ObjectId>,
-}
-
-#[derive(Default)]
-struct Seen {
-    old: bool,
-    new: bool,
-    kept: Option<usize>,
-}
-
-#[derive(Default)]
-struct Kept {
-    id: Box<str>,
-    old: BTreeMap<String, ContainerEntry>,
-    new: BTreeMap<String, ContainerEntry>,
-}
-
-impl ImageDiff {
-    /// Keeps what differs for `details` images, and counts the others.
-    #[must_use]
-    pub fn new(details: usize) -> Self {
-        Self { details, seen: HashMap::new(), kept: Vec::new(), common: Vec::new() }
-    }
-
-    /// A line that both sides have.
-    pub fn same(&mut self, line: &[u8]) {
-        self.common.extend(quick_id(line).and_then(ObjectId::parse));
-    }
-
-    /// A line that one side has and the other has not, or not so.
-    ///
-    /// # Errors
-    /// Where it is not an entry.
-    pub fn differs(&mut self, side: Side, line: &[u8]) -> Result<(), JsonError> {
-        let malformed = || <serde_json::Error as serde::de::Error>::custom("not one entry of the object");
-        let (key, value) = split_line(line).ok_or_else(malformed)?;
-        let quick = quick_id(line).filter(|id| !id.is_empty());
-        let parsed = if quick.is_none() { Some(ContainerEntry::parse(value)?) } else { None };
-        // An entry without an id is known by its key.
-        let id = match (&parsed, quick) {
-            (_, Some(id)) => id,
-            (Some(entry), None) if !entry.id.is_empty() => entry.id.as_str(),
-            _ => &key,
-        };
-        let room = self.kept.len() < self.details;
-        if !self.seen.contains_key(id) {
-            let kept = room.then_some(self.kept.len());
-            if room {
-                self.kept.push(Kept { id: id.into(), ..Kept::default() });
-            }
-            self.seen.insert(id.into(), Seen { kept, ..Seen::default() });
-        }
-        let Some(seen) = self.seen.get_mut(id) else { return Ok(()) };
-        match side {
-            Side::Old => seen.old = true,
-            Side::New => seen.new = true,
-        }
-        if let Some(kept) = seen.kept.and_then(|kept| self.kept.get_mut(kept)) {
-            let entry = match parsed {
-                Some(entry) => entry,
-                None => ContainerEntry::parse(value)?,
-            };
-            let entries = if side == Side::Old { &mut kept.old } else { &mut kept.new };
-            entries.insert(key.into_owned(), entry);
-        }
-        Ok(())
-    }
-
-    /// The images that differ.
-    #[must_use]
-    pub fn finish(mut self) -> Changes<ImageChange> {
-        self.common.sort_unstable();
-        let mut changes = Changes::default();
-        let common = &self.common;
-        let change = |id: &str, seen: &Seen| match (seen.old, seen.new) {
-            (true, true) => Change::Changed,
-            _ if ObjectId::parse(id).is_some_and(|id| common.binary_search(&id).is_ok()) => Change::Changed,
-            (false, _) => Change::Added,
-            (true, false) => Change::Removed,
-        };
-        for (id, seen) in &self.seen {
-            changes.count(change(id, seen));
-        }
-        for kept in self.kept {
-            if let Some(seen) = self.seen.get(&kept.id) {
-                let change = change(&kept.id, seen);
-                changes.list.push(kept.describe(change));
-            }
-        }
-        changes.list.sort_by(|a, b| (a.change, &a.names, &a.id).cmp(&(b.change, &b.names, &b.id)));
-        changes
-    }
-}
-
-impl Kept {
-    fn describe(self, change: Change) -> ImageChange {
-        let digests: BTreeSet<String> = self.old.keys().chain(self.new.keys()).cloned().collect();
-        let shown = self.new.values().next().or(self.old.values().next());
-        let architecture = shown.map(|entry| entry.architecture.clone()).unwrap_or_default();
-        let side = if self.new.is_empty() { &self.old } else { &self.new };
-        let names = names(side).into_iter().collect();
-        let mut details = Vec::new();
-        if change == Change::Changed {
-            for (sign, left, right) in [('+', &self.new, &self.old), ('-', &self.old, &self.new)] {
-                details.extend(names_missing(left, right).map(|name| format!("{sign} {name}")));
-                let digests = left.keys().filter(|digest| !right.contains_key(*digest));
-                details.extend(digests.map(|digest| format!("{sign} {digest}")));
-            }
-            if let (Some(old), Some(new)) = (self.old.values().next(), self.new.values().next()) {
-                for (what, old, new) in [
-                    ("certified", &old.certified.to_string(), &new.certified.to_string()),
-                    ("architecture", &old.architecture, &new.architecture),
-                    ("creation date", &old.creation_date, &new.creation_date),
-                    ("image id", &old.image_id, &new.image_id),
-                ] {
-                    if old != new {
-                        details.push(format!("{what}: {old} -> {new}"));
-                    }
-                }
-            }
-        }
-        ImageChange { change, id: self.id.into(), architecture, names, digests: digests.into_iter().collect(), details }
-    }
-}
-
-fn names(entries: &BTreeMap<String, ContainerEntry>) -> BTreeSet<String> {
-    let repositories = entries.values().flat_map(|entry| &entry.repositories);
-    repositories
-        .flat_map(|repository| {
-            let path = format!("{}/{}", repository.registry, repository.repository);
-            let untagged = repository.tags.is_empty().then(|| path.clone());
-            untagged.into_iter().chain(repository.tags.iter().map(move |tag| format!("{path}:{}", tag.name)))
-        })
-        .collect()
-}
-
-fn names_missing(
-    left: &BTreeMap<String, ContainerEntry>,
-    right: &BTreeMap<String, ContainerEntry>,
-) -> impl Iterator<Item = String> {
-    let right = names(right);
-    names(left).into_iter().filter(move |name| !right.contains(name))
-}
-
-/// The id in a line as `oct` spells it.
-fn quick_id(line: &[u8]) -> Option<&str> {
-    const FIELD: &[u8] = b":{\"_id\":\"";
-    // A usual key has 73 bytes with its quotes.
-    let at = if line.get(73..73 + FIELD.len()) == Some(FIELD) {
-        73
-    } else {
-        line.windows(FIELD.len()).take(200).position(|window| window == FIELD)?
-    };
-    let id = line.get(at + FIELD.len()..)?;
-    let end = id.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-    (id[end] == b'"').then(|| std::str::from_utf8(&id[..end]).ok())?
-}
-
 /// Compares operators by name, version, and where they are offered.
 #[must_use]
 pub fn operators(old: &[Operator], new: &[Operator]) -> Changes<OperatorChange> {
@@ -382,40 +215,6 @@ fn kube_versions(charts: &[ChartVersion]) -> BTreeMap<(&str, &str), BTreeSet<&st
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn line(key: &str, id: u8, tag: &str) -> Vec<u8> {
-        format!(
-            r#""sha256:{}":{{"_id":"{id:024x}","creation_date":"","architecture":"amd64","certified":true,"image_id":"","repositories":[{{"registry":"r","repository":"a/b","tags":[{{"name":"{tag}"}}]}}]}}"#,
-            key.repeat(64)
-        )
-        .into_bytes()
-    }
-
-    #[test]
-    fn an_image_counts_once_under_all_its_digests() {
-        let mut diff = ImageDiff::new(10);
-        diff.same(&line("1", 1, "x"));
-        diff.differs(Side::New, &line("2", 1, "x")).unwrap();
-        diff.differs(Side::Old, &line("3", 2, "x")).unwrap();
-        diff.differs(Side::Old, &line("4", 2, "x")).unwrap();
-        diff.differs(Side::New, &line("5", 3, "y")).unwrap();
-        diff.differs(Side::Old, &line("6", 4, "x")).unwrap();
-        diff.differs(Side::New, &line("6", 4, "z")).unwrap();
-        let found = diff.finish();
-        assert_eq!((found.added, found.removed, found.changed), (1, 1, 2));
-        assert_eq!(found.list[1].digests.len(), 2);
-        assert!(found.list.iter().any(|image| image.details == ["+ r/a/b:z", "- r/a/b:x"]));
-    }
-
-    #[test]
-    fn a_summary_counts_what_it_does_not_keep() {
-        let mut diff = ImageDiff::new(1);
-        for id in 0..5 {
-            diff.differs(Side::New, &line(&id.to_string(), id, "x")).unwrap();
-        }
-        let found = diff.finish();
-        assert_eq!((found.added, found.list.len()), (5, 1));
-    }
 
     #[test]
     fn operators_and_charts_change_by_what_decides() {

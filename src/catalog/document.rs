@@ -35,6 +35,12 @@ impl ObjectId {
         decode_hex(&text.to_ascii_lowercase(), &mut bytes)?;
         Some(Self(bytes))
     }
+
+    /// Its 12 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 12] {
+        &self.0
+    }
 }
 
 impl fmt::Display for ObjectId {

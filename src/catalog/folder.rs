@@ -168,38 +168,57 @@ impl TnfFolder {
         Ok(files)
     }
 
-    /// Everything that certsuite reads, sorted, with remarks on what is odd.
+    /// Reads `containers.db` alone: see [`read_containers`].
     ///
-    /// Pages that add up to the totals that they state are taken as they are. Where they do not, as after a dump into a
-    /// folder with older pages, each bundle is taken once: the pages overlap, most likely.
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn containers(
+        &self,
+        visit: impl FnMut(&str, Option<&ContainerEntry>) -> Result<(), TnfError>,
+    ) -> Result<u64, FolderError> {
+        let path = self.root.join(layout::CONTAINERS_DB);
+        at(&path, open_regular(&path).map_err(TnfError::from).and_then(|file| read_containers(file, visit)))
+    }
+
+    /// Everything that certsuite reads, sorted, with remarks on what is odd.
     ///
     /// # Errors
     /// Those of [`Self::read`].
     pub fn contents(&self) -> Result<Contents, FolderError> {
         let mut contents = Contents::default();
-        let Reader { stated, warnings, .. } = self.read(&mut contents)?;
-        contents.remarks.extend(warnings);
+        let reader = self.read(&mut contents)?;
+        contents.remarks.extend(self.reconcile(&mut contents.operators, &reader));
+        contents.remarks.extend(reader.warnings);
         // Of a key that stands twice a JSON reader keeps the last.
         contents.entries.reverse();
         contents.entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         contents.entries.dedup_by(|(a, _), (b, _)| a == b);
-        let found = contents.operators.len() as u64;
-        let mut totals: Vec<u64> = stated.iter().filter_map(|page| page.total).collect();
+        Ok(contents)
+    }
+
+    /// Takes each of the `operators` once where the pages that `reader` has read do not add up, and says so.
+    ///
+    /// Pages that add up to the totals that they state are taken as they are. Where they do not, as after a dump into a
+    /// folder with older pages, the pages overlap, most likely.
+    #[must_use]
+    pub fn reconcile(&self, operators: &mut Vec<Operator>, reader: &Reader) -> Option<String> {
+        let found = operators.len() as u64;
+        let mut totals: Vec<u64> = reader.stated.iter().filter_map(|page| page.total).collect();
         totals.sort_unstable();
         totals.dedup();
-        if totals.iter().any(|total| *total != found) {
-            contents.operators.sort_unstable();
-            contents.operators.dedup();
-            let totals: Vec<String> = totals.into_iter().map(text::count).collect();
-            contents.remarks.push(format!(
-                "the operator pages in `{}` hold {} bundles where they state {}: each distinct one is taken once, {} in all",
-                self.root.join(layout::OPERATORS_DIR).display(),
-                text::count(found),
-                totals.join(" and "),
-                text::count(contents.operators.len() as u64),
-            ));
+        if totals.iter().all(|total| *total == found) {
+            return None;
         }
-        Ok(contents)
+        operators.sort_unstable();
+        operators.dedup();
+        let totals: Vec<String> = totals.into_iter().map(text::count).collect();
+        Some(format!(
+            "the operator pages in `{}` hold {} bundles where they state {}: each distinct one is taken once, {} in all",
+            self.root.join(layout::OPERATORS_DIR).display(),
+            text::count(found),
+            totals.join(" and "),
+            text::count(operators.len() as u64),
+        ))
     }
 
     /// What `archive.json` says, if there is one. certsuite does not read it.

@@ -69,6 +69,15 @@ impl From<serde_json::Error> for JsonError {
     }
 }
 
+impl From<JsonError> for io::Error {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Io(error) => error,
+            other => Self::new(io::ErrorKind::InvalidData, other),
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, JsonError>;
 
 /// The beginning of a value. Of a text or a number all was read; a list or an object is read on by [`Json::item`] or

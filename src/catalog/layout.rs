@@ -3,6 +3,9 @@
 //! Source: the offline reader of certsuite reads `data/containers/containers.db`, `data/helm/helm.db` and **every**
 //! file in `data/operators/`, so nothing else may lie there.
 
+use serde::{Deserialize, Serialize};
+
+use crate::base::digest::Sha256Digest;
 use crate::base::limits;
 use crate::base::member::MemberPath;
 
@@ -16,6 +19,18 @@ pub const HELM_DB: &str = "data/helm/helm.db";
 pub const OPERATORS_DIR: &str = "data/operators";
 /// Operator bundles in one page at most.
 pub const OPERATORS_PER_PAGE: usize = 500;
+
+/// One file of a catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its path in the TNF layout.
+    pub path: MemberPath,
+    /// Bytes.
+    pub size: u64,
+    /// Digest of those bytes.
+    pub sha256: Sha256Digest,
+}
 
 /// What a file of the layout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

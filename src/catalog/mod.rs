@@ -7,6 +7,7 @@
 
 pub mod chart;
 mod containers;
+mod containers_builder;
 pub mod diff;
 pub mod document;
 pub mod folder;
@@ -16,13 +17,13 @@ mod operators;
 pub mod provenance;
 mod slice;
 pub mod snapshot;
+mod sorter;
 mod validate;
 mod yaml;
 
 pub use chart::ChartIndex;
-pub use containers::{
-    ContainerEntry, ContainerRepository, ContainersFile, TagName, entry_line, read_containers, split_line,
-};
+pub use containers::{ContainerEntry, ContainerRepository, TagName, read_containers, split_line};
+pub use containers_builder::{ContainersBuilder, entry_line};
 pub use json::JsonError;
 pub use operators::{OperatorPages, PageStated, write_operator_page};
 pub use slice::Slice;
@@ -66,6 +67,24 @@ impl From<JsonError> for TnfError {
 impl From<serde_json::Error> for TnfError {
     fn from(error: serde_json::Error) -> Self {
         JsonError::from(error).into()
+    }
+}
+
+/// A catalog beyond the limits that readers keep. As an error of the writer it travels within an [`std::io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TooLarge(String);
+
+impl TooLarge {
+    fn entry(key: &str) -> Self {
+        let max = crate::base::text::size(crate::base::limits::ENTRY_BYTES as u64);
+        Self(format!("the image `{key}` has more than {max} of repositories and tags"))
+    }
+}
+
+impl From<TooLarge> for std::io::Error {
+    fn from(error: TooLarge) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
     }
 }
 

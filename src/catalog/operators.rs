@@ -1,5 +1,6 @@
 //! Operator pages.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::io::{self, Read, Write};
 
@@ -155,10 +156,15 @@ impl Slot for Row {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_operator_page(data: &[Operator], page: usize, total: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn write_operator_page<O: Borrow<Operator> + Serialize>(
+    data: &[O],
+    page: usize,
+    total: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Page<'a> {
-        data: &'a [Operator],
+    struct Page<'a, O> {
+        data: &'a [O],
         page: usize,
         page_size: usize,
         total: usize,

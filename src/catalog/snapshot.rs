@@ -1,104 +1,169 @@
 //! A snapshot: everything that was fetched, and the files that it becomes.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use jiff::Timestamp;
 
+use super::TooLarge;
+use crate::base::digest::HashingWriter;
 use crate::base::member::MemberPath;
-use crate::catalog::chart::ChartIndexError;
-use crate::catalog::document::{Image, Operator};
-use crate::catalog::layout::{Kind, OPERATORS_PER_PAGE};
+use crate::base::{limits, text};
+use crate::catalog::document::Operator;
+use crate::catalog::layout::{self, File, Kind, OPERATORS_PER_PAGE};
 use crate::catalog::provenance::{Counts, Partial, Source};
-use crate::catalog::{ArchiveJson, ChartIndex, ContainerEntry, ContainersFile, layout, write_operator_page};
+use crate::catalog::{ArchiveJson, ChartIndex, ContainersBuilder, write_operator_page};
 
-/// A whole catalog at one time.
+/// A whole catalog at one time but for its images, which nobody holds in memory: they go to a [`ContainersBuilder`] one
+/// by one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// When it began.
     pub created: Timestamp,
     /// What limits it, if anything does.
     pub partial: Option<Partial>,
-    /// Image documents, each id once.
-    pub images: Vec<Image>,
-    /// In the place of images: the entries of another folder's `containers.db`, in order.
-    pub taken_over: Option<TakenOver>,
+    /// How many image documents there are.
+    pub images: u64,
     /// Operator bundles, one for each document.
     pub operators: Vec<Operator>,
-    /// The chart index as served.
-    pub chart_index: Vec<u8>,
+    /// The chart index.
+    pub chart_index: ChartIndex,
     /// Where all this comes from.
     pub sources: Vec<Source>,
 }
 
-/// Entries of a `containers.db` as they were found. A key need not be one of the digests that its entry tells of, hence
-/// no documents are made of them.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct TakenOver {
-    /// Key and entry, in ascending order of the keys, each once.
-    pub entries: Vec<(String, ContainerEntry)>,
-    /// How many image documents these are.
-    pub documents: u64,
+/// Why a snapshot was not laid out.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// Readers would refuse it.
+    #[error("the catalog is larger than readers accept: {0}")]
+    TooLarge(#[from] TooLarge),
+    /// Images were lost on the way.
+    #[error("{found} images came, where {due} were fetched")]
+    Images {
+        /// That were given.
+        found: u64,
+        /// That the snapshot counts.
+        due: u64,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    Io(io::Error),
 }
 
-/// A catalog laid out as files: any two snapshots with the same documents give the same bytes.
-pub struct Layout<'a> {
-    counts: Counts,
-    containers: ContainersFile<'a>,
-    operators: Vec<Operator>,
-    chart_index: &'a [u8],
-}
-
-impl Snapshot {
-    /// Lays the snapshot out as files.
-    ///
-    /// # Errors
-    /// Where the chart index cannot be read.
-    pub fn layout(&self) -> Result<Layout<'_>, ChartIndexError> {
-        let charts = ChartIndex::parse(&*self.chart_index)?.versions().len() as u64;
-        let (containers, documents) = match &self.taken_over {
-            Some(taken) => (ContainersFile::of_entries(&taken.entries), taken.documents),
-            None => (ContainersFile::new(&self.images), self.images.len() as u64),
-        };
-        let mut operators = self.operators.clone();
-        operators.sort_unstable();
-        let counts =
-            Counts { containers: documents, digests: containers.keys(), operators: operators.len() as u64, charts };
-        Ok(Layout { counts, containers, operators, chart_index: &self.chart_index })
+impl From<io::Error> for LayoutError {
+    fn from(error: io::Error) -> Self {
+        error.downcast::<TooLarge>().map_or_else(Self::Io, Self::TooLarge)
     }
 }
 
-impl Layout<'_> {
+/// A catalog laid out as files, one behind another in `area`. Any two snapshots with the same documents give the same
+/// bytes.
+pub struct Layout<A> {
+    counts: Counts,
+    files: Vec<File>,
+    area: A,
+}
+
+impl Snapshot {
+    /// Lays the snapshot with these `containers` out as files in `area`, which is empty.
+    ///
+    /// # Errors
+    /// As [`LayoutError`] tells.
+    pub fn lay_out<S, A>(&self, containers: ContainersBuilder<S>, mut area: A) -> Result<Layout<A>, LayoutError>
+    where
+        S: Read + Write + Seek,
+        A: Read + Write + Seek,
+    {
+        if let Some(found) = containers.images().filter(|found| *found != self.images) {
+            return Err(LayoutError::Images { found, due: self.images });
+        }
+        if self.operators.len() > layout::MAX_OPERATORS {
+            let max = text::count(layout::MAX_OPERATORS as u64);
+            return Err(TooLarge(format!("it has more than {max} operators")).into());
+        }
+        let charts = self.chart_index.versions().len() as u64;
+        let mut operators: Vec<&Operator> = self.operators.iter().collect();
+        operators.sort_unstable();
+        let mut counts = Counts { containers: self.images, digests: 0, operators: operators.len() as u64, charts };
+        let (mut files, mut containers) = (Vec::new(), Some(containers));
+        for path in layout::paths(operators.len()).into_iter().filter_map(|path| MemberPath::new(path).ok()) {
+            let mut out = BufWriter::with_capacity(1 << 16, HashingWriter::new(Capped::new(&mut area)));
+            match Kind::of(&path) {
+                Some(Kind::ArchiveJson) => {
+                    let Counts { containers, operators, charts, .. } = counts;
+                    out.write_all(&ArchiveJson { containers, operators, charts }.to_bytes())?;
+                }
+                Some(Kind::Containers) => {
+                    if let Some(containers) = containers.take() {
+                        counts.digests = containers.finish(&mut out)?;
+                    }
+                }
+                Some(Kind::Helm) => out.write_all(self.chart_index.yaml())?,
+                Some(Kind::OperatorPage { number, .. }) => {
+                    let data = operators.chunks(OPERATORS_PER_PAGE).nth(number).unwrap_or_default();
+                    write_operator_page(data, number, operators.len(), &mut out)?;
+                }
+                None => {}
+            }
+            let (_, size, sha256) = out.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+            files.push(File { path, size, sha256 });
+        }
+        Ok(Layout { counts, files, area })
+    }
+}
+
+impl<A: Read + Seek> Layout<A> {
     /// How much it holds.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Every path, sorted.
+    /// Every file, sorted by path.
     #[must_use]
-    pub fn paths(&self) -> Vec<MemberPath> {
-        let paths = layout::paths(self.operators.len());
-        paths.into_iter().filter_map(|path| MemberPath::new(path).ok()).collect()
+    pub fn files(&self) -> &[File] {
+        &self.files
     }
 
-    /// Writes the file at `path`.
+    /// Hands each file with its bytes to `visit`, sorted by path.
     ///
     /// # Errors
-    /// Those of `out`; `NotFound` for a path that is not one of [`Self::paths`].
-    pub fn write(&self, path: &MemberPath, out: &mut dyn Write) -> io::Result<()> {
-        match Kind::of(path) {
-            Some(Kind::ArchiveJson) => {
-                let Counts { containers, operators, charts, .. } = self.counts;
-                out.write_all(&ArchiveJson { containers, operators, charts }.to_bytes())
-            }
-            Some(Kind::Containers) => self.containers.write(out),
-            Some(Kind::Helm) => out.write_all(self.chart_index),
-            Some(Kind::OperatorPage { number, size }) => {
-                let start = number * OPERATORS_PER_PAGE;
-                let data = self.operators.get(start..start + size);
-                write_operator_page(data.ok_or(io::ErrorKind::NotFound)?, number, self.operators.len(), out)
-            }
-            None => Err(io::ErrorKind::NotFound.into()),
+    /// Those of `visit`, and of the area.
+    pub fn read(&mut self, mut visit: impl FnMut(&File, &mut dyn Read) -> io::Result<()>) -> io::Result<()> {
+        let mut start = 0;
+        for file in &self.files {
+            self.area.seek(SeekFrom::Start(start))?;
+            visit(file, &mut (&mut self.area).take(file.size))?;
+            start += file.size;
         }
+        Ok(())
+    }
+}
+
+/// Passes on as much as a member may have.
+struct Capped<W> {
+    inner: W,
+    left: u64,
+}
+
+impl<W> Capped<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, left: limits::MEMBER_BYTES }
+    }
+}
+
+impl<W: Write> Write for Capped<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or_else(|| {
+            let max = text::size(limits::MEMBER_BYTES);
+            TooLarge(format!("one of its files has more than {max}"))
+        })?;
+        self.inner.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }

@@ -16,7 +16,8 @@ use super::runtime::until_signal;
 use super::{Answer, Outcome, documents, keys, values};
 use crate::base::text::{count, sanitize, sanitize_long};
 use crate::ops::bundle::{self, BundleOptions, BundleReport, Outcome as Written};
-use crate::ops::{Error, UsageError, from_db};
+use crate::ops::from_db::{self, FromDb};
+use crate::ops::{Error, UsageError};
 
 /// Fetch the whole catalog into one signed archive
 ///
@@ -41,8 +42,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", env = "OCT_FROM_DB", value_hint = ValueHint::DirPath)]
     from_db: Option<PathBuf>,
     /// With --from-db: bundle the folder though it holds less than its archive.json says
-    #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL", hide_env_values = true)]
+    #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL")]
     allow_partial: bool,
+    /// Bundle this chart index in place of the served one, such as a mended or an older one
+    #[arg(long, value_name = "FILE", env = "OCT_CHARTS_FILE", value_hint = ValueHint::FilePath)]
+    charts_file: Option<PathBuf>,
     /// Keep the newest N archives in the folder, and remove older ones with their sidecars
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
@@ -77,11 +81,16 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         created: source_date_epoch()?,
         retain: args.retain,
     };
+    let charts = args.charts_file.as_deref().map(bundle::read_charts).transpose()?;
     let progress = context.progress();
     let report = match &args.from_db {
-        Some(folder) => from_db::bundle(folder, args.allow_partial, &options, &keys, context.now(), &*progress)?,
+        Some(folder) => {
+            let from = FromDb { folder, allow_partial: args.allow_partial, charts };
+            from_db::bundle(from, &options, &keys, context.now(), &*progress)?
+        }
         None => {
-            let (plan, fetch) = args.fetch.resolve(context)?;
+            let (mut plan, fetch) = args.fetch.resolve(context)?;
+            plan.charts = charts;
             until_signal(bundle::bundle(&plan, &fetch, &options, Arc::clone(&keys), &progress))?
         }
     };

@@ -36,7 +36,7 @@ pub(super) struct Args {
     catalogs: Vec<PathBuf>,
     #[command(flatten)]
     db: DbFlag,
-    /// List every change, not only the first ones
+    /// List every change, not only the first ones; of images at most 10,000
     #[arg(long, env = "OCT_FULL")]
     full: bool,
     #[command(flatten)]
@@ -158,7 +158,8 @@ fn section<T>(
         }
     }
     if left.iter().sum::<u64>() > 0 {
-        facts.item(4, format!("… {} more; --full lists them", count(left.iter().sum())));
+        let hint = if shown == usize::MAX { "" } else { "; --full lists them" };
+        facts.item(4, format!("… {} more{hint}", count(left.iter().sum())));
     }
     facts.gap();
 }

@@ -93,6 +93,7 @@ impl FetchArgs {
             redhat_images: self.redhat_images,
             since: self.since,
             page_size: self.page_size,
+            charts: None,
         };
         let stall = Duration::try_from(self.stall_timeout).unwrap_or_default().max(Duration::from_millis(100));
         let patience = Duration::try_from(self.patience).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! `oct bundle`: fetch, lay out, pack, sign, publish.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,9 +16,12 @@ use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
 use crate::catalog::ChartIndex;
+use crate::catalog::ContainersBuilder;
+use crate::catalog::folder::open_regular;
 use crate::catalog::provenance::{Partial, Source};
-use crate::catalog::snapshot::{Layout, Snapshot};
+use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
 use crate::certify::constraint::Constraint;
+use crate::exporter::GivenCharts;
 use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
@@ -24,6 +29,10 @@ use crate::trust::signed::SignedManifest;
 use crate::trust::{Keyring, SigningKey, TrustError};
 
 use super::{Error, Lacking, PolicyError, from_db};
+
+/// Bytes that an image takes on the disk while it is laid out and packed, at most: under each of its digests in the
+/// spill, in the layout, in the body and in the archive.
+const BYTES_PER_IMAGE: u64 = 2 << 10;
 
 /// How a bundle is written.
 #[derive(Debug, Clone)]
@@ -103,7 +112,8 @@ pub async fn bundle(
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let mut report = pack(&snapshot(&fetched)?, &options, &keys, &*progress)?;
+        let images = |containers: &mut Containers| fetched.each_image(|image| containers.image(&image));
+        let mut report = pack(&snapshot(&fetched), images, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
         report.warnings.extend(fetched.notes.iter().cloned());
         fetched.forget_work()?;
@@ -112,40 +122,47 @@ pub async fn bundle(
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
 }
 
-/// The snapshot that was fetched.
-fn snapshot(fetched: &Fetched) -> Result<Snapshot, Error> {
-    let mut images = Vec::with_capacity(usize::try_from(fetched.images()).unwrap_or_default());
-    fetched.each_image(|image| {
-        images.push(image);
-        Ok(())
-    })?;
-    Ok(Snapshot {
-        created: fetched.created,
-        partial: fetched.partial.clone(),
-        images,
-        taken_over: None,
-        operators: fetched.operators.clone(),
-        chart_index: fetched.chart_index.yaml().to_vec(),
-        sources: fetched.sources.clone(),
-    })
+/// Reads a chart index that is to be bundled in place of the served one.
+///
+/// # Errors
+/// Where the file cannot be read, or certsuite could not load it.
+pub fn read_charts(path: &Path) -> Result<GivenCharts, Error> {
+    let unreadable = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+    let index = ChartIndex::read(open_regular(path).map_err(unreadable)?)?;
+    Ok(GivenCharts { url: format!("file://{}", path.canonicalize()?.display()), index })
 }
 
-/// Lays out, packs, signs and publishes a snapshot.
+/// The snapshot that was fetched, but for its images.
+fn snapshot(fetched: &Fetched) -> Snapshot {
+    Snapshot {
+        created: fetched.created,
+        partial: fetched.partial.clone(),
+        images: fetched.images(),
+        operators: fetched.operators.clone(),
+        chart_index: fetched.chart_index.clone(),
+        sources: fetched.sources.clone(),
+    }
+}
+
+/// Where images go on their way into the layout.
+pub(super) type Containers = ContainersBuilder<File>;
+
+/// Lays out, packs, signs and publishes a snapshot; `images` hands over its images.
 pub(super) fn pack(
     snapshot: &Snapshot,
+    images: impl FnOnce(&mut Containers) -> io::Result<()>,
     options: &BundleOptions,
     keys: &[SigningKey],
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
-    let layout = snapshot.layout()?;
     progress.begin("packing", None);
-    let files = archive::measure(&layout)?;
-    let content = content_digest(&files);
+    let layout = lay_out(snapshot, images, &options.out)?;
+    let content = content_digest(layout.files());
     let standing = if options.force { None } else { unchanged(&options.out, content, &snapshot.partial, keys)? };
     let (manifest, outcome) = match standing {
         Some((archive, manifest)) => (manifest, Outcome::Unchanged(archive)),
         None => {
-            let (manifest, published) = write(snapshot, &layout, (files, content), options, keys)?;
+            let (manifest, published) = write(snapshot, layout, content, options, keys)?;
             (manifest, Outcome::Written(published))
         }
     };
@@ -159,8 +176,8 @@ pub(super) fn pack(
         manifest,
         outcome,
         key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
-        crashing_charts: crashing_charts(&snapshot.chart_index)?,
-        warnings: nameless(snapshot),
+        crashing_charts: crashing_charts(&snapshot.chart_index),
+        warnings: nameless(snapshot).into_iter().chain(no_charts(snapshot)).collect(),
         removed,
         requests: snapshot.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|fetch| fetch.requests).sum(),
         resumed: 0,
@@ -168,11 +185,32 @@ pub(super) fn pack(
     })
 }
 
+/// Lays the snapshot out in files without a name in `folder`: a killed run leaves nothing.
+fn lay_out(
+    snapshot: &Snapshot,
+    images: impl FnOnce(&mut Containers) -> io::Result<()>,
+    folder: &Path,
+) -> Result<Layout<File>, Error> {
+    archive::require_space(folder, snapshot.images.saturating_mul(BYTES_PER_IMAGE))?;
+    let nameless = || tempfile::tempfile_in(folder).map_err(|error| unwritable(folder, error));
+    let failed = |error: LayoutError| match error {
+        LayoutError::Io(error) => LayoutError::Io(unwritable(folder, error)),
+        error => error,
+    };
+    let mut containers = ContainersBuilder::new(nameless()?);
+    images(&mut containers).map_err(|error| failed(error.into()))?;
+    Ok(snapshot.lay_out(containers, nameless()?).map_err(failed)?)
+}
+
+fn unwritable(folder: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+}
+
 /// Packs, signs and publishes.
 fn write(
     snapshot: &Snapshot,
-    layout: &Layout<'_>,
-    (files, content): (Vec<manifest::File>, Sha256Digest),
+    mut layout: Layout<File>,
+    content: Sha256Digest,
     options: &BundleOptions,
     keys: &[SigningKey],
 ) -> Result<(Manifest, Published), Error> {
@@ -182,11 +220,9 @@ fn write(
     if !options.force {
         refuse_less(&folder.join(name.as_str()), snapshot)?;
     }
-    let unwritable = |error: std::io::Error| {
-        std::io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
-    };
+    let unwritable = |error| unwritable(folder, error);
     let mut body = tempfile::tempfile_in(folder).map_err(unwritable)?;
-    let packed = archive::pack(layout, &files, options.level, &mut body).map_err(unwritable)?;
+    let packed = archive::pack(&mut layout, options.level, &mut body).map_err(unwritable)?;
     let mut sources = snapshot.sources.clone();
     if options.created.is_some() {
         sources.iter_mut().for_each(|source| source.fetch = None);
@@ -201,8 +237,11 @@ fn write(
         counts: layout.counts(),
         body: packed,
         content,
-        files,
+        files: layout.files().to_vec(),
     };
+    drop(layout);
+    // What readers would refuse is never published.
+    Manifest::parse(&manifest.to_text()).map_err(Error::Unreadable)?;
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
@@ -217,6 +256,12 @@ fn nameless(snapshot: &Snapshot) -> Vec<String> {
     let organizations = snapshot.sources.iter().filter(|source| source.documents == 0);
     let names = organizations.filter_map(|source| source.name.strip_prefix("operators:"));
     names.map(|name| format!("`{}` has no operators in the catalog; is the name right?", sanitize(name))).collect()
+}
+
+/// Warns of a chart index without any chart.
+fn no_charts(snapshot: &Snapshot) -> Option<String> {
+    let what = "the chart index has no charts: certsuite would take no chart for certified";
+    snapshot.chart_index.versions().is_empty().then(|| what.to_owned())
 }
 
 /// Refuses to put the archive of `snapshot` in the place of one of the same hour that holds more.
@@ -268,14 +313,13 @@ fn unchanged(
 }
 
 /// Charts whose `kubeVersion` does not parse.
-fn crashing_charts(index: &[u8]) -> Result<Vec<CrashingChart>, Error> {
-    let versions =
-        ChartIndex::parse(index)?.into_versions().into_iter().filter(|version| !version.kube_version.is_empty());
-    Ok(versions
+fn crashing_charts(index: &ChartIndex) -> Vec<CrashingChart> {
+    let versions = index.versions().iter().filter(|version| !version.kube_version.is_empty());
+    versions
         .filter_map(|chart| {
             let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
-            let name = chart.shown_name().to_owned();
-            Some(CrashingChart { name, version: chart.version, kube_version: chart.kube_version, cause })
+            let (version, kube_version) = (chart.version.clone(), chart.kube_version.clone());
+            Some(CrashingChart { name: chart.shown_name().to_owned(), version, kube_version, cause })
         })
-        .collect())
+        .collect()
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::open::{self, VerifiedArchive};
 use super::{Error, from_db};
 use crate::archive::ArchiveError;
+use crate::base::{limits, text};
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
@@ -22,7 +23,7 @@ use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
 
 /// Bytes of lines that travel at once from a reader to the comparison.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
 /// Such chunks that may wait.
 const WAITING: usize = 4;
 
@@ -77,12 +78,20 @@ pub fn diff(old: &Path, new: &Path, keyring: &Keyring, details: usize) -> Result
         })?;
         Ok::<_, Error>(sides)
     })?;
+    let images =
+        images.finish().map_err(|cause| Error::Content { path: described_new.path.clone(), cause: cause.into() });
     let diff = Diff {
-        images: images.finish(),
+        images: images?,
         operators: diff::operators(&left.operators, &right.operators),
         charts: diff::charts(&left.charts, &right.charts),
     };
-    let warnings = left.remarks.into_iter().chain(right.remarks).collect();
+    let (differing, listed) = (diff.images.total(), diff.images.list.len());
+    let shortened = listed < details && differing > listed as u64;
+    let shortened = shortened.then(|| {
+        let (differing, listed) = (text::count(differing), text::count(listed as u64));
+        format!("of {differing} differing images only {listed} are listed")
+    });
+    let warnings = left.remarks.into_iter().chain(right.remarks).chain(shortened).collect();
     Ok(DiffReport { old: described_old, new: described_new, diff, warnings })
 }
 
@@ -161,11 +170,13 @@ impl Input {
 fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     let (mut rest, mut pages) = (Rest::default(), OperatorPages::default());
     archive.body.unpack::<Error>(|file, content| {
-        let content_error = |cause| open::content_error(path, &file.path, cause);
+        let content_error = |cause| match cause {
+            TnfError::Io(cause) => Error::from(ArchiveError::of_body(path, "", cause)),
+            cause => open::content_error(path, &file.path, cause),
+        };
         match Kind::of(&file.path) {
             Some(Kind::Containers) if !skip.containers => {
-                let sent = send_lines(content, lines);
-                sent.map_err(|cause| ArchiveError::Body { path: path.to_owned(), cause: cause.to_string() })?;
+                send_lines(content, lines).map_err(content_error)?;
             }
             Some(Kind::Helm) if !skip.charts => {
                 let index = ChartIndex::read(content).map_err(|cause| content_error(cause.into()))?;
@@ -185,7 +196,9 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
 fn read_folder(folder: &TnfFolder, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     let contents = folder.contents()?;
     if is_ours {
-        send_lines(&mut fs::File::open(folder.root().join(layout::CONTAINERS_DB))?, lines)?;
+        let path = folder.root().join(layout::CONTAINERS_DB);
+        let sent = send_lines(&mut fs::File::open(&path)?, lines);
+        sent.map_err(|cause| Error::Content { path, cause })?;
     } else {
         let mut chunk = Vec::with_capacity(CHUNK);
         for (key, entry) in contents.entries {
@@ -202,14 +215,18 @@ fn read_folder(folder: &TnfFolder, is_ours: bool, lines: &SyncSender<Vec<u8>>) -
 }
 
 /// Sends whole lines, many at once.
-fn send_lines(content: &mut dyn Read, lines: &SyncSender<Vec<u8>>) -> std::io::Result<()> {
+fn send_lines(content: &mut dyn Read, lines: &SyncSender<Vec<u8>>) -> Result<(), TnfError> {
     let mut content = BufReader::with_capacity(64 << 10, content);
     loop {
         let mut chunk = Vec::with_capacity(CHUNK + (64 << 10));
         if (&mut content).take(CHUNK as u64).read_to_end(&mut chunk)? == 0 {
             return Ok(());
         }
-        content.read_until(b'\n', &mut chunk)?;
+        let rest = (&mut content).take(limits::ENTRY_BYTES as u64).read_until(b'\n', &mut chunk)?;
+        if rest == limits::ENTRY_BYTES && chunk.last() != Some(&b'\n') {
+            let max = text::size(limits::ENTRY_BYTES as u64);
+            return Err(TnfError::Mismatch(format!("an entry of containers.db has more than {max}")));
+        }
         if lines.send(chunk).is_err() {
             return Ok(());
         }
@@ -258,7 +275,7 @@ impl Lines {
                 return Err(TnfError::Mismatch("a line of containers.db is not one entry".into()));
             };
             if !self.previous.is_empty() && *key <= *self.previous {
-                let key = crate::base::text::sanitize(&key);
+                let key = text::sanitize(&key);
                 return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
             }
             self.previous.clear();

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use crate::archive::ArchiveError;
 use crate::base::failure::{Class, Classified};
 use crate::base::text;
-use crate::catalog::TnfError;
 use crate::catalog::chart::ChartIndexError;
 use crate::catalog::folder::FolderError;
+use crate::catalog::snapshot::LayoutError;
+use crate::catalog::{TnfError, TooLarge};
 use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
 use crate::importer::{Deviation, StoreError};
@@ -86,6 +87,12 @@ pub enum Error {
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
     Charts(#[from] ChartIndexError),
+    /// The catalog was fetched, but is larger than readers accept.
+    #[error("the catalog is larger than readers accept: {0}")]
+    TooLarge(TooLarge),
+    /// The bundle would be one that readers refuse.
+    #[error("no archive was written, as readers would refuse it: {0}")]
+    Unreadable(ManifestError),
     /// A rule forbids it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -312,6 +319,16 @@ impl Error {
     }
 }
 
+impl From<LayoutError> for Error {
+    fn from(error: LayoutError) -> Self {
+        match error {
+            LayoutError::TooLarge(cause) => Self::TooLarge(cause),
+            LayoutError::Io(cause) => Self::Io(cause),
+            error @ LayoutError::Images { .. } => Self::Io(std::io::Error::other(error)),
+        }
+    }
+}
+
 /// Whether nothing is wrong but that nobody who is trusted here signed it.
 pub(super) fn is_unproved(cause: &TrustError) -> bool {
     matches!(cause, TrustError::NoKeys | TrustError::Untrusted(_))
@@ -336,7 +353,12 @@ impl Classified for Error {
             | Self::Foreign(_)
             | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
-            Self::Charts(_) | Self::Lacks { .. } | Self::NoImages(_) | Self::NoDate(_) => Class::Source,
+            Self::Charts(_)
+            | Self::Lacks { .. }
+            | Self::NoImages(_)
+            | Self::NoDate(_)
+            | Self::TooLarge(_)
+            | Self::Unreadable(_) => Class::Source,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -360,6 +382,8 @@ impl Classified for Error {
             Self::Lacks { .. } => "folder-lacks",
             Self::NoImages(_) => "no-images",
             Self::NoDate(_) => "no-date",
+            Self::TooLarge(_) => "catalog-too-large",
+            Self::Unreadable(_) => "bad-manifest",
             Self::Policy(error) => error.code(),
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",

@@ -45,7 +45,12 @@ impl Error {
                 "report it to the owner of the chart index; until it is mended, bundle an older or a mended one with --charts-file"
             }
             Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
+            Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                "free some space on this filesystem, then run the command again"
+            }
             Self::Manifest { .. }
+            | Self::TooLarge(_)
+            | Self::Unreadable(_)
             | Self::Comment { .. }
             | Self::Content { .. }
             | Self::NoArchive(_)
@@ -97,6 +102,7 @@ fn archive(error: &ArchiveError) -> Option<String> {
             "copy the file again, then compare it with `sha256sum -c` on the host that made it"
         }
         ArchiveError::NotAnArchive { .. } => "name a `catalog-YYYYMMDDHH.tar.zst` made by `oct bundle`",
+        ArchiveError::Space { .. } => "free some space on this filesystem, or choose another folder with --out",
         ArchiveError::Sidecar { .. } => "carry the `.sha256` and `.minisig` files of this very archive, or none",
         _ => return None,
     };

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::digest::Sha256Digest;
 use crate::base::limits;
-use crate::base::member::MemberPath;
 use crate::catalog::layout;
+pub use crate::catalog::layout::File;
 use crate::catalog::provenance::{Counts, Partial, Source};
 
 /// `format` of every manifest.
@@ -46,18 +46,6 @@ pub struct Manifest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// Bytes.
-    pub size: u64,
-    /// Digest of those bytes.
-    pub sha256: Sha256Digest,
-}
-
-/// One file of the bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct File {
-    /// Its path in the TNF layout.
-    pub path: MemberPath,
     /// Bytes.
     pub size: u64,
     /// Digest of those bytes.
@@ -184,6 +172,7 @@ pub fn content_digest(files: &[File]) -> Sha256Digest {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::base::member::MemberPath;
 
     /// A manifest of made-up files that passes every check.
     pub(crate) fn sample(operators: usize) -> Manifest {

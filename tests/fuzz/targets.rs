@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Seek as _, Write as _};
+use std::io::{BufReader, Cursor, Seek as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
 use oct::archive::Archive;
 use oct::base::limits;
+use oct::catalog::document::{Image, Operator};
 use oct::catalog::snapshot::Snapshot;
-use oct::catalog::{ChartIndex, ContainerEntry, ContainersFile, OperatorPages, Validator, read_containers};
+use oct::catalog::{ChartIndex, ContainerEntry, ContainersBuilder, OperatorPages, Validator, read_containers};
 use oct::certify::{constraint, version};
 use oct::exporter::{Body, Document};
 use oct::trust::Keyring;
@@ -112,26 +113,28 @@ pub fn api(data: &[u8]) {
                 Body::Operator(operator) => operators.push(*operator),
             }
         }
-        read_back(&Snapshot {
-            created: "2026-01-01T00:00:00Z".parse().unwrap(),
-            partial: None,
-            images,
-            taken_over: None,
-            operators,
-            chart_index: b"entries: {}".to_vec(),
-            sources: vec![],
-        });
+        read_back(&images, operators);
     }
 }
 
-fn read_back(snapshot: &Snapshot) {
-    let layout = snapshot.layout().unwrap();
+fn read_back(images: &[Image], operators: Vec<Operator>) {
+    let snapshot = Snapshot {
+        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        partial: None,
+        images: images.len() as u64,
+        operators,
+        chart_index: ChartIndex::default(),
+        sources: vec![],
+    };
+    let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
+    images.iter().for_each(|image| containers.image(image).unwrap());
+    let mut layout = snapshot.lay_out(containers, Cursor::new(Vec::new())).unwrap();
     let mut validator = Validator::new(layout.counts());
-    for path in layout.paths() {
-        let mut bytes = Vec::new();
-        layout.write(&path, &mut bytes).unwrap();
-        validator.read(&path, &bytes[..]).unwrap();
-    }
+    let read = layout.read(|file, content| {
+        validator.read(&file.path, BufReader::new(content)).unwrap();
+        Ok(())
+    });
+    read.unwrap();
     validator.finish().unwrap();
 }
 
@@ -145,18 +148,23 @@ pub fn containers(data: &[u8]) {
     if read.is_err() {
         return;
     }
-    let entries: Vec<_> = entries.into_iter().collect();
-    let (mut written, mut again) = (Vec::new(), Vec::new());
-    ContainersFile::of_entries(&entries).write(&mut written).unwrap();
-    let mut kept = Vec::new();
+    let (written, mut kept) = (written(&entries), BTreeMap::new());
     read_containers(&written[..], |key, entry| {
-        kept.push((key.to_owned(), entry.unwrap().clone()));
+        kept.insert(key.to_owned(), entry.unwrap().clone());
         Ok(())
     })
     .expect("what was written is read");
-    assert!(entries.iter().map(|(key, _)| key).eq(kept.iter().map(|(key, _)| key)));
-    ContainersFile::of_entries(&kept).write(&mut again).unwrap();
-    assert_eq!(written, again);
+    assert!(entries.keys().eq(kept.keys()));
+    assert_eq!(written, self::written(&kept));
+}
+
+/// These entries as a file.
+fn written(entries: &BTreeMap<String, ContainerEntry>) -> Vec<u8> {
+    let mut builder = ContainersBuilder::new(std::io::Cursor::new(Vec::new()));
+    entries.iter().for_each(|(key, entry)| builder.entry(key, entry).unwrap());
+    let mut written = Vec::new();
+    builder.finish(&mut written).unwrap();
+    written
 }
 
 /// Operator pages, one after another between zero bytes: what one row says never makes a page fail that stands alone.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper may fail the test")]
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -13,6 +14,7 @@ use oct::base::progress::Progress;
 use oct::catalog::document::{Image, Operator};
 use oct::catalog::provenance::Counts;
 use oct::catalog::snapshot::Snapshot;
+use oct::catalog::{ChartIndex, ContainersBuilder};
 use oct::ops::import::{ImportOptions, ImportReport, import};
 use oct::trust::manifest::{Body, FORMAT, File, Manifest, VERSION, content_digest};
 use oct::trust::{KeyPair, Keyring, SigningKey};
@@ -57,8 +59,8 @@ fn image(number: u64) -> Image {
     }
 }
 
-/// A small catalog, another one for each `flavour`.
-pub fn snapshot(flavour: u64, created: &str) -> Snapshot {
+/// A small catalog but for its images, another one for each `flavour`.
+fn snapshot(flavour: u64, created: &str) -> Snapshot {
     let operators = (1..=3).map(|number| Operator {
         csv_name: format!("op{flavour}.v1.0.{number}").into(),
         ocp_version: "4.16".into(),
@@ -67,11 +69,12 @@ pub fn snapshot(flavour: u64, created: &str) -> Snapshot {
     Snapshot {
         created: created.parse().unwrap(),
         partial: None,
-        taken_over: None,
-        images: (1..=4).map(|number| image(flavour * 10 + number)).collect(),
+        images: 4,
         operators: operators.collect(),
-        chart_index: b"apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    kubeVersion: '>= 1.19'\n"
-            .to_vec(),
+        chart_index: ChartIndex::parse(
+            "apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    kubeVersion: '>= 1.19'\n",
+        )
+        .unwrap(),
         sources: vec![],
     }
 }
@@ -80,13 +83,17 @@ impl Layers {
     /// Valid ones.
     pub fn valid(flavour: u64, created: &str) -> Self {
         let snapshot = snapshot(flavour, created);
-        let layout = snapshot.layout().unwrap();
-        let content = |path: &MemberPath| {
+        let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
+        (1..=4).for_each(|number| containers.image(&image(flavour * 10 + number)).unwrap());
+        let mut layout = snapshot.lay_out(containers, Cursor::new(Vec::new())).unwrap();
+        let mut files = Vec::new();
+        let read = layout.read(|file, content| {
             let mut bytes = Vec::new();
-            layout.write(path, &mut bytes).unwrap();
-            bytes
-        };
-        let files = layout.paths().iter().map(|path| (path.as_str().to_owned(), content(path))).collect();
+            content.read_to_end(&mut bytes)?;
+            files.push((file.path.as_str().to_owned(), bytes));
+            Ok(())
+        });
+        read.unwrap();
         Self { files, counts: layout.counts(), created: created.into() }
     }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use oct::archive::name::ArchiveName;
+use oct::catalog::ContainersBuilder;
 use oct::catalog::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
 use oct::catalog::snapshot::Snapshot;
 
@@ -62,8 +64,9 @@ pub fn digest(number: usize) -> String {
     format!("sha256:{}", oct::base::digest::Sha256Digest::of(&number.to_le_bytes()))
 }
 
-fn snapshot() -> Snapshot {
-    let images = (0..IMAGES).map(|number| Image {
+/// The made-up image of this number: two share a manifest list.
+fn image(number: usize) -> Image {
+    Image {
         id: ObjectId::parse(&format!("{number:024x}")).unwrap(),
         creation_date: "2024-01-01T00:00:00.123000+00:00".into(),
         architecture: ["amd64", "arm64", "s390x", "ppc64le"][number % 4].into(),
@@ -76,7 +79,11 @@ fn snapshot() -> Snapshot {
             manifest_list_digest: ManifestDigest::parse(&digest(2 * (number / 2) + 1)),
             manifest_schema2_digest: None,
         }]),
-    });
+    }
+}
+
+/// A catalog of `images` images, all but these.
+fn snapshot(images: usize, generation: usize) -> Snapshot {
     let operators = (0..OPERATORS).map(|number| Operator {
         csv_name: format!("maker-{}-op.v1.{}.0", number % 700, number % 700).into(),
         ocp_version: format!("4.{}", number % 17).into(),
@@ -90,25 +97,48 @@ fn snapshot() -> Snapshot {
         }
     }
     Snapshot {
-        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        created: created(generation),
         partial: None,
-        images: images.collect(),
+        images: images as u64,
         operators: operators.collect(),
         chart_index: index.into_bytes(),
-        taken_over: None,
         sources: vec![],
     }
 }
 
-/// A signed archive of the snapshot, by name.
+/// A signed archive of [`IMAGES`] images, by name.
 pub fn bundle(folder: &Path) -> String {
+    bundle_of(folder, IMAGES, 0)
+}
+
+/// The name of the archive of this generation.
+pub fn name(generation: usize) -> String {
+    ArchiveName::new(created(generation)).as_str().to_owned()
+}
+
+fn created(generation: usize) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_767_225_600 + 3_600 * generation as i64).unwrap()
+}
+
+/// A signed archive of images that come one by one, by name; those of another `generation` differ in a tenth.
+pub fn bundle_of(folder: &Path, images: usize, generation: usize) -> String {
     use oct::trust::manifest;
     use oct::trust::manifest::Manifest;
-    let snapshot = snapshot();
-    let layout = snapshot.layout().unwrap();
-    let mut body = tempfile::tempfile().unwrap();
-    let files = oct::archive::measure(&layout).unwrap();
-    let packed = oct::archive::pack(&layout, &files, LEVEL, &mut body).unwrap();
+    let snapshot = snapshot(images, generation);
+    let nameless = || tempfile::tempfile_in(folder).unwrap();
+    let mut containers = ContainersBuilder::new(nameless());
+    for number in 0..images {
+        // Not in the order of their ids, nor of their digests.
+        let mut image = image((number * 7_919) % images);
+        if generation > 0 && number % 10 == 0 {
+            image.architecture = format!("generation-{generation}").into();
+        }
+        containers.image(&image).unwrap();
+    }
+    let mut layout = snapshot.lay_out(containers, nameless()).unwrap();
+    let mut body = nameless();
+    let packed = oct::archive::pack(&mut layout, LEVEL, &mut body).unwrap();
+    let files = layout.files().to_vec();
     let manifest = Manifest {
         format: manifest::FORMAT.into(),
         version: manifest::VERSION,
@@ -126,7 +156,7 @@ pub fn bundle(folder: &Path) -> String {
     let comment = manifest.trusted_comment(manifest::MANIFEST_FILE);
     let signature = key.sign(&mut text.as_bytes(), &comment).unwrap();
     let signed = oct::trust::signed::SignedManifest::new(text, vec![signature]);
-    let name = oct::archive::name::ArchiveName::new(manifest.created);
+    let name = ArchiveName::new(manifest.created);
     let comment = manifest.trusted_comment(name.as_str());
     oct::archive::publish::<oct::ops::Error>(folder, &name, &signed, &mut body, |content| {
         Ok(key.sign(content, &comment)?)

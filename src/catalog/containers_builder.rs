@@ -1,0 +1,455 @@
+//! Writing `containers.db`: from images in any order to one entry a line, keys in ascending order, in bounded memory.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Seek, Write};
+
+use serde::Serialize;
+
+use super::TooLarge;
+use super::containers::ContainerEntry;
+use super::sorter::{ROOM, Sorter};
+use crate::base::{limits, text};
+use crate::catalog::document::Image;
+
+/// Gathers images, or entries of another folder's file, and writes them as a `containers.db`.
+///
+/// An image stands under every digest by which it can be deployed, and under its id where it has none: then it cannot
+/// be asked for by digest, but the reader's scan for a tag passes over every entry, so it has to stand somewhere.
+/// Documents that share a digest have one entry: the lowest id whose own digest the key is (else the lowest id) stands
+/// for them, and has the repositories of all; it is certified where one of them is.
+///
+/// At most about 16 MiB are held, and entries one at a time; the rest waits in the spill.
+pub struct ContainersBuilder<S> {
+    sorter: Sorter<S>,
+    images: u64,
+    entries: u64,
+    value: Vec<u8>,
+}
+
+impl<S: Read + Write + Seek> ContainersBuilder<S> {
+    /// Begins, with an empty `spill` for what memory shall not hold.
+    pub fn new(spill: S) -> Self {
+        Self::with_room(spill, ROOM)
+    }
+
+    fn with_room(spill: S, room: usize) -> Self {
+        Self { sorter: Sorter::new(spill, room), images: 0, entries: 0, value: Vec::new() }
+    }
+
+    /// Takes an image. Each id comes once, in any order.
+    ///
+    /// # Errors
+    /// Those of the spill; [`TooLarge`] beyond the limits.
+    pub fn image(&mut self, image: &Image) -> io::Result<()> {
+        self.images += 1;
+        self.value.clear();
+        write_value(&mut self.value, image);
+        let digests = image.deployable_digests();
+        for digest in &digests {
+            self.sorter.push(digest.to_string().as_bytes(), &self.value)?;
+        }
+        if digests.is_empty() {
+            self.sorter.push(image.id.to_string().as_bytes(), &self.value)?;
+        }
+        Ok(())
+    }
+
+    /// Takes an entry as it is, under a key that need not be one of the digests that it tells of. Each key comes once,
+    /// in any order.
+    ///
+    /// # Errors
+    /// As of [`Self::image`].
+    pub fn entry(&mut self, key: &str, entry: &ContainerEntry) -> io::Result<()> {
+        self.entries += 1;
+        self.value.clear();
+        write_value(&mut self.value, entry);
+        self.sorter.push(key.as_bytes(), &self.value)
+    }
+
+    /// How many images were taken; `None` where entries were, of which only the caller knows how many images they
+    /// stand for.
+    #[must_use]
+    pub fn images(&self) -> Option<u64> {
+        (self.entries == 0).then_some(self.images)
+    }
+
+    /// Writes the file; returns how many keys it has.
+    ///
+    /// # Errors
+    /// Those of `out` and of the spill; [`TooLarge`] beyond the limits.
+    pub fn finish(self, out: &mut dyn Write) -> io::Result<u64> {
+        let mut sorted = self.sorter.finish()?;
+        let (mut keys, mut line) = (0, Vec::new());
+        let (mut key, mut value, mut next_key, mut next) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut more = sorted.next(&mut key, &mut value)?;
+        out.write_all(b"{\n")?;
+        while more {
+            more = sorted.next(&mut next_key, &mut next)?;
+            if more && next_key == key {
+                let mut shared = Shared::new(&key, &value)?;
+                while more && next_key == key {
+                    shared.add(&next)?;
+                    more = sorted.next(&mut next_key, &mut next)?;
+                }
+                value.clear();
+                write_value(&mut value, &shared);
+            }
+            line.clear();
+            if keys > 0 {
+                line.extend_from_slice(b",\n");
+            }
+            write_key(&mut line, &String::from_utf8_lossy(&key));
+            line.extend_from_slice(&value);
+            if line.len() > limits::ENTRY_BYTES {
+                return Err(TooLarge::entry(&text::sanitize(&String::from_utf8_lossy(&key))).into());
+            }
+            out.write_all(&line)?;
+            keys += 1;
+            std::mem::swap(&mut key, &mut next_key);
+            std::mem::swap(&mut value, &mut next);
+        }
+        out.write_all(b"\n}\n")?;
+        Ok(keys)
+    }
+}
+
+/// The documents that share one key.
+struct Shared {
+    key: String,
+    main: ContainerEntry,
+    certified: bool,
+    repositories: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Bytes of the texts in `repositories`, each with what JSON puts around it.
+    size: usize,
+}
+
+impl Shared {
+    fn new(key: &[u8], value: &[u8]) -> io::Result<Self> {
+        let mut shared = Self {
+            key: String::from_utf8_lossy(key).into_owned(),
+            main: ContainerEntry::default(),
+            certified: false,
+            repositories: BTreeMap::new(),
+            size: 0,
+        };
+        shared.main = shared.merge(value)?;
+        Ok(shared)
+    }
+
+    fn add(&mut self, value: &[u8]) -> io::Result<()> {
+        let entry = self.merge(value)?;
+        let is_foreign = |entry: &ContainerEntry| entry.image_id != self.key;
+        if (is_foreign(&entry), &entry.id) < (is_foreign(&self.main), &self.main.id) {
+            self.main = entry;
+        }
+        Ok(())
+    }
+
+    /// Takes the repositories out of an entry; returns the rest of it.
+    fn merge(&mut self, value: &[u8]) -> io::Result<ContainerEntry> {
+        const TAG_FRAME: usize = r#"{"name":""},"#.len();
+        let mut entry = ContainerEntry::parse(value)?;
+        self.certified |= entry.certified;
+        for repository in std::mem::take(&mut entry.repositories) {
+            let names = (repository.registry, repository.repository);
+            let size = 64 + names.0.len() + names.1.len();
+            let tags = self.repositories.entry(names).or_insert_with(|| {
+                self.size += size;
+                BTreeSet::new()
+            });
+            for tag in repository.tags {
+                let size = tag.name.len() + TAG_FRAME;
+                if tags.insert(tag.name) {
+                    self.size += size;
+                }
+            }
+            if self.size > limits::ENTRY_BYTES {
+                return Err(TooLarge::entry(&text::sanitize(&self.key)).into());
+            }
+        }
+        Ok(entry)
+    }
+}
+
+/// An entry of the file in the one spelling in which `oct` writes it.
+#[derive(Serialize)]
+struct EntryOut<'a> {
+    _id: Cow<'a, str>,
+    creation_date: &'a str,
+    architecture: &'a str,
+    certified: bool,
+    image_id: Cow<'a, str>,
+    repositories: Vec<RepositoryOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct RepositoryOut<'a> {
+    registry: &'a str,
+    repository: &'a str,
+    tags: Vec<TagOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct TagOut<'a> {
+    name: &'a str,
+}
+
+impl<'a> From<&'a Image> for EntryOut<'a> {
+    fn from(image: &'a Image) -> Self {
+        let repositories = image.repositories.iter().map(|repository| {
+            (&*repository.registry, &*repository.repository, repository.tags.iter().map(|tag| &**tag))
+        });
+        Self {
+            _id: image.id.to_string().into(),
+            creation_date: &image.creation_date,
+            architecture: &image.architecture,
+            certified: image.certified,
+            image_id: image.image_id.as_ref().map(ToString::to_string).unwrap_or_default().into(),
+            repositories: each_once(repositories),
+        }
+    }
+}
+
+impl<'a> From<&'a ContainerEntry> for EntryOut<'a> {
+    fn from(entry: &'a ContainerEntry) -> Self {
+        let repositories = entry.repositories.iter().map(|repository| {
+            let tags = repository.tags.iter().map(|tag| tag.name.as_str());
+            (repository.registry.as_str(), repository.repository.as_str(), tags)
+        });
+        Self {
+            _id: entry.id.as_str().into(),
+            creation_date: &entry.creation_date,
+            architecture: &entry.architecture,
+            certified: entry.certified,
+            image_id: entry.image_id.as_str().into(),
+            repositories: each_once(repositories),
+        }
+    }
+}
+
+impl<'a> From<&'a Shared> for EntryOut<'a> {
+    fn from(shared: &'a Shared) -> Self {
+        let repositories = shared.repositories.iter().map(|((registry, repository), tags)| {
+            let tags = tags.iter().map(|name| TagOut { name }).collect();
+            RepositoryOut { registry, repository, tags }
+        });
+        // The main document's own repositories are among these.
+        Self { certified: shared.certified, repositories: repositories.collect(), ..Self::from(&shared.main) }
+    }
+}
+
+/// Repositories in order, each once, with their tags in order, each once.
+fn each_once<'a, T: Iterator<Item = &'a str>>(
+    repositories: impl Iterator<Item = (&'a str, &'a str, T)>,
+) -> Vec<RepositoryOut<'a>> {
+    let mut all: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for (registry, repository, tags) in repositories {
+        all.entry((registry, repository)).or_default().extend(tags);
+    }
+    all.into_iter()
+        .map(|((registry, repository), mut tags)| {
+            tags.sort_unstable();
+            tags.dedup();
+            let tags = tags.into_iter().map(|name| TagOut { name }).collect();
+            RepositoryOut { registry, repository, tags }
+        })
+        .collect()
+}
+
+fn write_value<'a>(line: &mut Vec<u8>, entry: impl Into<EntryOut<'a>>) {
+    // Texts and lists always serialize, and a vector takes every byte.
+    let _ = serde_json::to_writer(line, &entry.into());
+}
+
+fn write_key(line: &mut Vec<u8>, key: &str) {
+    let _ = serde_json::to_writer(&mut *line, key);
+    line.push(b':');
+}
+
+/// `entry` under `key` as a line of the file without its end.
+#[must_use]
+pub fn entry_line(key: &str, entry: &ContainerEntry) -> Vec<u8> {
+    let mut line = Vec::with_capacity(512);
+    write_key(&mut line, key);
+    write_value(&mut line, entry);
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalog::containers::{read_back, split_line};
+    use crate::catalog::document::{ManifestDigest, ObjectId, Repository};
+
+    type Made<'a> = (&'a str, &'a [&'a str], Option<&'a str>);
+
+    fn image(id: u8, own: Option<&str>, repositories: &[Made<'_>]) -> Image {
+        let digest = |letter: &str| ManifestDigest::parse(&format!("sha256:{}", letter.repeat(64))).unwrap();
+        let repositories = repositories.iter().map(|(name, tags, list)| Repository {
+            registry: "r.example".into(),
+            repository: (*name).into(),
+            tags: tags.iter().map(|tag| (*tag).into()).collect(),
+            manifest_list_digest: list.map(digest),
+            manifest_schema2_digest: None,
+        });
+        Image {
+            id: ObjectId::parse(&format!("{id:024x}")).unwrap(),
+            creation_date: "2020-10-20T18:17:55+00:00".into(),
+            architecture: "amd64".into(),
+            certified: true,
+            image_id: own.map(digest),
+            repositories: repositories.collect(),
+        }
+    }
+
+    fn written(images: &[Image], room: usize) -> (Vec<u8>, u64) {
+        let mut builder = ContainersBuilder::with_room(io::Cursor::new(Vec::new()), room);
+        images.iter().for_each(|image| builder.image(image).unwrap());
+        assert_eq!(builder.images(), Some(images.len() as u64));
+        let mut file = Vec::new();
+        let keys = builder.finish(&mut file).unwrap();
+        (file, keys)
+    }
+
+    #[test]
+    fn every_deployable_digest_is_a_key_and_shared_ones_are_merged() {
+        let images = [
+            image(3, Some("1"), &[("a/b", &["2", "1", "1"], Some("f"))]),
+            image(2, Some("2"), &[("a/b", &["3"], Some("f"))]),
+            image(1, Some("1"), &[("c/d", &[], None)]),
+            image(4, None, &[("e/f", &["x"], None)]),
+        ];
+        let (file, keys) = written(&images, ROOM);
+        let tags = |entry: &ContainerEntry| {
+            let all = entry.repositories.iter().map(|r| {
+                let names: Vec<_> = r.tags.iter().map(|tag| tag.name.as_str()).collect();
+                format!("{}:{}", r.repository, names.join("+"))
+            });
+            all.collect::<Vec<_>>().join(" ")
+        };
+        let entries = read_back(&file);
+        assert_eq!(keys, 4);
+        let lines: Vec<_> = entries.iter().map(|(key, e)| format!("{:.8} {} {}", key, &e.id[23..], tags(e))).collect();
+        assert_eq!(lines, ["00000000 4 e/f:x", "sha256:1 1 a/b:1+2 c/d:", "sha256:2 2 a/b:3", "sha256:f 2 a/b:1+2+3"]);
+    }
+
+    /// What the builder has to write, told without any concern for memory.
+    fn model(images: &[Image]) -> Vec<u8> {
+        let mut by_key: BTreeMap<String, Vec<&Image>> = BTreeMap::new();
+        for image in images {
+            let mut keys: Vec<_> = image.deployable_digests().iter().map(ToString::to_string).collect();
+            if keys.is_empty() {
+                keys.push(image.id.to_string());
+            }
+            keys.into_iter().for_each(|key| by_key.entry(key).or_default().push(image));
+        }
+        let entries = by_key.into_iter().map(|(key, mut images)| {
+            images.sort_by_key(|image| image.id);
+            let own = |image: &&&Image| image.image_id.as_ref().is_some_and(|id| id.to_string() == key);
+            let main = images.iter().find(own).unwrap_or(&images[0]);
+            let repositories = images.iter().flat_map(|image| &image.repositories).map(|repository| {
+                (&*repository.registry, &*repository.repository, repository.tags.iter().map(|tag| &**tag))
+            });
+            let certified = images.iter().any(|image| image.certified);
+            let mut line = Vec::new();
+            write_key(&mut line, &key);
+            write_value(
+                &mut line,
+                EntryOut { certified, repositories: each_once(repositories), ..EntryOut::from(*main) },
+            );
+            String::from_utf8(line).unwrap()
+        });
+        format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n")).into_bytes()
+    }
+
+    /// A digest out of few, so that many are shared; one of them is no SHA-256, one has to be escaped.
+    fn digests() -> impl Strategy<Value = Option<ManifestDigest>> {
+        let plain = (0..12_u8).prop_map(|number| ManifestDigest::parse(&format!("sha256:{:02x}", number).repeat(1)));
+        let usual = (0..12_u8).prop_map(|number| ManifestDigest::parse(&format!("sha256:{number:064x}")));
+        prop_oneof![1 => Just(None), 1 => plain, 6 => usual, 1 => Just(ManifestDigest::parse("\"\n\u{1}"))]
+    }
+
+    fn images() -> impl Strategy<Value = Vec<Image>> {
+        let tags = prop::collection::vec("[ab\"\\\\]{0,2}", 0..4);
+        let repository = ("[xy]", "[pq]{1,2}", tags, digests(), digests());
+        let image = (digests(), any::<bool>(), prop::collection::vec(repository, 0..4));
+        prop::collection::vec(image, 0..40).prop_map(|images| {
+            let with_id = images.into_iter().enumerate().map(|(id, (image_id, certified, repositories))| Image {
+                id: ObjectId::parse(&format!("{id:024x}")).unwrap(),
+                creation_date: format!("2020-10-20T18:17:{id:02}+00:00").into(),
+                architecture: ["amd64", "arm64"][id % 2].into(),
+                certified,
+                image_id,
+                repositories: repositories
+                    .into_iter()
+                    .map(|(registry, repository, tags, list, schema2)| Repository {
+                        registry: registry.into(),
+                        repository: repository.into(),
+                        tags: tags.into_iter().map(Into::into).collect(),
+                        manifest_list_digest: list,
+                        manifest_schema2_digest: schema2,
+                    })
+                    .collect(),
+            });
+            with_id.collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_memory_give_the_bytes_of_the_model(
+            (images, shuffled) in images().prop_flat_map(|images| (Just(images.clone()), Just(images).prop_shuffle())),
+            room in 1..20_000_usize,
+        ) {
+            let due = model(&images);
+            prop_assert_eq!(String::from_utf8(written(&images, ROOM).0).unwrap(), String::from_utf8(due.clone()).unwrap());
+            prop_assert_eq!(&written(&shuffled, room).0, &due);
+        }
+
+        #[test]
+        fn any_text_survives(tag in "\\PC*", id in ".*", escaped in "[\\\\\"a,:{}\n]{0,8}") {
+            let mut images = [image(1, None, &[("r", &[&tag, &escaped], None)]), image(2, Some("1"), &[])];
+            images[1].image_id = ManifestDigest::parse(&(id + &escaped));
+            let (file, keys) = written(&images, ROOM);
+            let entries = read_back(&file);
+            prop_assert_eq!(entries.len() as u64, keys);
+            let plain: serde_json::Value = serde_json::from_slice(&file).unwrap();
+            prop_assert_eq!(plain.as_object().unwrap().len(), entries.len());
+            let mut expected = vec![tag, escaped];
+            expected.sort();
+            expected.dedup();
+            let found = entries.iter().flat_map(|(_, e)| &e.repositories).flat_map(|r| &r.tags);
+            prop_assert_eq!(found.map(|t| t.name.clone()).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn entries_are_taken_over_in_the_spelling_of_the_file() {
+        let images = [image(1, Some("1"), &[("a", &["t"], None)]), image(2, Some("2"), &[])];
+        let (file, _) = written(&images, ROOM);
+        let mut builder = ContainersBuilder::new(io::Cursor::new(Vec::new()));
+        for (key, entry) in read_back(&file).iter().rev() {
+            builder.entry(key, entry).unwrap();
+            let line = entry_line(key, entry);
+            let (read, value) = split_line(&line).unwrap();
+            assert_eq!((&*read, &ContainerEntry::parse(value).unwrap()), (key.as_str(), entry));
+        }
+        let mut again = Vec::new();
+        assert_eq!(builder.images(), None);
+        assert_eq!((builder.finish(&mut again).unwrap(), again), (2, file));
+    }
+
+    #[test]
+    fn documents_that_make_an_endless_entry_together_are_refused() {
+        let mut builder = ContainersBuilder::new(io::Cursor::new(Vec::new()));
+        let tag = "t".repeat(limits::ENTRY_BYTES / 8);
+        for id in 0..10 {
+            builder.image(&image(id, Some("1"), &[("a", &[&format!("{tag}{id}")], None)])).unwrap();
+        }
+        let error = builder.finish(&mut io::sink()).unwrap_err().downcast::<TooLarge>().unwrap();
+        assert!(error.to_string().contains("`sha256:111"), "{error}");
+    }
+}
