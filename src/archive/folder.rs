@@ -2,18 +2,24 @@
 
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-
-use fs_err as fs;
+use std::time::{Duration, Instant};
 
 use super::error::ArchiveError;
 use super::frame;
-use super::read::{Archive, open_at_once};
+use super::read::Archive;
 use crate::archive::name::ArchiveName;
 use crate::base::digest::{HashingWriter, Sha256Digest};
+use crate::base::fs::{self, FileError};
+use crate::base::limits;
+use crate::trust::KeyId;
 use crate::trust::signed::SignedManifest;
 
 /// Begins the names of files that are not complete yet.
 const PARTIAL_PREFIX: &str = ".oct-partial-";
+/// How long a run waits for another that publishes into the same folder. Copying an archive takes seconds.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How often it looks.
+const LOCK_POLL: Duration = Duration::from_millis(50);
 
 /// An archive that lies in its folder under its final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +28,8 @@ pub struct Published {
     pub archive: PathBuf,
     /// The checksum file.
     pub checksum: PathBuf,
-    /// The signature file.
-    pub signature: PathBuf,
+    /// The signature files: the first key's, then those of the others.
+    pub signatures: Vec<PathBuf>,
     /// Bytes of the archive.
     pub size: u64,
     /// Digest of the archive.
@@ -35,17 +41,9 @@ pub struct Published {
 /// # Errors
 /// Where the folder cannot be listed.
 pub fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if let Some(name) = entry.file_name().to_str().and_then(ArchiveName::parse) {
-            found.push((name, entry.path()));
-        }
-    }
+    let named =
+        |entry: fs_err::DirEntry| Some((entry.file_name().to_str().and_then(ArchiveName::parse)?, entry.path()));
+    let mut found: Vec<_> = fs::list(folder)?.into_iter().filter_map(named).collect();
     found.sort_unstable();
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
@@ -66,31 +64,93 @@ pub fn require_space(folder: &Path, needed: u64) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Removes what killed runs left in `folder`; a file that a running `oct` still writes is locked and stays.
+/// Removes what killed runs left in `folder`; a file that a running `oct` still writes is locked and stays, and so does
+/// what is no regular file.
 ///
 /// # Errors
 /// Where the folder cannot be listed or a file not be removed.
 pub fn sweep_partial(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with(PARTIAL_PREFIX) {
-            continue;
-        }
-        if let Ok(file) = fs::File::open(entry.path())
-            && lock(file.file()).is_ok()
+    // Whoever publishes here has files that are not locked yet. The next run sweeps.
+    let Ok(Some(_lock)) = Lock::take_at_once(folder) else { return Ok(()) };
+    for entry in fs::list(folder)? {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL_PREFIX)
+            && let Ok(file) = fs::open_itself(&entry.path())
+            && lock(file.file())?
         {
-            fs::remove_file(entry.path())?;
+            fs::remove_if_there(&entry.path())?;
         }
     }
     Ok(())
 }
 
-fn lock(file: &std::fs::File) -> io::Result<()> {
-    rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(io::Error::from)
+/// Whether nobody else has the lock of `file`, which is taken then.
+fn lock(file: &std::fs::File) -> io::Result<bool> {
+    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The right to change the archives of a folder: of two runs at once, one publishes after the other, so that an archive
+/// and its sidecars are of one run.
+#[derive(Debug)]
+pub(super) struct Lock(Option<std::fs::File>);
+
+impl Lock {
+    /// Waits for the lock.
+    ///
+    /// # Errors
+    /// Where another run keeps it for too long, or the folder cannot be opened.
+    pub(super) fn take(folder: &Path) -> io::Result<Self> {
+        let began = Instant::now();
+        loop {
+            if let Some(lock) = Self::take_at_once(folder)? {
+                return Ok(lock);
+            }
+            if began.elapsed() > LOCK_WAIT {
+                let what = format!("another run writes into `{}` for too long", folder.display());
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
+            }
+            std::thread::sleep(LOCK_POLL);
+        }
+    }
+
+    fn take_at_once(folder: &Path) -> io::Result<Option<Self>> {
+        let file = fs_err::File::open(folder)?.into_parts().0;
+        match lock(&file) {
+            Ok(true) => Ok(Some(Self(Some(file)))),
+            Ok(false) => Ok(None),
+            // Some filesystems of networks have no locks. Everything else works there.
+            Err(_) => Ok(Some(Self(None))),
+        }
+    }
+
+    fn sync(&self, folder: &Path) -> io::Result<()> {
+        self.0.as_ref().map_or_else(|| fs_err::File::open(folder)?.sync_all(), std::fs::File::sync_all)
+    }
+}
+
+/// Every sidecar of the archive `name` that lies in `folder`.
+pub(super) fn sidecars(folder: &Path, name: &ArchiveName) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::list(folder)?.into_iter();
+    let named = |entry: &fs_err::DirEntry| entry.file_name().to_str().is_some_and(|file| name.is_sidecar(file));
+    Ok(entries.filter(named).map(|entry| entry.path()).collect())
+}
+
+/// Removes the archive at `path` in `folder` with its sidecars.
+pub(super) fn remove_archive(folder: &Path, path: &Path) -> io::Result<()> {
+    // The archive goes first: a sidecar alone says nothing, an archive alone is whole.
+    fs::remove_if_there(path)?;
+    match path.file_name().and_then(|name| name.to_str()).and_then(ArchiveName::parse) {
+        Some(name) => sidecars(folder, &name)?.iter().try_for_each(|path| fs::remove_if_there(path).map(drop)),
+        None => Ok(()),
+    }
 }
 
 /// Puts an archive with its sidecars into `folder`, each file under its final name only when it is complete and
-/// synced: first the archive, then what vouches for it. `sign` makes the text of the `.minisig` from the whole archive.
+/// synced: first the archive, then what vouches for it. `sign` makes the signatures from the whole archive: the text of
+/// a `.minisig` for each key.
 ///
 /// # Errors
 /// Those of the disk, and of `sign`. Nothing that was in the folder is lost then, but an archive of the same name and
@@ -100,12 +160,15 @@ pub fn publish<E: From<ArchiveError>>(
     name: &ArchiveName,
     signed: &SignedManifest,
     body: &mut std::fs::File,
-    sign: impl FnOnce(&mut dyn Read) -> Result<String, E>,
+    sign: impl FnOnce(&mut dyn Read) -> Result<Vec<(KeyId, String)>, E>,
 ) -> Result<Published, E> {
     let header = signed.encode();
     let Some(prefix) = frame::prefix(header.len()) else {
         return Err(ArchiveError::HeaderTooLarge { size: header.len() as u64 }.into());
     };
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("writing into `{}`: {error}", folder.display()));
+    let lock = Lock::take(folder).map_err(ArchiveError::Io)?;
     let mut archive = partial(folder)?;
     let write = |archive: &mut tempfile::NamedTempFile, body: &mut std::fs::File| -> io::Result<_> {
         body.seek(SeekFrom::Start(0))?;
@@ -119,34 +182,37 @@ pub fn publish<E: From<ArchiveError>>(
         archive.as_file_mut().seek(SeekFrom::Start(0))?;
         Ok((size, sha256))
     };
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("writing into `{}`: {error}", folder.display()));
     let (size, sha256) = write(&mut archive, body).map_err(|error| ArchiveError::Io(named(error)))?;
-    let minisig = sign(archive.as_file_mut())?;
-    let published = Published {
-        archive: folder.join(name.as_str()),
-        checksum: folder.join(name.checksum()),
-        signature: folder.join(name.signature()),
-        size,
-        sha256,
-    };
-    let place = || -> io::Result<()> {
+    let signatures = sign(archive.as_file_mut())?;
+    let signature_name = |index: usize, key: KeyId| if index == 0 { name.signature() } else { name.signature_by(key) };
+    let place = || -> io::Result<Published> {
         let checksum = text_file(folder, &format!("{sha256}  {name}\n"))?;
-        let signature = text_file(folder, &minisig)?;
+        let signatures = signatures
+            .iter()
+            .enumerate()
+            .map(|(index, (key, text))| Ok((text_file(folder, text)?, folder.join(signature_name(index, *key)))));
+        let signatures = signatures.collect::<io::Result<Vec<_>>>()?;
         // An older archive of this hour goes with its sidecars: they would accuse the new one.
-        for sidecar in [&published.checksum, &published.signature] {
-            match fs::remove_file(sidecar) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        for sidecar in sidecars(folder, name)? {
+            fs::remove_if_there(&sidecar)?;
         }
+        let mut published = Published {
+            archive: folder.join(name.as_str()),
+            checksum: folder.join(name.checksum()),
+            signatures: Vec::new(),
+            size,
+            sha256,
+        };
         archive.persist(&published.archive).map_err(|error| error.error)?;
         checksum.persist(&published.checksum).map_err(|error| error.error)?;
-        signature.persist(&published.signature).map_err(|error| error.error)?;
-        fs::File::open(folder)?.sync_all()
+        for (file, path) in signatures {
+            file.persist(&path).map_err(|error| error.error)?;
+            published.signatures.push(path);
+        }
+        lock.sync(folder)?;
+        Ok(published)
     };
-    place().map_err(|error| ArchiveError::Io(named(error)))?;
-    Ok(published)
+    Ok(place().map_err(|error| ArchiveError::Io(named(error)))?)
 }
 
 /// An incomplete file in `folder`, locked for as long as it is being written, readable by everyone when it is done.
@@ -157,11 +223,12 @@ fn partial(folder: &Path) -> Result<tempfile::NamedTempFile, ArchiveError> {
         .permissions(std::fs::Permissions::from_mode(0o644))
         .tempfile_in(folder)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display())))?;
-    lock(file.as_file())?;
+    // Where there are no locks, nobody sweeps it either.
+    let _ = lock(file.as_file());
     Ok(file)
 }
 
-fn text_file(folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
+pub(super) fn text_file(folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
     let mut file = partial(folder).map_err(io::Error::other)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
@@ -173,24 +240,15 @@ fn sidecar(archive: &Archive, suffix: &str) -> Result<Option<(PathBuf, String)>,
     let mut path = archive.path().as_os_str().to_owned();
     path.push(suffix);
     let path = PathBuf::from(path);
-    let file = match open_at_once(&path) {
+    let refuse = |cause: String| Err(ArchiveError::Sidecar { path: path.clone(), cause });
+    match fs::if_there(fs::read_text(&path, limits::KEY_FILE_BYTES)) {
         // A name that is too long is nobody's.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) => {
-            return Ok(None);
-        }
-        file => file?,
-    };
-    if !file.metadata()?.is_file() {
-        return Err(ArchiveError::Sidecar { path, cause: "it is no file".into() });
-    }
-    let mut text = String::new();
-    let read = file.take(crate::base::limits::KEY_FILE_BYTES).read_to_string(&mut text);
-    match read {
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(ArchiveError::Sidecar { path, cause: "it is not text".into() })
-        }
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(Some((path, text))),
+        Err(FileError::Io(error)) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
+        Err(FileError::Io(error)) => Err(error.into()),
+        Err(FileError::Kind { what, .. }) => refuse(format!("it is {what}")),
+        Err(FileError::TooLarge { .. }) => refuse("it is far too large".into()),
+        Err(FileError::NotText(_)) => refuse("it is not text".into()),
+        Ok(text) => Ok(text.map(|text| (path, text))),
     }
 }
 
@@ -198,22 +256,68 @@ impl Archive {
     /// The digest that the `.sha256` file beside the archive states, if there is such a file.
     ///
     /// # Errors
-    /// Where the file is not as `sha256sum` writes it.
+    /// Where the file is not as `sha256sum` takes it.
     pub fn checksum_sidecar(&self) -> Result<Option<(PathBuf, Sha256Digest)>, ArchiveError> {
         let Some((path, text)) = sidecar(self, ".sha256")? else { return Ok(None) };
-        let digest = text.split_once(' ').and_then(|(digest, _)| digest.parse().ok());
-        let digest = digest.ok_or_else(|| ArchiveError::Sidecar {
-            path: path.clone(),
-            cause: "it is not a line of `sha256sum`".into(),
-        })?;
-        Ok(Some((path, digest)))
+        match checksum_line(&text) {
+            Some(digest) => Ok(Some((path, digest))),
+            None => Err(ArchiveError::Sidecar { path, cause: "it is not a line of `sha256sum`".into() }),
+        }
     }
 
-    /// The text of the `.minisig` file beside the archive, if there is one.
+    /// The signature files beside the archive: the first key's, and those of `signers`.
     ///
     /// # Errors
-    /// Where it cannot be read.
-    pub fn signature_sidecar(&self) -> Result<Option<(PathBuf, String)>, ArchiveError> {
-        sidecar(self, ".minisig")
+    /// Where one is there and cannot be read.
+    pub fn signature_sidecars(&self, signers: &[KeyId]) -> Result<Vec<(PathBuf, String)>, ArchiveError> {
+        let suffixes =
+            std::iter::once(".minisig".to_owned()).chain(signers.iter().map(|key| format!(".minisig.{key}")));
+        suffixes.filter_map(|suffix| sidecar(self, &suffix).transpose()).collect()
+    }
+}
+
+/// The digest in a line of `sha256sum`, in either case as that program takes it.
+fn checksum_line(text: &str) -> Option<Sha256Digest> {
+    text.split_once(' ')?.0.to_ascii_lowercase().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_taken_as_sha256sum_takes_it() {
+        let digest = Sha256Digest::of(b"x");
+        for line in [
+            format!("{digest}  catalog.tar.zst\n"),
+            format!("{digest} *catalog.tar.zst\r\n"),
+            format!("{}  catalog.tar.zst", digest.to_string().to_uppercase()),
+        ] {
+            assert_eq!(checksum_line(&line), Some(digest), "{line:?}");
+        }
+        assert_eq!(checksum_line(&digest.to_string()[1..]), None);
+        assert_eq!(checksum_line("  x"), None);
+    }
+
+    #[test]
+    fn only_regular_files_that_nobody_writes_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(format!("{PARTIAL_PREFIX}{name}"));
+        std::fs::write(at("left"), "").unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), 0o600.into()).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("link")).unwrap();
+        let written = partial(folder.path()).unwrap();
+        sweep_partial(folder.path()).unwrap();
+        assert!(!at("left").exists() && at("folder").is_dir() && written.path().exists());
+        assert!(at("pipe").exists() && at("link").is_symlink());
+        // While somebody publishes, nothing is swept.
+        std::fs::write(at("left"), "").unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        sweep_partial(folder.path()).unwrap();
+        assert!(at("left").exists());
+        drop(lock);
+        sweep_partial(folder.path()).unwrap();
+        assert!(!at("left").exists());
     }
 }

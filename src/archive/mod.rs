@@ -13,14 +13,16 @@
 mod error;
 mod folder;
 mod frame;
-pub mod name;
 mod read;
 mod retain;
+pub mod site;
 mod sniff;
 mod write;
 
 pub use error::ArchiveError;
 pub use folder::{Published, archives, publish, require_space, sweep_partial};
 pub use read::{Archive, CheckedBody};
-pub use retain::retain;
+pub use retain::{Retained, retain};
 pub use write::pack;
+
+pub use crate::trust::name;

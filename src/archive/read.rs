@@ -3,30 +3,22 @@
 use std::io::{BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-use fs_err::os::unix::fs::OpenOptionsExt as _;
-
 use super::error::ArchiveError;
 use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
 use super::sniff;
 use super::write::{BLOCK, header, padding, tar_size};
 use crate::base::digest::{HashingReader, HashingWriter};
+use crate::base::fs::{self, FileError};
 use crate::base::{limits, text};
 use crate::trust::manifest::File;
 use crate::trust::signed::VerifiedManifest;
 use crate::trust::signed::{HeaderError, SignedManifest};
 
-/// Opens a file without waiting: a pipe on a stick must not keep an import for ever.
-pub(super) fn open_at_once(path: &Path) -> std::io::Result<fs::File> {
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
 /// An archive of which the header was read, and nothing else.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    file: fs::File,
+    file: fs_err::File,
     length: u64,
     signed: SignedManifest,
     body_offset: u64,
@@ -38,13 +30,11 @@ impl Archive {
     /// # Errors
     /// Says what the file is where it is no archive of `oct`.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
-        let mut file = open_at_once(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            let what = if metadata.is_dir() { "a folder" } else { "no file but a pipe, a device or the like" };
-            return Err(ArchiveError::NotAnArchive { path: path.into(), what: what.into() });
-        }
-        let length = metadata.len();
+        let mut file = fs::open(path).map_err(|error| match error {
+            FileError::Kind { path, what } => ArchiveError::NotAnArchive { path, what: what.into() },
+            other => std::io::Error::from(other).into(),
+        })?;
+        let length = file.metadata()?.len();
         let mut start = Vec::with_capacity(sniff::SNIFF_BYTES);
         (&mut file).take(sniff::SNIFF_BYTES as u64).read_to_end(&mut start)?;
         let not_an_archive = |what: &str| ArchiveError::NotAnArchive { path: path.into(), what: what.into() };
@@ -82,6 +72,20 @@ impl Archive {
         self.length
     }
 
+    /// Holds the file's length against what was signed.
+    ///
+    /// # Errors
+    /// Where the file is cut, or goes on after its end.
+    pub fn check_length(&self, manifest: &VerifiedManifest) -> Result<(), ArchiveError> {
+        let (path, found) = (self.path.clone(), self.length);
+        let expected = self.body_offset.saturating_add(manifest.body.size);
+        match found.checked_sub(expected) {
+            None => Err(ArchiveError::Truncated { path, found, expected }),
+            Some(0) => Ok(()),
+            Some(extra) => Err(ArchiveError::Trailing { path, extra }),
+        }
+    }
+
     /// Hashes the body against the signed digest, without decompressing anything. Every byte of the file is also shown
     /// to `whole`, for checks against sidecars.
     ///
@@ -92,13 +96,7 @@ impl Archive {
         manifest: &VerifiedManifest,
         whole: &mut dyn Write,
     ) -> Result<CheckedBody, ArchiveError> {
-        let expected = self.body_offset.saturating_add(manifest.body.size);
-        if self.length < expected {
-            return Err(ArchiveError::Truncated { path: self.path, found: self.length, expected });
-        }
-        if self.length > expected {
-            return Err(ArchiveError::Trailing { path: self.path, extra: self.length - expected });
-        }
+        self.check_length(manifest)?;
         self.file.seek(SeekFrom::Start(0))?;
         std::io::copy(&mut (&mut self.file).take(self.body_offset), whole)?;
         let mut meter = HashingWriter::new(whole);

@@ -3,47 +3,80 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
+use jiff::Timestamp;
 
-use super::folder::archives;
+use super::folder::{Lock, archives, remove_archive};
 use super::read::Archive;
-use crate::archive::name::ArchiveName;
-use crate::trust::manifest::Manifest;
+use crate::base::fs;
+use crate::trust::{Keyring, VerifiedManifest};
 
-/// Removes all archives but the `newest` from `folder`, each with its sidecars; returns the removed archives.
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Retained {
+    /// Archives that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Why the rest stayed, where something failed.
+    pub failure: Option<io::Error>,
+}
+
+/// An archive that one of our keys signed.
+struct Own {
+    created: Timestamp,
+    path: PathBuf,
+    is_partial: bool,
+}
+
+/// Removes all archives but the `newest` from `folder`, each with its sidecars. `written` always stays: the archive that
+/// this run wrote, or found unchanged.
 ///
-/// Where all of these are partial, the newest one that is not stays too: nothing else could be imported anew.
-///
-/// Only a regular file counts that has the name of an archive and begins as `oct` writes one: whatever else lies there,
-/// links and damaged files included, stays and is not counted.
-///
-/// # Errors
-/// Where the folder cannot be listed or a file not be removed.
-pub fn retain(folder: &Path, newest: usize) -> io::Result<Vec<PathBuf>> {
-    let ours = |path: PathBuf| {
-        fs::symlink_metadata(&path).ok().filter(|metadata| metadata.is_file())?;
-        let archive = Archive::open(&path).ok()?;
-        let manifest = Manifest::parse(archive.signed().unverified_text());
-        Some((path, manifest.is_ok_and(|manifest| manifest.partial.is_none())))
-    };
-    let mut kept: Vec<(PathBuf, bool)> = archives(folder)?.into_iter().filter_map(ours).collect();
-    let mut old = kept.split_off(newest.max(1).min(kept.len()));
-    if !kept.iter().any(|(_, full)| *full)
-        && let Some(newest_full) = old.iter().position(|(_, full)| *full)
-    {
-        old.remove(newest_full);
-    }
-    let old: Vec<PathBuf> = old.into_iter().map(|(path, _)| path).collect();
-    for path in &old {
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(ArchiveName::parse);
-        // The archive goes first: a sidecar alone says nothing, an archive alone is whole.
-        fs::remove_file(path)?;
-        for sidecar in name.iter().flat_map(|name| [name.checksum(), name.signature()]) {
-            match fs::remove_file(folder.join(sidecar)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+/// Only a regular file counts that has the name of an archive, is signed by a key in `own` and, among those that stay, is
+/// whole: anything else stays and is not counted. What is newest is decided by the signed `created`. Where all that stay
+/// are partial, the newest one that is not stays too: nothing else could be imported anew.
+#[must_use]
+pub fn retain(folder: &Path, newest: usize, own: &Keyring, written: &Path) -> Retained {
+    let mut retained = Retained::default();
+    let old = Lock::take(folder).and_then(|lock| Ok((lock, too_many(folder, newest, own, written)?)));
+    let removed = old.and_then(|(_lock, old)| {
+        old.into_iter().try_for_each(|path| {
+            remove_archive(folder, &path)?;
+            retained.removed.push(path);
+            Ok(())
+        })
+    });
+    retained.failure = removed.err();
+    retained
+}
+
+fn too_many(folder: &Path, newest: usize, own: &Keyring, written: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found: Vec<Own> = archives(folder)?.into_iter().filter_map(|path| signed(path, own)).collect();
+    found.sort_by(|one, other| (other.created, &other.path).cmp(&(one.created, &one.path)));
+    let (mut kept, mut full, mut old) = (0, false, Vec::new());
+    for archive in found {
+        let is_written = archive.path.file_name() == written.file_name();
+        if !is_written && kept >= newest.max(1) && (full || archive.is_partial) {
+            old.push(archive.path);
+        } else if is_written || is_whole(&archive.path, own) {
+            kept += 1;
+            full |= !archive.is_partial;
         }
     }
     Ok(old)
+}
+
+fn verified(path: &Path, own: &Keyring) -> Option<(Archive, VerifiedManifest)> {
+    // A link is not ours, wherever it leads.
+    fs::open_itself(path).ok()?;
+    let archive = Archive::open(path).ok()?;
+    let manifest = archive.signed().clone().verify(own).ok()?;
+    Some((archive, manifest))
+}
+
+fn signed(path: PathBuf, own: &Keyring) -> Option<Own> {
+    let (_, manifest) = verified(&path, own)?;
+    Some(Own { created: manifest.created, path, is_partial: manifest.partial.is_some() })
+}
+
+/// Whether the body is what was signed: a damaged archive must not count as one that can be imported.
+fn is_whole(path: &Path, own: &Keyring) -> bool {
+    verified(path, own).is_some_and(|(archive, manifest)| archive.check_body(&manifest, &mut io::sink()).is_ok())
 }

@@ -31,6 +31,15 @@ pub const RATIO: u64 = 400;
 /// Unpacked bytes below which [`RATIO`] is not asked for: a tiny catalog may compress well.
 pub const RATIO_FREE_BYTES: u64 = 64 << 20;
 
+/// Bytes of an archive's file: body and header. Stops a list that announces what would fill the disk; real ones have 20 MB.
+pub const ARCHIVE_BYTES: u64 = TOTAL_BYTES + (2 << 20);
+
+/// Bytes of the list of a folder's archives. Stops a server that never ends its answer; 1,000 archives are 700 kB.
+pub const CATALOGS_BYTES: usize = 4 << 20;
+
+/// Archives in that list. Stops one that keeps every command busy; ten years of daily archives are 3,650.
+pub const CATALOGS: usize = 4_096;
+
 /// Bytes of a member's path. Stops GNU and PAX long names: a longer one does not fit a plain tar header.
 pub const PATH_BYTES: usize = 100;
 
@@ -59,6 +68,12 @@ pub const DIFF_BYTES: usize = 32 << 20;
 
 /// Bytes of a key or signature file. Stops reading a disk image that was named by mistake.
 pub const KEY_FILE_BYTES: u64 = 16 << 10;
+
+/// Bytes of a file with a password. Stops the same; a password is one line.
+pub const PASSWORD_FILE_BYTES: u64 = 4 << 10;
+
+/// Bytes of a configuration or policy file. Stops the same; one with every setting has 4 kB.
+pub const CONFIG_FILE_BYTES: u64 = 256 << 10;
 
 /// Bytes of remote text (an error's detail, a title) that are shown. Stops flooding the terminal.
 pub const REMOTE_TEXT_CHARS: usize = 300;

@@ -1,6 +1,61 @@
-//! Text for people: remote strings made harmless, sizes and counts made readable.
+//! Text for people: strings from outside made harmless, sizes, counts and durations made readable and read.
+
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::base::limits;
+
+/// What stands in the place of a character that is not shown.
+const REPLACEMENT: char = '\u{fffd}';
+
+/// Whether `c` can make a terminal show something else than the text: a control character, C1 and DEL included, a mark
+/// that changes the direction of writing, or a line end that only some programs know.
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
+    let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || bidi || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// The whole of `text`, a file name for one, in one line: every unsafe character, line ends too, is replaced.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if is_unsafe(c) { REPLACEMENT } else { c }).collect()
+}
+
+/// The same, but line ends stay.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    text.chars().map(|c| if is_unsafe(c) && c != '\n' { REPLACEMENT } else { c }).collect()
+}
+
+/// `json`, a JSON text, with each unsafe character written as its escape. It says the same to a program, and a terminal
+/// that shows it is safe.
+#[must_use]
+pub fn json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of strings JSON has none but line ends and tabs, and within strings these are escaped already.
+        if is_unsafe(c) && !matches!(c, '\n' | '\r' | '\t') {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// A duration such as `30d`, `2w` or `12h`; a day has 24 hours.
+///
+/// # Errors
+/// Says what is expected.
+pub fn duration(text: &str) -> Result<SignedDuration, String> {
+    let shown = sanitize(text);
+    let span: Span = text.parse().map_err(|_| format!("`{shown}` is no duration like 30d, 2w or 12h"))?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
+    let duration = duration.map_err(|_| format!("`{shown}` has months or years, whose length varies; use days"))?;
+    if duration.is_negative() { Err(format!("`{shown}` is negative")) } else { Ok(duration) }
+}
 
 /// `text` without control characters, cut to [`limits::REMOTE_TEXT_CHARS`], white space folded.
 ///
@@ -31,25 +86,12 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 fn sanitize_to(text: &str, limit: usize) -> String {
-    let mut clean = String::new();
-    let mut shown = 0;
-    for word in text.split_whitespace() {
-        if shown >= limit {
-            break;
-        }
-        if !clean.is_empty() {
-            clean.push(' ');
-        }
-        for c in word.chars() {
-            if shown == limit {
-                clean.push('…');
-                shown += 1;
-                break;
-            }
-            let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            clean.push(if c.is_control() || bidi { '\u{fffd}' } else { c });
-            shown += 1;
-        }
+    let words = text.split_whitespace().enumerate();
+    let folded = words.flat_map(|(index, word)| (index > 0).then_some(' ').into_iter().chain(word.chars()));
+    let mut clean: String = folded.take(limit + 1).map(|c| if is_unsafe(c) { REPLACEMENT } else { c }).collect();
+    if let Some((end, _)) = clean.char_indices().nth(limit) {
+        clean.truncate(end);
+        clean.push('…');
     }
     clean
 }
@@ -96,7 +138,54 @@ pub fn age(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Text in which every kind of unsafe character is frequent.
+    fn odd_text() -> impl Strategy<Value = String> {
+        let unsafe_one = prop::sample::select(vec![
+            '\u{1b}', '\u{7}', '\n', '\r', '\t', '\u{7f}', '\u{85}', '\u{9b}', '\u{9d}', '\u{61c}', '\u{200e}',
+            '\u{202e}', '\u{2028}', '\u{2029}', '\u{2066}', '\u{2069}',
+        ]);
+        let one = prop_oneof![any::<char>(), unsafe_one, prop::char::range(' ', '~')];
+        prop::collection::vec(one, 0..600).prop_map(|text| text.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_survives(text in odd_text()) {
+            let clean = sanitize(&text);
+            prop_assert!(!clean.contains(is_unsafe), "{clean:?}");
+            prop_assert!(clean.chars().count() <= limits::REMOTE_TEXT_CHARS + 1);
+            prop_assert_eq!(sanitize(&clean), clean.clone());
+            let line = one_line(&text);
+            prop_assert!(!line.contains(is_unsafe), "{line:?}");
+            prop_assert_eq!(line.chars().count(), text.chars().count());
+            let several = lines(&text);
+            prop_assert!(!several.contains(|c| is_unsafe(c) && c != '\n'), "{several:?}");
+            prop_assert_eq!(several.matches('\n').count(), text.matches('\n').count());
+            // What is safe stays as it is.
+            let safe: String = text.chars().filter(|c| !is_unsafe(*c)).collect();
+            prop_assert_eq!(one_line(&safe), safe);
+        }
+
+        #[test]
+        fn json_says_the_same_without_unsafe_characters(text in odd_text()) {
+            let document = serde_json::json!({ &text: [&text] });
+            let escaped = json(&format!("{document:#}"));
+            prop_assert!(!escaped.contains(|c| is_unsafe(c) && c != '\n'), "{escaped:?}");
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), document);
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("30d"), Ok(SignedDuration::from_hours(720)));
+        assert_eq!(duration("1w 2h"), Ok(SignedDuration::from_hours(170)));
+        assert!(duration("soon").is_err() && duration("1 month").is_err() && duration("-1d").is_err());
+        assert!(!duration("\u{1b}]0;x\u{7}").unwrap_err().contains('\u{1b}'));
+    }
 
     #[test]
     fn escape_sequences_do_not_survive() {

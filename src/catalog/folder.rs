@@ -2,9 +2,8 @@
 //!
 //! Nothing is written and no lock is taken: the folder may be read-only, or not of this program at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::base::{limits, text};
@@ -272,7 +271,5 @@ impl Visitor for Contents {
 /// # Errors
 /// Where there is none.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32).open(path)?;
-    let kind = file.metadata()?.file_type();
-    if kind.is_file() { Ok(file) } else { Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")) }
+    Ok(crate::base::fs::open(path)?.into_parts().0)
 }

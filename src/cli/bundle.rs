@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueHint};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::context::Context;
@@ -21,16 +21,18 @@ use crate::ops::{Error, UsageError};
 
 /// Fetch the whole catalog into one signed archive
 ///
-/// Containers, operators and the chart index are fetched at once, reconciled with the server's own counts, and written
-/// to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run is continued by
-/// the next one.
+/// Containers, operators and the chart index are fetched at once, checked against the server's own counts where it can
+/// count, and written to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run
+/// is continued by the next one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   oct keygen                        make a key once
   oct bundle --out /srv/catalogs    then bundle, daily
   oct bundle --since 2026-01-01     a partial bundle, marked as such
-  oct bundle --from-db offline-db   sign a folder that exists, such as an old container's dump")]
+  oct bundle --from-db offline-db   sign a folder that exists, such as an old container's dump
+
+{}", keys::ENVIRONMENT))]
 pub(super) struct Args {
     /// Folder for the archive
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
@@ -50,6 +52,9 @@ pub(super) struct Args {
     /// Keep the newest N archives in the folder, and remove older ones with their sidecars
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
+    /// Promise in `catalogs.json` that it is written again within this time: `oct pull` warns when it is not
+    #[arg(long, value_name = "DURATION", env = "OCT_NEXT_WITHIN", value_parser = values::duration)]
+    next_within: Option<SignedDuration>,
     /// Write an archive although nothing changed since the newest one
     #[arg(long, env = "OCT_FORCE")]
     force: bool,
@@ -80,6 +85,8 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         force: args.force,
         created: source_date_epoch()?,
         retain: args.retain,
+        next_within: args.next_within,
+        now: Timestamp::now,
     };
     let charts = args.charts_file.as_deref().map(bundle::read_charts).transpose()?;
     let progress = context.progress();
@@ -136,7 +143,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
     if let Some(published) = written {
         facts.size(Some(published.size), manifest.unpacked_size());
     }
-    facts.row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
+    facts.checked(&manifest.sources).row("time", spent(report, took)).row("signed by", report.key_ids.join(", "));
     for removed in &report.removed {
         facts.row("removed", documents::path(removed));
     }
@@ -145,8 +152,10 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         Some(published) => {
             facts.text("Carry this file to the bastion, and run `oct import` there:");
             facts.item(2, documents::path(&published.archive));
-            facts.text("For a bastion without oct, carry these two as well:");
-            facts.item(2, documents::path(&published.checksum)).item(2, documents::path(&published.signature));
+            facts.text("For a bastion without oct, carry these as well:");
+            for sidecar in std::iter::once(&published.checksum).chain(&published.signatures) {
+                facts.item(2, documents::path(sidecar));
+            }
         }
         None => {
             facts.text("The newest archive has the same content; nothing was written.");
@@ -157,13 +166,14 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         "outcome": if written.is_some() { "written" } else { "unchanged" },
         "archive": documents::path(archive),
         "checksum": written.map(|published| documents::path(&published.checksum)),
-        "signature": written.map(|published| documents::path(&published.signature)),
+        "signature": written.and_then(|published| published.signatures.first()).map(|path| documents::path(path)),
         "size": written.map(|published| published.size),
         "sha256": written.map(|published| published.sha256),
         "created": manifest.created,
         "partial": manifest.partial,
         "counts": counts,
         "content": manifest.content,
+        "sources": manifest.sources,
         "key_ids": report.key_ids,
         "requests": report.requests,
         "refused": report.refused,

@@ -6,7 +6,6 @@ mod junit;
 mod table;
 mod view;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueHint};
@@ -14,6 +13,7 @@ use clap::{Subcommand, ValueHint};
 use super::context::Context;
 use super::flags::{DbFlag, KeyArgs};
 use super::{Answer, Outcome};
+use crate::base::fs::{self, FileError};
 use crate::base::limits;
 use crate::certify::questions::{ChartQuestion, OperatorQuestion};
 use crate::ops::check::{self, Cluster, ImageReference, Question, Questions, Refused, Row, typed_ocp};
@@ -157,15 +157,12 @@ fn questions(args: &Args) -> Result<Questions, Error> {
 
 /// The bytes of `--from`.
 fn input(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
     let limit = limits::QUESTIONS_BYTES;
-    if path == Path::new("-") {
-        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
-    } else {
-        fs_err::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    }
-    if bytes.len() as u64 > limit {
-        return Err(UsageError::TooLong { path: path.to_owned(), limit }.into());
-    }
-    Ok(bytes)
+    let is_stdin = path == Path::new("-");
+    let read = if is_stdin { fs::bounded(&mut std::io::stdin().lock(), path, limit) } else { fs::read(path, limit) };
+    read.map_err(|error| match error {
+        FileError::TooLarge { path, limit } => UsageError::TooLong { path, limit }.into(),
+        FileError::Kind { path, what } => UsageError::NoFile { path, what }.into(),
+        other => std::io::Error::from(other).into(),
+    })
 }

@@ -14,6 +14,7 @@ use toml::{Table, Value};
 use super::context::Context;
 use super::flags::DB_VARIABLE;
 use super::{Outcome, xdg};
+use crate::base::{fs, limits};
 
 /// The administrator's file.
 const SYSTEM: &str = "/etc/oct/config.toml";
@@ -80,11 +81,8 @@ impl Setting {
 fn read(files: &[PathBuf]) -> Result<Vec<Setting>, String> {
     let mut settings = Vec::new();
     for file in files {
-        let text = match fs_err::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error.to_string()),
-        };
+        let read = fs::if_there(fs::read_text(file, limits::CONFIG_FILE_BYTES));
+        let Some(text) = read.map_err(|error| error.to_string())? else { continue };
         let table: Table = text.parse().map_err(|error| format!("`{}` is not TOML: {error}", file.display()))?;
         flatten(file, &[], table, &mut settings);
     }

@@ -12,10 +12,13 @@ use super::output::Output;
 use super::{progress, wrap, xdg};
 use crate::base::progress::Progress;
 use crate::ops::Error;
-use crate::ops::keys::{Keyring, TrustPlaces};
+use crate::ops::keys::{Keyring, Trust, TrustPlaces};
 
 /// Folder of the keys that the administrator trusts.
 const SYSTEM_TRUST: &str = "/etc/oct/trusted.d";
+
+/// The administrator's policy. No flag and no variable names another one: it binds.
+const POLICY: &str = "/etc/oct/policy.toml";
 
 /// Columns of tables where neither a terminal nor `COLUMNS` tells.
 const TABLE_WIDTH: usize = 100;
@@ -65,12 +68,17 @@ impl Context {
 
     /// The keys that are trusted: those of this host, and those of the flag.
     pub(super) fn keyring(&self, keys: &KeyArgs) -> Result<Keyring, Error> {
-        let folders = [Some(PathBuf::from(SYSTEM_TRUST)), self.trusted_folder()].into_iter().flatten().collect();
-        TrustPlaces { files: keys.key.clone(), folders }.load()
+        self.trust(keys).load()
+    }
+
+    /// Where the keys lie that this host trusts, and the policy that says which of them count.
+    pub(super) fn trust(&self, keys: &KeyArgs) -> Trust {
+        let (files, system, own) = (keys.key.clone(), Some(SYSTEM_TRUST.into()), self.trusted_folder());
+        Trust { places: TrustPlaces { files, system, own, sudo: xdg::sudo() }, policy: POLICY.into() }
     }
 
     /// The user's own folder of trusted keys.
-    pub(super) fn trusted_folder(&self) -> Option<PathBuf> {
+    fn trusted_folder(&self) -> Option<PathBuf> {
         self.config.as_ref().map(|config| config.join("trusted.d"))
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::facts::Facts;
 use super::fetch::FetchArgs;
+use super::flags::KeyArgs;
 use super::runtime::until_signal;
 use super::{Answer, Outcome, documents};
 use crate::ops::dump::{self, Dumped};
@@ -54,12 +55,13 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         // Only certsuite reads it.
         now: context.now(),
     };
+    let policy = context.trust(&KeyArgs::default()).policy()?;
     let dumped = if args.dump_only {
-        dump::baked(&args.bundle, &options, &*context.progress())?
+        dump::baked(&args.bundle, policy, &options, &*context.progress())?
     } else {
         let (plan, fetch) = args.fetch.resolve(context)?;
         let progress = context.progress();
-        let (report, dumped) = until_signal(dump::fetched(&plan, &fetch, &options, &progress))?;
+        let (report, dumped) = until_signal(dump::fetched(&plan, &fetch, policy, &options, &progress))?;
         super::bundle::warn_of(context, &report);
         dumped
     };

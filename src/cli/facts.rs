@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::wrap::{LongWord, wrap};
-use crate::base::text::{age, count, size};
-use crate::catalog::provenance::{Counts, Partial};
+use crate::base::text::{age, count, one_line, sanitize, size};
+use crate::catalog::provenance::{Counts, Partial, Source};
 use crate::trust::signed::Signer;
 
 /// Between two columns.
@@ -133,6 +133,16 @@ impl Facts {
         self.row("charts", format!("{} versions", count(counts.charts)))
     }
 
+    /// What each source was checked against, where it was.
+    pub(super) fn checked(&mut self, sources: &[Source]) -> &mut Self {
+        for source in sources {
+            if let Some(checks) = source.fetch.as_ref().and_then(|fetch| fetch.checks.as_ref()) {
+                self.row("checked", format!("{}: {}", sanitize(&source.name), checks.line()));
+            }
+        }
+        self
+    }
+
     /// How large it is: as an archive, where it is one, and unpacked.
     pub(super) fn size(&mut self, archive: Option<u64>, unpacked: u64) -> &mut Self {
         let unpacked = size(unpacked);
@@ -256,7 +266,7 @@ fn columns(text: &str) -> usize {
 
 /// `text` with nothing that could steer a terminal.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    one_line(text)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::values;
-use crate::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+use crate::ops::bundle::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 use crate::ops::{Error, UsageError};
 
 /// What to fetch, and how.
@@ -57,6 +57,13 @@ pub(super) struct FetchArgs {
     /// Begin anew, whatever an interrupted run left
     #[arg(long, env = "OCT_FRESH")]
     fresh: bool,
+    #[command(flatten)]
+    http: HttpArgs,
+}
+
+/// How requests are sent.
+#[derive(Debug, clap::Args)]
+pub(super) struct HttpArgs {
     /// PEM file of a certificate authority to trust besides those of the system
     #[arg(long, value_name = "FILE", env = "OCT_CA_CERT", value_hint = ValueHint::FilePath)]
     ca_cert: Vec<PathBuf>,
@@ -69,9 +76,9 @@ pub(super) struct FetchArgs {
     /// What requests say they come from, where a front end wants another name
     #[arg(long, value_name = "TEXT", env = "OCT_USER_AGENT")]
     user_agent: Option<String>,
-    /// Header for the catalog's server, such as a key; a value `@FILE` is read from that file
+    /// Header for the server, such as a key; a value `@FILE` is read from that file
     ///
-    /// It goes to the host of --catalog-url alone, and is never logged.
+    /// It goes to the host that you named alone, not to where that sends on, and is never logged.
     #[arg(long, value_name = "NAME: VALUE", env = "OCT_HEADER")]
     header: Vec<String>,
 }
@@ -85,7 +92,6 @@ impl FetchArgs {
 
     /// The flags as the fetch wants them.
     pub(super) fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
-        let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
         let plan = Plan {
             catalog_url: self.catalog_url,
             charts_url: self.charts_url,
@@ -95,17 +101,27 @@ impl FetchArgs {
             page_size: self.page_size,
             charts: None,
         };
+        let http = self.http.resolve(self.jobs)?;
+        let (cache, fresh, evidence) = (context.cache.clone(), self.fresh, EVIDENCE_LEAST);
+        let fetch = FetchOptions { http, cache, fresh, evidence, now: Timestamp::now };
+        Ok((plan, fetch))
+    }
+}
+
+impl HttpArgs {
+    /// The flags as the client wants them, for `jobs` requests at once.
+    pub(super) fn resolve(self, jobs: u32) -> Result<HttpOptions, Error> {
+        let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
         let stall = Duration::try_from(self.stall_timeout).unwrap_or_default().max(Duration::from_millis(100));
         let patience = Duration::try_from(self.patience).unwrap_or_default();
-        let mut http = HttpOptions::new(self.jobs, RetryPolicy { patience }, stall);
+        let mut http = HttpOptions::new(jobs, RetryPolicy { patience }, stall);
         http = http.with_proxies(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
         if self.user_agent.as_ref().is_some_and(|text| text.trim().is_empty() || !is_line(text)) {
             return Err(UsageError::Header { flag: "--user-agent", cause: "expected one line of text".into() }.into());
         }
         (http.ca_certs, http.user_agent) = (ca_certs, self.user_agent);
         http.headers = self.header.into_iter().map(header).collect::<Result<_, _>>()?;
-        let fetch = FetchOptions { http, cache: context.cache.clone(), fresh: self.fresh, now: Timestamp::now };
-        Ok((plan, fetch))
+        Ok(http)
     }
 }
 

@@ -8,9 +8,10 @@ use serde_json::json;
 use super::context::Context;
 use super::facts::Facts;
 use super::flags::KeyArgs;
-use super::{Answer, Outcome, documents};
+use super::{Answer, Outcome, documents, list};
 use crate::base::text::{count, sanitize};
 use crate::ops::inspect::{self, Trust};
+use crate::ops::list::{Depth, is_folder_of_archives};
 
 /// Show what a bundle holds, how old it is, from where, and who signed it
 ///
@@ -22,7 +23,7 @@ Examples:
   oct inspect catalog-2026112420.tar.zst
   oct inspect offline-db --files")]
 pub(super) struct Args {
-    /// An archive, or the folder of an installed catalog
+    /// An archive, the folder of an installed catalog, or a folder of archives
     #[arg(value_name = "ARCHIVE|DB-DIR", value_hint = ValueHint::AnyPath)]
     path: PathBuf,
     /// List every file with its size and SHA-256
@@ -35,6 +36,10 @@ pub(super) struct Args {
 /// Inspects.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
+    if is_folder_of_archives(&args.path) {
+        list::of_folder(context, &args.path, &keyring, Depth::Header)?;
+        return Ok(Answer::Yes);
+    }
     let now = context.now();
     let found = inspect::inspect(&args.path, &keyring, now)?;
     let manifest = &found.manifest;
@@ -43,7 +48,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     facts.row("signed by", found.key_ids.join(", "));
     match &found.trust {
         Trust::Verified { key_id, origin } => facts.row("trust", format!("{key_id} is trusted ({origin})")),
-        Trust::Untrusted => facts.row("trust", "none of these keys is trusted here: nothing below is proved"),
+        Trust::Unproved { cause } => facts.row("trust", format!("nothing below is proved: {cause}")),
     };
     facts.partial(manifest.partial.as_ref()).counts(manifest.counts);
     facts.size(found.size, manifest.unpacked_size()).row("content", manifest.content.to_string());
@@ -53,6 +58,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         facts.row("source", format!("{}: {documents} documents, server's total {total}", sanitize(&source.name)));
         facts.below(sanitize(&source.url));
     }
+    facts.checked(&manifest.sources);
     if args.files {
         facts.gap();
         for file in &manifest.files {
@@ -61,7 +67,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     }
     let trust = match &found.trust {
         Trust::Verified { key_id, origin } => json!({ "verified": true, "key_id": key_id, "key_origin": origin }),
-        Trust::Untrusted => json!({ "verified": false, "key_id": null, "key_origin": null }),
+        Trust::Unproved { .. } => json!({ "verified": false, "key_id": null, "key_origin": null }),
     };
     let mut shown = serde_json::to_value(manifest).unwrap_or_default();
     if !args.files

@@ -15,10 +15,12 @@ use crate::ops::keys::KeyPair;
 /// Writes `oct.key`, the secret key, readable by you alone, and `oct.pub`, which every bastion needs. Read the
 /// fingerprint to the bastion's keeper by phone: it is what they compare.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   oct keygen                            asks for a password
-  oct keygen --no-password --out keys   for a service that signs by itself")]
+  oct keygen --no-password --out keys   for a service that signs by itself
+
+{}", keys::ENVIRONMENT))]
 pub(super) struct Args {
     /// Folder for the two files
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]

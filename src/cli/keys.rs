@@ -7,6 +7,14 @@ use super::context::Context;
 use crate::ops::keys::{Password, SigningKey, TrustError};
 use crate::ops::{Error, UsageError};
 
+/// The variable that names the file with the password of a secret key.
+const PASSWORD_FILE: &str = "OCT_KEY_PASSWORD_FILE";
+/// What the help of the commands that open a secret key says of its password.
+pub(super) const ENVIRONMENT: &str = "\
+Environment:
+  OCT_KEY_PASSWORD_FILE             file with the key's password in its first line (mode 0600); without it a systemd \
+credential `oct.password` has it, or the terminal is asked";
+
 /// Opens the secret keys in `files`, or the one in its usual place.
 pub(super) fn open_secret_keys(context: &Context, files: &[PathBuf]) -> Result<Vec<SigningKey>, Error> {
     if !files.is_empty() {
@@ -34,9 +42,11 @@ fn credential(name: &str) -> Option<PathBuf> {
 
 /// The password of a secret key: from a file, a credential, or a prompt. Never from an argument.
 fn password_of(key: &Path) -> Result<Option<Password>, TrustError> {
-    let file = std::env::var_os("OCT_KEY_PASSWORD_FILE").map(PathBuf::from).or_else(|| credential("oct.password"));
-    if let Some(file) = file {
-        return Ok(Some(read_password(&file)?));
+    if let Some(password) = password_file()? {
+        return Ok(Some(password));
+    }
+    if let Some(file) = credential("oct.password") {
+        return Ok(Some(Password::read_credential(&file)?));
     }
     if !std::io::stdin().is_terminal() {
         return Ok(None);
@@ -45,15 +55,15 @@ fn password_of(key: &Path) -> Result<Option<Password>, TrustError> {
     Ok(Some(Password(password)))
 }
 
-fn read_password(file: &Path) -> Result<Password, TrustError> {
-    let text = fs_err::read_to_string(file)?;
-    Ok(Password(text.lines().next().unwrap_or_default().to_owned()))
+/// The password in the file that [`PASSWORD_FILE`] names.
+fn password_file() -> Result<Option<Password>, TrustError> {
+    std::env::var_os(PASSWORD_FILE).map(|file| Password::read(Path::new(&file))).transpose()
 }
 
 /// A password for a new key, from a file or asked twice.
 pub(super) fn new_password() -> Result<Password, Error> {
-    let password = match std::env::var_os("OCT_KEY_PASSWORD_FILE") {
-        Some(file) => read_password(Path::new(&file))?,
+    let password = match password_file()? {
+        Some(password) => password,
         None => ask_twice()?,
     };
     if password.0.is_empty() {
@@ -64,7 +74,7 @@ pub(super) fn new_password() -> Result<Password, Error> {
 
 fn ask_twice() -> Result<Password, Error> {
     if !std::io::stdin().is_terminal() {
-        return Err(TrustError::PasswordNeeded { origin: "oct.key".into() }.into());
+        return Err(TrustError::NoTerminal.into());
     }
     let first = rpassword::prompt_password("Password for the new key: ")?;
     let second = rpassword::prompt_password("The same password again: ")?;

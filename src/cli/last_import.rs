@@ -1,13 +1,10 @@
 //! Where the last import went: a hint for a command that finds nothing in its default folder, and nothing more.
 
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-
-use fs_err as fs;
 
 use super::flags::DEFAULT_DB;
 use super::{documents, xdg};
-use crate::base::text;
+use crate::base::{fs, text};
 use crate::importer::StoreError;
 use crate::ops::Error;
 
@@ -18,7 +15,7 @@ const MOST_BYTES: u64 = 4096;
 
 /// Notes that an import went to `to`. Without it the hint is missing, so that a failure is none of the import's.
 pub(super) fn note(to: &Path) {
-    if let (Some(folder), Ok(to)) = (xdg::state(), fs::canonicalize(to))
+    if let (Some(folder), Ok(to)) = (xdg::state(), fs_err::canonicalize(to))
         && let Err(error) = write(&folder, &to)
     {
         tracing::info!(%error, "where the import went cannot be noted");
@@ -26,12 +23,8 @@ pub(super) fn note(to: &Path) {
 }
 
 fn write(folder: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(to.as_os_str().as_encoded_bytes())?;
-    file.write_all(b"\n")?;
-    file.persist(folder.join(FILE))?;
-    Ok(())
+    fs::make_folders(folder)?;
+    fs::write(&folder.join(FILE), &[to.as_os_str().as_encoded_bytes(), b"\n"].concat(), 0o600)
 }
 
 /// What to do where `dir` is the default and holds nothing.
@@ -53,9 +46,7 @@ pub(super) fn hint_of(error: &Error) -> Option<String> {
 }
 
 fn read(folder: &Path) -> Option<PathBuf> {
-    let file = fs::File::open(folder.join(FILE)).ok().filter(|file| file.metadata().is_ok_and(|it| it.is_file()))?;
-    let mut text = String::new();
-    file.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+    let text = fs::read_text(&folder.join(FILE), MOST_BYTES).ok()?;
     let to = PathBuf::from(text.trim_end_matches('\n'));
     (to.is_absolute() && to.is_dir()).then_some(to)
 }
@@ -72,9 +63,9 @@ mod tests {
         write(&state, folder.path()).unwrap();
         assert_eq!(read(&state).as_deref(), Some(folder.path()));
         for odd in ["relative\n", "", "/no/such/folder\n", "\u{1b}[2J\n"] {
-            fs::write(state.join(FILE), odd).unwrap();
+            fs_err::write(state.join(FILE), odd).unwrap();
             assert_eq!(read(&state), None, "{odd:?}");
         }
-        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(fs_err::read_dir(&state).unwrap().count(), 1, "no temporary file stays");
     }
 }

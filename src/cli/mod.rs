@@ -17,10 +17,13 @@ mod inspect;
 mod keygen;
 mod keys;
 mod last_import;
+mod list;
 mod logging;
 mod man;
 mod output;
 mod progress;
+mod publish;
+mod pull;
 mod rollback;
 mod runtime;
 mod status;
@@ -38,6 +41,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::failure::{Class, Classified as _};
+use crate::base::text;
 use crate::ops::Error;
 use context::Context;
 use flags::Globals;
@@ -72,6 +76,9 @@ enum Command {
     Bundle(Box<bundle::Args>),
     Check(Box<check::Args>),
     Import(import::Args),
+    Publish(publish::Args),
+    List(Box<list::Args>),
+    Pull(Box<pull::Args>),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Status(status::Args),
@@ -112,7 +119,7 @@ pub fn main() -> ExitCode {
         // Help and version.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            usage::tell(&error);
+            usage::tell(&usage::harmless(error));
             return ExitCode::from(Class::Usage.exit_code());
         }
     };
@@ -131,6 +138,9 @@ pub fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(&context, *args),
         Command::Check(args) => check::run(&context, *args),
         Command::Import(args) => import::run(&context, args),
+        Command::Publish(args) => publish::run(&context, args),
+        Command::List(args) => list::run(&context, *args),
+        Command::Pull(args) => pull::run(&context, *args),
         Command::Verify(args) => verify::run(&context, args),
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),
@@ -164,7 +174,7 @@ fn parse() -> Result<Cli, clap::Error> {
         // Help is needed most where the configuration is broken.
         Err(message) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
-            _ => return Err(command().error(ErrorKind::InvalidValue, message)),
+            _ => return Err(command().error(ErrorKind::InvalidValue, text::lines(&message))),
         },
     };
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {

@@ -25,7 +25,7 @@ pub(super) fn lost() -> Option<io::Error> {
 /// Prints a document.
 pub(super) fn document(document: &impl Serialize) {
     // Documents are made of strings, numbers and lists.
-    stdout(&serde_json::to_string_pretty(document).unwrap_or_default());
+    stdout(&text::json(&serde_json::to_string_pretty(document).unwrap_or_default()));
 }
 
 /// Whether an answer was printed. Locked by whoever prints.

@@ -42,18 +42,19 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     context.out.warn_all(&found.recovered, &found.warnings);
     let (word, answer) = match &found.state {
         State::Nothing => ("nothing", Answer::No),
-        State::Intact { stale: false, .. } => ("intact", Answer::Yes),
         State::Intact { stale: true, .. } => ("stale", Answer::No),
+        State::Intact { forbidden: Some(_), .. } => ("intact", Answer::No),
+        State::Intact { .. } => ("intact", Answer::Yes),
         State::Unsigned(_) => ("unsigned", Answer::NotAsSigned),
         State::NotProvable { .. } => ("not-provable", Answer::NotAsSigned),
         State::NotAsSigned { .. } => ("not-as-signed", Answer::NotAsSigned),
     };
-    let facts = facts(&found, args.max_age, now);
-    context.out.answer(&document(&found, word, args.max_age), &facts);
+    let facts = facts(&found, now);
+    context.out.answer(&document(&found, word), &facts);
     Ok(answer)
 }
 
-fn facts(found: &Status, max_age: Option<SignedDuration>, now: Timestamp) -> Facts {
+fn facts(found: &Status, now: Timestamp) -> Facts {
     let dir = documents::path(&found.dir);
     let mut facts = match &found.state {
         State::Nothing => {
@@ -61,13 +62,16 @@ fn facts(found: &Status, max_age: Option<SignedDuration>, now: Timestamp) -> Fac
             facts.row("hint", last_import::hint(&found.dir).unwrap_or_else(|| "`oct import` an archive".into()));
             facts
         }
-        State::Intact { manifest, stale, .. } => {
+        State::Intact { manifest, stale, forbidden, .. } => {
             let mut facts = Facts::new(if *stale { "Stale:" } else { "Intact:" }, dir);
             facts.created(manifest.created, now);
-            if let (Some(max), true) = (max_age, *stale) {
+            if let (Some(max), true) = (found.max_age, *stale) {
                 facts.row("stale", format!("more than {} old", age(max.as_secs())));
             }
             facts.signer(manifest.signer()).counts(manifest.counts).partial(manifest.partial.as_ref());
+            if let Some(forbidden) = forbidden {
+                facts.row("forbidden", forbidden);
+            }
             facts
         }
         State::Unsigned(cause) | State::NotProvable { cause } => {
@@ -96,6 +100,9 @@ fn facts(found: &Status, max_age: Option<SignedDuration>, now: Timestamp) -> Fac
     {
         facts.row("hint", hint);
     }
+    for rule in &found.policy {
+        facts.row("policy", rule);
+    }
     past(&mut facts, found);
     facts
 }
@@ -118,14 +125,16 @@ fn past(facts: &mut Facts, found: &Status) {
     }
 }
 
-fn document(found: &Status, word: &str, max_age: Option<SignedDuration>) -> serde_json::Value {
+fn document(found: &Status, word: &str) -> serde_json::Value {
     let mut document = json!({
         "schema": "oct.status.v1",
         "dir": documents::path(&found.dir),
         "state": word,
         "created": null,
         "age_seconds": null,
-        "max_age_seconds": max_age.map(|max| max.as_secs()),
+        "max_age_seconds": found.max_age.map(|max| max.as_secs()),
+        "policy": found.policy,
+        "forbidden": null,
         "key_id": null,
         "key_origin": null,
         "partial": null,
@@ -143,7 +152,8 @@ fn document(found: &Status, word: &str, max_age: Option<SignedDuration>) -> serd
     });
     match &found.state {
         State::Nothing => {}
-        State::Intact { manifest, age, .. } => {
+        State::Intact { manifest, age, forbidden, .. } => {
+            document["forbidden"] = json!(forbidden);
             document["created"] = json!(manifest.created);
             document["age_seconds"] = json!(age);
             document["key_id"] = json!(manifest.signer().key_id);

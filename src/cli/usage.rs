@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::flags::{Color, LogFormat};
 use super::{context, documents, logging};
 use crate::base::failure::Class;
-use crate::base::text;
+use crate::base::text::{self, is_unsafe, one_line};
 
 /// Says what is wrong, on stderr, and with `--json` on stdout too.
 pub(super) fn tell(error: &clap::Error) {
@@ -52,7 +53,7 @@ pub(super) fn blame_variable(command: &mut Command, error: clap::Error) -> clap:
     let first = rendered.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
     let name = format!("the variable {}", variable.display());
     let message = first.trim_start_matches("error: ").replacen(&format!("'{shown}'"), &name, 1);
-    command.error(error.kind(), message)
+    command.error(error.kind(), text::lines(&message))
 }
 
 /// The argument that clap shows so, of `command` or of one below it.
@@ -68,4 +69,90 @@ fn is_typed(arg: &Arg, arguments: &[OsString]) -> bool {
         long.as_ref().is_some_and(|long| argument == long || argument.starts_with(&format!("{long}=")))
             || short.as_ref().is_some_and(|short| argument.starts_with(short))
     })
+}
+
+/// `error` with every quoted value in one line and without what a terminal obeys: a file name from a foreign stick can
+/// stand among the arguments.
+pub(super) fn harmless(mut error: clap::Error) -> clap::Error {
+    let quoted = |value: &ContextValue| match value {
+        ContextValue::String(text) => text.contains(is_unsafe),
+        ContextValue::Strings(texts) => texts.iter().any(|text| text.contains(is_unsafe)),
+        _ => false,
+    };
+    if !error.context().any(|(_, value)| quoted(value)) {
+        return error;
+    }
+    let mut clean = Vec::new();
+    for (kind, value) in error.context() {
+        let value = match value {
+            ContextValue::String(text) => ContextValue::String(one_line(text)),
+            ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| one_line(text)).collect()),
+            // The usage is clap's own; tips quote, and lose their colours here.
+            ContextValue::StyledStr(text) if kind != ContextKind::Usage => ContextValue::StyledStr(plain(text)),
+            ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(plain).collect()),
+            _ => continue,
+        };
+        clean.push((kind, value));
+    }
+    for (kind, value) in clean {
+        error.insert(kind, value);
+    }
+    error
+}
+
+fn plain(text: &StyledStr) -> StyledStr {
+    StyledStr::from(one_line(&text.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a terminal would get, without the colours that clap itself sets.
+    fn shown(arguments: &[&str]) -> String {
+        let error = super::super::command().try_get_matches_from(arguments).unwrap_err();
+        let shown = harmless(error).render().ansi().to_string();
+        let mut parts = shown.split('\u{1b}');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (code, rest) = part.split_once('m').unwrap_or_else(|| panic!("no colour: {shown:?}"));
+            assert!(code.starts_with('[') && code[1..].bytes().all(|b| b.is_ascii_digit() || b == b';'), "{shown:?}");
+            text.push_str(rest);
+        }
+        text
+    }
+
+    #[test]
+    fn what_was_typed_cannot_steer_the_terminal_or_forge_a_line() {
+        for odd in ["\u{1b}]0;owned\u{7}", "\u{9b}2J", "x\nerror: forged", "\u{202e}x", "\u{7f}"] {
+            let long = format!("--{odd}");
+            let value = format!("--max-age={odd}");
+            let color = format!("--color={odd}");
+            let jobs = format!("--jobs={odd}");
+            let tries = [
+                &["oct", odd][..],
+                &["oct", "import", &long],
+                &["oct", "import", "x", &value],
+                &["oct", "import", "x", "y", odd],
+                &["oct", "status", &color],
+                &["oct", "bundle", &jobs],
+                &["oct", "bundle", "--catalog-url", odd],
+                &["oct", "bundle", "--since", odd],
+                &["oct", "bundle", "--operators", odd],
+                &["oct", "completions", odd],
+                &["oct", "trust", "list", odd],
+            ];
+            for arguments in tries {
+                let text = shown(arguments);
+                assert!(!text.contains(|c| is_unsafe(c) && c != '\n'), "{arguments:?}: {text:?}");
+                assert!(!text.contains("\nerror: forged"), "{arguments:?}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ordinary_error_stays_as_it_is() {
+        let error = || super::super::command().try_get_matches_from(["oct", "imprt", "x"]).unwrap_err();
+        assert_eq!(harmless(error()).render().ansi().to_string(), error().render().ansi().to_string());
+    }
 }

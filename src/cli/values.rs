@@ -4,9 +4,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use crate::base::text::sanitize;
+use crate::ops::list::Place;
 
 /// A switch as a variable or a configuration file sets it.
 ///
@@ -38,23 +41,23 @@ fn with_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
     }
 }
 
-/// A duration such as `30d`, `2w` or `12h`; a day is 24 hours.
-///
-/// # Errors
-/// Says what is expected.
-pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
-    let span: Span = text.parse().map_err(|_| format!("`{text}` is no duration like 30d, 2w or 12h"))?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
-    let duration = duration.map_err(|_| format!("`{text}` has months or years, whose length varies; use days"))?;
-    if duration.is_negative() { Err(format!("`{text}` is negative")) } else { Ok(duration) }
+/// A folder, or the URL of a site.
+pub(super) fn place() -> impl TypedValueParser<Value = Place> {
+    PathBufValueParser::new().try_map(|path| match path.to_str().filter(|text| text.contains("://")) {
+        Some(text) => url(text).map(Place::Site),
+        None => Ok(Place::Folder(with_home(path, std::env::var_os("HOME").as_deref()))),
+    })
 }
+
+pub(super) use crate::base::text::duration;
 
 /// An instant: RFC 3339, or a date, which begins at midnight UTC.
 ///
 /// # Errors
 /// Says what is expected.
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
-    let expected = || format!("`{text}` is neither a date like 2026-01-31 nor an instant like 2026-01-31T12:00:00Z");
+    let shown = sanitize(text);
+    let expected = || format!("`{shown}` is neither a date like 2026-01-31 nor an instant like 2026-01-31T12:00:00Z");
     if let Ok(instant) = text.parse() {
         return Ok(instant);
     }
@@ -79,8 +82,9 @@ pub(super) fn organization(text: &str) -> Result<String, String> {
 /// # Errors
 /// Says what is expected.
 pub(super) fn url(text: &str) -> Result<reqwest::Url, String> {
-    let url: reqwest::Url = text.parse().map_err(|error| format!("`{text}` is no URL: {error}"))?;
-    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(format!("`{text}` is neither http nor https")) }
+    let shown = sanitize(text);
+    let url: reqwest::Url = text.parse().map_err(|error| format!("`{shown}` is no URL: {error}"))?;
+    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(format!("`{shown}` is neither http nor https")) }
 }
 
 /// A number of things of which one has to stay.
@@ -88,7 +92,10 @@ pub(super) fn url(text: &str) -> Result<reqwest::Url, String> {
 /// # Errors
 /// Says what is expected.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{text}` is not a number from 1 on"))
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| format!("`{}` is not a number from 1 on", sanitize(text)))
 }
 
 #[cfg(test)]
@@ -102,13 +109,6 @@ mod tests {
         assert_eq!(path("~x/y"), "~x/y");
         assert_eq!(path("a/~"), "a/~");
         assert_eq!(with_home("~/x".into(), None), Path::new("~/x"));
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("30d"), Ok(SignedDuration::from_hours(720)));
-        assert_eq!(duration("1w 2h"), Ok(SignedDuration::from_hours(170)));
-        assert!(duration("soon").is_err() && duration("1 month").is_err() && duration("-1d").is_err());
     }
 
     #[test]

@@ -8,8 +8,9 @@ use serde_json::json;
 use super::context::Context;
 use super::facts::Facts;
 use super::flags::KeyArgs;
-use super::{Answer, Outcome, documents};
+use super::{Answer, Outcome, documents, list};
 use crate::base::text::count;
+use crate::ops::list::{Depth, is_folder_of_archives};
 use crate::ops::verify;
 
 /// Prove that an archive or an installed folder is what was signed
@@ -21,7 +22,7 @@ Examples:
   oct verify catalog-2026112420.tar.zst --key oct.pub
   oct verify offline-db")]
 pub(super) struct Args {
-    /// An archive, or the folder of an installed catalog
+    /// An archive, the folder of an installed catalog, or a folder of archives
     #[arg(value_name = "ARCHIVE|DB-DIR", value_hint = ValueHint::AnyPath)]
     path: PathBuf,
     #[command(flatten)]
@@ -31,6 +32,10 @@ pub(super) struct Args {
 /// Verifies.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
+    if is_folder_of_archives(&args.path) {
+        let is_good = list::of_folder(context, &args.path, &keyring, Depth::Whole)?;
+        return Ok(if is_good { Answer::Yes } else { Answer::NotAsSigned });
+    }
     let now = context.now();
     let report = verify::verify(&args.path, &keyring, now, &*context.progress())?;
     let manifest = &report.manifest;

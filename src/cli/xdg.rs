@@ -4,7 +4,13 @@
 //! binary the C library loads plugins for that, and crashes.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::base::{fs, limits};
+use crate::ops::keys::Caller;
+
+/// The list of users. Only the home of the one who called `sudo` is taken from it, for a hint.
+const USERS: &str = "/etc/passwd";
 
 /// `$XDG_CONFIG_HOME/oct`.
 pub(super) fn config() -> Option<PathBuf> {
@@ -21,6 +27,27 @@ pub(super) fn state() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"), ".local/state")
 }
 
+/// The user who called `sudo`, if one did, and another than the present one.
+pub(super) fn sudo() -> Option<Caller> {
+    let uid: u32 = std::env::var("SUDO_UID").ok()?.parse().ok()?;
+    if uid == rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let users = || fs::read_text(Path::new(USERS), limits::CONFIG_FILE_BYTES).ok();
+    let home = std::env::var_os("SUDO_HOME").map(PathBuf::from).or_else(|| home_of(uid, &users()?));
+    Some(Caller { uid, folder: home.map(|home| home.join(".config/oct/trusted.d")) })
+}
+
+/// The home of the user `uid` by a text in the form of `/etc/passwd`.
+fn home_of(uid: u32, users: &str) -> Option<PathBuf> {
+    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let home = fields.into_iter().find_map(|fields| match fields[..] {
+        [_, _, id, _, _, home, _] if id.parse() == Ok(uid) => Some(PathBuf::from(home)),
+        _ => None,
+    });
+    home.filter(|home| home.is_absolute())
+}
+
 /// A relative path counts as none (the specification: "consider the path invalid and ignore it").
 fn folder(named: Option<OsString>, home: Option<OsString>, default: &str) -> Option<PathBuf> {
     let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
@@ -31,6 +58,13 @@ fn folder(named: Option<OsString>, home: Option<OsString>, default: &str) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_home_is_found_by_the_number_of_its_user() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nodd:x:1001:1:::\n";
+        assert_eq!(home_of(1000, users), Some("/home/ann".into()));
+        assert_eq!((home_of(1001, users), home_of(100, users), home_of(7, "")), (None, None, None));
+    }
 
     #[test]
     fn the_variable_goes_before_the_home_and_relative_paths_count_for_nothing() {

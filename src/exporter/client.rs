@@ -21,6 +21,8 @@ use crate::base::text;
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 /// Waits shorter than this are not worth a note.
 const NOTE_FROM: Duration = Duration::from_secs(2);
+/// Answers in a row that cannot be read until they count as what the server means to send: a cut one is a moment's.
+const UNREADABLE: u32 = 6;
 /// Characters of a URL that a person is shown.
 const SHOWN_URL: usize = 160;
 
@@ -130,6 +132,17 @@ impl Source {
         self.state().slowest
     }
 
+    /// Notes a request.
+    pub fn asked(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes bytes of an answer, of which the rest may not come.
+    pub fn came(&self, bytes: u64) {
+        self.answered.store(true, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     fn good(&self, answer: &Answer, took: Duration) {
         self.answered.store(true, Ordering::Relaxed);
         self.bytes.fetch_add(answer.body.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
@@ -190,7 +203,7 @@ impl Client {
         decode: impl FnOnce(Answer) -> Result<(T, usize), Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let pass = if get.gated { Some(self.gate.pass().await) } else { None };
-        source.requests.fetch_add(1, Ordering::Relaxed);
+        source.asked();
         let began = Instant::now();
         let answer = self.web.get(get.url, get.etag, get.cap).await;
         let (took, status) = (began.elapsed(), answer.as_ref().map_or(0, |answer| answer.status));
@@ -245,7 +258,7 @@ impl Client {
         mut react: impl FnMut(&Fault) -> React,
         shown: impl Fn() -> String,
     ) -> Result<T, SourceError> {
-        let mut tries = 0;
+        let (mut tries, mut unreadable) = (0, 0);
         loop {
             tries += 1;
             let fault = match attempt(tries).await {
@@ -256,9 +269,11 @@ impl Client {
                 }
                 Err(fault) => fault,
             };
+            unreadable = if matches!(fault, Fault::Decode(_)) { unreadable + 1 } else { 0 };
             let wait = match react(&fault) {
                 React::Now => continue,
                 React::Stop => None,
+                React::Wait if unreadable >= UNREADABLE => None,
                 React::Wait => self.wait(source, &fault, tries),
             };
             match wait {

@@ -365,3 +365,161 @@ fn decode_alone(collection: impl Fn(&Url) -> Collection, body: Vec<u8>) -> Resul
     };
     Ok(collection(&base).decode(&question, Answer::of(body))?.documents)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> At {
+        At::of(text.parse().unwrap())
+    }
+
+    fn images() -> Collection {
+        Collection::partner_images(&Url::parse("http://host/api/").unwrap(), None)
+    }
+
+    fn question(interval: Interval) -> Question {
+        let (only, order, form) = (Only::All, Order::NewestFirst, DateForm::Offset);
+        Question { what: "page", interval, only, order, form, page: 0, size: 2, count: false }
+    }
+
+    /// The parts of the query of `question`'s URL: filter, order and what is included, the fields of documents apart.
+    fn query(collection: &Collection, question: &Question) -> (String, String) {
+        let url = collection.url(question);
+        let pair = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let include = pair("include").unwrap().replace(collection.fields, "…");
+        let rest = format!(
+            "{} {} {} {include}",
+            pair("sort_by").unwrap_or("own".into()),
+            pair("page").unwrap(),
+            pair("page_size").unwrap()
+        );
+        (pair("filter").unwrap(), rest)
+    }
+
+    #[test]
+    fn the_question_for_images_has_the_form_that_is_known_to_be_fast() {
+        let (low, high) = (at("2020-01-01T00:00:00Z"), at("2026-01-01T00:00:01Z"));
+        let newest = question(Interval::new(At::BEGINNING, high));
+        let (filter, rest) = query(&images(), &newest);
+        assert_eq!(filter, "isv_pid!=null and creation_date<2026-01-01T00:00:01+00:00 and certified==true");
+        assert_eq!(rest, "creation_date[desc] 0 2 …,page,page_size");
+        let (filter, _) = query(&images(), &question(Interval::new(low, high)));
+        assert_eq!(
+            filter,
+            "isv_pid!=null and creation_date<2026-01-01T00:00:01+00:00 and creation_date>=2020-01-01T00:00:00+00:00 and \
+             certified==true"
+        );
+        assert!(images().url(&newest).as_str().starts_with("http://host/api/images?filter=isv_pid%21%3Dnull+and"));
+        assert!(images().url(&newest).as_str().contains("00%3A01%2B00%3A00"), "a bare + is a blank");
+    }
+
+    #[test]
+    fn questions_of_evidence() {
+        let count = Question { size: 0, count: true, order: Order::Own, ..question(Interval::ALL) };
+        let (filter, rest) = query(&images(), &count);
+        assert_eq!(
+            (filter.as_str(), rest.as_str()),
+            ("isv_pid!=null and certified==true", "own 0 1 page,page_size,total")
+        );
+        let whole = Interval::new(At::BEGINNING, at("2026-01-01T00:00:00Z"));
+        let since = Only::ChangedSince(at("2025-12-31T23:59:00Z"));
+        let (filter, _) = query(&images(), &Question { only: since, ..question(whole) });
+        assert_eq!(
+            filter,
+            "isv_pid!=null and creation_date<2026-01-01T00:00:00+00:00 and last_update_date>=2025-12-31T23:59:00+00:00 \
+             and certified==true"
+        );
+        let undated = Question { only: Only::Undated, order: Order::OldestFirst, ..question(Interval::ALL) };
+        let (filter, rest) = query(&images(), &undated);
+        assert_eq!(filter, "isv_pid!=null and creation_date==null and certified==true");
+        assert!(rest.starts_with("creation_date[asc]"));
+        let by_id = Question { order: Order::ById, page: 3, ..question(Interval::ALL) };
+        assert!(query(&images(), &by_id).1.starts_with("_id[asc] 3 2"));
+    }
+
+    #[test]
+    fn other_collections() {
+        let base = Url::parse("http://host/api").unwrap();
+        let bundles = Collection::operators(&base, "redhat-operators");
+        let numbered = Question { order: Order::Own, ..question(Interval::ALL) };
+        assert_eq!(query(&bundles, &numbered).0, "organization==redhat-operators");
+        assert_eq!(bundles.endpoint.as_str(), "http://host/api/operators/bundles");
+        let own = Collection::redhat_images(&base, Some("2026-01-01T00:00:00.5Z".parse().unwrap()));
+        assert_eq!(query(&own, &numbered).0, "isv_pid==null and repositories.registry==registry.access.redhat.com");
+        assert_eq!(own.low, at("2026-01-01T00:00:00.5Z"));
+        assert!(!own.must_have_documents && images().must_have_documents && !bundles.must_have_documents);
+    }
+
+    #[test]
+    fn ladders_hold_every_way_and_no_page_larger_than_asked_for() {
+        for collection in [images(), Collection::operators(&Url::parse("http://h").unwrap(), "x")] {
+            let ladder = collection.ladder(250);
+            assert_eq!(ladder[0], Rung { way: Way::Keyset(DateForm::Offset), size: 250 });
+            assert!(ladder.iter().all(|rung| rung.size <= 250));
+            for way in [Way::Numbers, Way::Keyset(DateForm::Zulu), Way::Keyset(DateForm::Fraction)] {
+                assert!(ladder.iter().any(|rung| rung.way == way), "{ladder:?}");
+            }
+        }
+        assert_eq!(page_sizes(500), [500, 250, 100, 50]);
+        assert_eq!(page_sizes(30), [30]);
+    }
+
+    fn answer(envelope: &str) -> Answer {
+        let one = |id: u8, date: &str| format!(r#"{{"_id":"{id:024}","creation_date":{date},"certified":true}}"#);
+        let envelope = envelope
+            .replace("NEW", &one(1, r#""2020-06-01T00:00:00+00:00""#))
+            .replace("OLD", &one(2, r#""2020-05-01T00:00:00+00:00""#))
+            .replace("NONE", &one(3, "null"));
+        Answer::of(envelope.into_bytes())
+    }
+
+    #[test]
+    fn an_answer_has_to_fit_its_question() {
+        let year = Interval::new(at("2020-01-01T00:00:00Z"), at("2021-01-01T00:00:00Z"));
+        let decode = |question: &Question, envelope: &str| images().decode(question, answer(envelope));
+        let page = decode(&question(year), r#"{"data":[NEW,OLD],"page_size":2,"total":9}"#).unwrap();
+        assert_eq!((page.documents.len(), page.size, page.total), (2, Some(2), Some(9)));
+        assert_eq!(decode(&question(year), r#"{"data":[NEW,NONE],"page_size":0}"#).unwrap().size, None);
+        let spring = Interval::new(year.low, at("2020-05-15T00:00:00Z"));
+        let by_id = Question { order: Order::ById, ..question(year) };
+        let oldest = Question { order: Order::OldestFirst, ..question(year) };
+        let undated = Question { only: Only::Undated, ..question(Interval::ALL) };
+        let counted = Question { count: true, ..question(year) };
+        decode(&oldest, r#"{"data":[NONE,OLD]}"#).unwrap();
+        decode(&by_id, r#"{"data":[NEW,OLD]}"#).unwrap();
+        for (question, envelope) in [
+            (&question(spring), r#"{"data":[NEW]}"#),
+            (&question(year), r#"{"data":[OLD,NEW]}"#),
+            (&oldest, r#"{"data":[NEW,OLD]}"#),
+            (&by_id, r#"{"data":[OLD,NEW]}"#),
+            (&undated, r#"{"data":[NEW]}"#),
+            (&counted, r#"{"data":[NEW]}"#),
+            (&question(year), r#"{"data":[NEW,OLD,OLD]}"#),
+            (&question(year), r#"{"page_size":2}"#),
+            (&question(year), r#"{"data":null}"#),
+            (&question(year), r#"{"data":[{"_id":"x","creation_date":"2020-06-01T00:00:00Z"}]}"#),
+        ] {
+            assert!(matches!(decode(question, envelope), Err(Fault::Disorder(_))), "{envelope}");
+        }
+        assert!(matches!(decode(&question(year), "<html>"), Err(Fault::Html)));
+        assert!(matches!(decode(&question(year), r#"{"data":[NEW"#), Err(Fault::Decode(_))));
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_not_even_read() {
+        let many = format!(r#"{{"data":[{}{{}}]}}"#, "{},".repeat(100_000));
+        let fault = images().decode(&question(Interval::ALL), Answer::of(many.into_bytes())).unwrap_err();
+        assert!(matches!(fault, Fault::TooMany(..)), "{fault}");
+        // A document with as many tags as any has is read.
+        let tags = vec![r#"{"name":"v1"}"#; 900].join(",");
+        let image = format!(
+            r#"{{"_id":"{:024}","creation_date":"2020-06-01T00:00:00Z","certified":true,"repositories":[{{"tags":[{tags}]}}]}}"#,
+            1
+        );
+        let page = format!(r#"{{"data":[{image}],"page_size":2}}"#);
+        let page = images().decode(&question(Interval::ALL), Answer::of(page.into_bytes())).unwrap();
+        let Body::Image(image) = &page.documents[0].body else { unreachable!() };
+        assert_eq!(image.repositories[0].tags.len(), 900);
+    }
+}

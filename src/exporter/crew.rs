@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// All walks of one run.
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 pub struct Crew {
     began: Instant,
     state: Mutex<State>,
+    told: Notify,
 }
 
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl Crew {
     /// A crew of the walks of these names.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let left = names.map(|name| (name.to_owned(), None)).collect();
-        Self { began: Instant::now(), state: Mutex::new(State { left, first: None }) }
+        Self { began: Instant::now(), state: Mutex::new(State { left, first: None }), told: Notify::new() }
     }
 
     /// Takes word of what a walk has left, in pages.
@@ -33,16 +35,36 @@ impl Crew {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.first.get_or_insert_with(Instant::now);
         state.left.insert(name.to_owned(), Some(pages));
+        drop(state);
+        self.told.notify_waiters();
+    }
+
+    /// Waits until the share is known: a walk that divides its part now knows what the others have to do.
+    pub async fn gather(&self) {
+        loop {
+            let told = self.told.notified();
+            let Some(until) = self.waits_until() else { return };
+            if tokio::time::timeout_at(until, told).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Until when a walk that has not begun is waited for; nothing where none is.
+    fn waits_until(&self) -> Option<Instant> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = state.first.unwrap_or_else(Instant::now);
+        let until = first + (first - self.began);
+        (state.left.values().any(Option::is_none) && Instant::now() < until).then_some(until)
     }
 
     /// How many pages each of `places` questions under way has to do, or nothing as long as some walk has not begun that
     /// soon may: it is not waited for longer than twice what the first one took.
     pub fn share(&self, places: u32) -> Option<f64> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = state.first.map(|first| first + (first - self.began));
-        if state.left.values().any(Option::is_none) && patience.is_none_or(|until| Instant::now() < until) {
+        if self.waits_until().is_some() {
             return None;
         }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         Some(state.left.values().flatten().sum::<f64>() / f64::from(places.max(1)))
     }
 }
@@ -59,10 +81,16 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         crew.tell("a", 8.0);
         assert_eq!(crew.share(2), None);
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        crew.gather().await;
+        assert_eq!(crew.began.elapsed(), Duration::from_secs(2));
         assert_eq!(crew.share(2), Some(4.0));
         crew.tell("b", 2.0);
         crew.tell("a", 6.0);
         assert_eq!(crew.share(2), Some(4.0));
+        let crew = Crew::new(["a", "b"].into_iter());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        crew.tell("a", 8.0);
+        tokio::join!(crew.gather(), async { crew.tell("b", 2.0) });
+        assert_eq!((crew.began.elapsed(), crew.share(2)), (Duration::from_secs(1), Some(5.0)));
     }
 }

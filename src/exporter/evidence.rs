@@ -44,6 +44,8 @@ pub struct Evidence<'a> {
     pub walk: &'a Walk<'a>,
     /// Told when something has to be fetched again.
     pub progress: &'a dyn Progress,
+    /// Time that it may take at least.
+    pub least: Duration,
 }
 
 impl Evidence<'_> {
@@ -63,7 +65,7 @@ impl Evidence<'_> {
             }
         }
         let slowest = self.walk.source.slowest().mul_f64(limits::EVIDENCE_ANSWERS);
-        let allowance = began.elapsed().mul_f64(limits::EVIDENCE_SHARE).max(slowest).max(limits::EVIDENCE_LEAST);
+        let allowance = began.elapsed().mul_f64(limits::EVIDENCE_SHARE).max(slowest).max(self.least);
         let deadline = Instant::now() + allowance;
         self.look_again_at_twins().await?;
         let listed = self.look(|listing, _| listing.count(Interval::ALL)).await?;
@@ -139,6 +141,9 @@ impl Evidence<'_> {
 
     /// How many documents of `interval` the server has.
     async fn count(&self, interval: Interval) -> Result<u64, Cause> {
+        if interval.is_empty() {
+            return Ok(0);
+        }
         let form = self.walk.form();
         let question = Question { order: Order::Own, count: true, ..self.walk.question("count", interval, form) };
         let page = self.ask(&question).await?;
@@ -170,6 +175,9 @@ impl Evidence<'_> {
             return Ok(Err("the server does not tell its time".into()));
         };
         let whole = self.whole().await?;
+        if whole.is_empty() {
+            return Ok(Ok(0));
+        }
         let mut question = self.walk.changed(whole, At::of(since));
         question.size = self.walk.sizes.borrow().proven();
         let (mut keys, mut longest) = (BTreeSet::new(), 0);

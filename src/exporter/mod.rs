@@ -11,6 +11,7 @@ mod collection;
 mod crew;
 mod density;
 mod document;
+mod download;
 mod error;
 mod evidence;
 mod gate;
@@ -28,6 +29,7 @@ mod work;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -35,7 +37,9 @@ use reqwest::Url;
 
 pub use collection::{decode_images, decode_operators};
 pub use document::{Body, Document};
+pub use download::{Downloaded, Mirror, Small, Target, Validators};
 pub use error::SourceError;
+pub use limits::EVIDENCE_LEAST;
 pub use retry::{Fault, Remedy, RetryPolicy};
 pub use web::{HttpOptions, USER_AGENT};
 pub use work::RESUME_MAX_AGE;
@@ -100,6 +104,8 @@ pub struct FetchOptions {
     pub cache: Option<PathBuf>,
     /// Whether to begin anew, whatever an earlier run left.
     pub fresh: bool,
+    /// Time that evidence may take at least behind the walk, however quick that was; [`EVIDENCE_LEAST`] as a rule.
+    pub evidence: Duration,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
@@ -180,7 +186,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         .zip(sinks)
         .map(|(collection, sink)| Walk::new(&client, collection, sink, &crew, plan.page_size, started))
         .collect();
-    let documents = try_join_all(walks.iter().map(|walk| check(walk, &**progress, options.now)));
+    let documents = try_join_all(walks.iter().map(|walk| check(walk, &**progress, options)));
     let chart_source = client::Source::new("charts");
     let charts = async {
         progress.begin("charts", None);
@@ -251,16 +257,16 @@ fn source_of(source: &client::Source) -> (u64, String) {
 async fn check(
     walk: &Walk<'_>,
     progress: &dyn Progress,
-    now: fn() -> Timestamp,
+    options: &FetchOptions,
 ) -> Result<(Checks, Timestamp), SourceError> {
     let name = &walk.collection.name;
     progress.begin(name, None);
-    let checks = Evidence { walk, progress }.run().await?;
+    let checks = Evidence { walk, progress, least: options.evidence }.run().await?;
     if walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await? == 0 {
         progress.note(&format!("{name}: the server says that there is none"));
     }
     progress.end(name);
-    Ok((checks, now()))
+    Ok((checks, (options.now)()))
 }
 
 fn collections(plan: &Plan) -> Vec<Collection> {

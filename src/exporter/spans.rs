@@ -10,9 +10,9 @@ use super::document::Document;
 use crate::catalog::document::ObjectId;
 
 /// A part is divided when more pages than this are believed to be left in it.
-const WORTH_DIVIDING: f64 = 2.0;
+const WORTH_DIVIDING: f64 = 1.8;
 /// And when it would take this many answers longer than its share.
-const BEHIND: f64 = 0.4;
+const BEHIND: f64 = 0.2;
 /// The upper part of a divided one is made smaller than whole pages by this factor, so that an estimate that is a little
 /// off does not cost one more.
 const ROOM: f64 = 0.97;

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -130,7 +129,7 @@ async fn fetch_all(images: usize, bundles: usize, jobs: u32, latency: u64, seed:
         all.into_iter().zip(sinks).map(|(c, sink)| Walk::new(&client, c, sink, &crew, 500, now)).collect();
     let began = Instant::now();
     let walking = async {
-        let check = async |walk| Evidence { walk, progress: &Silent }.run().await;
+        let check = async |walk| Evidence { walk, progress: &Silent, least: EVIDENCE_LEAST }.run().await;
         let checks = try_join_all(walks.iter().map(check)).await.unwrap();
         (checks, began.elapsed().as_secs_f64())
     };

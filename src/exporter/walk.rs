@@ -142,6 +142,7 @@ impl<'a> Walk<'a> {
             }
             None => self.begin(first.insert(self.open(0).await?)).await?,
         };
+        self.crew.tell(&self.collection.name, 1.0);
         for _ in 0..CLIMBS {
             let gaps = self.sink.look(move |listing, _| listing.gaps(whole)).await?;
             match self.fetch(&gaps, first.take()).await {
@@ -285,13 +286,13 @@ impl<'a> Walk<'a> {
 
     /// Walks `intervals` down the order of dates.
     async fn keyset(&self, form: DateForm, intervals: &[Interval], first: Option<Page>) -> Result<(), End> {
-        let spans = RefCell::new(Spans::default());
+        let mut spans = Spans::default();
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        let mut is_first = first.is_some();
         for interval in intervals {
-            let number = spans.borrow_mut().begin(*interval);
-            match &first {
-                None => flights.push(self.fly(number, *interval, form)),
-                Some(_) => {}
+            let number = spans.begin(*interval);
+            if first.is_none() {
+                flights.push(self.fly(number, *interval, form));
             }
         }
         if let Some(page) = first {
@@ -300,12 +301,9 @@ impl<'a> Walk<'a> {
         }
         while let Some(landed) = flights.next().await {
             let Landed::Page(number, size, page) = landed? else { continue };
-            let (step, left) = {
-                let mut spans = spans.borrow_mut();
-                let is_last = spans.is_last(size, &page);
-                (spans.take(number, page, is_last), spans.left(number))
-            };
-            if spans.borrow().loses_edges() {
+            let is_last = spans.is_last(size, &page);
+            let step = spans.take(number, page, is_last);
+            if spans.loses_edges() {
                 let fault = Fault::Disorder("the last document of a page is missing on the next".into());
                 return Err(End::Stuck(self.failed(&self.question("page", intervals[0], form), fault)));
             }
@@ -318,27 +316,27 @@ impl<'a> Walk<'a> {
             if let Some(tie) = step.tie {
                 flights.push(Box::pin(async move { self.tie(tie, form).await.map(|()| Landed::Tie) }));
             }
-            let mut begun = 0;
-            if let Some(left) = left {
-                flights.push(self.fly(number, left, form));
-                begun += 1;
+            if std::mem::take(&mut is_first) {
+                self.crew.tell(&self.collection.name, spans.pages(size));
+                self.crew.gather().await;
             }
-            for number in self.divide(&mut spans.borrow_mut(), begun) {
-                let left = spans.borrow().left(number);
-                left.into_iter().for_each(|left| flights.push(self.fly(number, left, form)));
+            let going_on = spans.left(number).map(|left| (number, left));
+            let places = self.client.gate.spare().saturating_sub(u32::from(going_on.is_some()));
+            for (number, left) in going_on.into_iter().chain(self.divide(&mut spans, places)) {
+                flights.push(self.fly(number, left, form));
             }
         }
         Ok(())
     }
 
-    /// Divides what is left, where there are places for more questions than `begun` ones; returns the new parts.
-    fn divide(&self, spans: &mut Spans, begun: u32) -> Vec<u32> {
+    /// Divides what is left for up to `places` more questions; returns the new parts.
+    fn divide(&self, spans: &mut Spans, places: u32) -> Vec<(u32, Interval)> {
         let size = self.sizes.borrow().proven();
         self.crew.tell(&self.collection.name, spans.pages(size));
-        let gate = &self.client.gate;
-        let places = gate.spare().saturating_sub(begun);
-        let Some(share) = self.crew.share(gate.limit()) else { return Vec::new() };
-        (0..places).map_while(|_| spans.divide(size, share)).collect()
+        let Some(share) = self.crew.share(self.client.gate.limit()) else { return Vec::new() };
+        let new: Vec<_> = (0..places).map_while(|_| spans.divide(size, share)).collect();
+        // A part may have been divided again meanwhile.
+        new.into_iter().filter_map(|number| Some((number, spans.left(number)?))).collect()
     }
 
     /// Sends the question for the newest page of `left`.

@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use reqwest::header::{DATE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
+use reqwest::header::{DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Response, StatusCode, Url};
 use rustls::CertificateError;
 use serde::Deserialize;
@@ -105,11 +105,20 @@ impl Http {
     }
 
     async fn follow(&self, url: &Url, etag: Option<&str>, cap: usize) -> Result<Answer, Fault> {
+        let etag = etag.and_then(|etag| HeaderValue::from_str(etag).ok());
+        let headers = etag.into_iter().map(|etag| (IF_NONE_MATCH, etag)).collect();
+        let (at, response) = self.open(url, &headers).await?;
+        self.read(&at, response, cap).await
+    }
+
+    /// Sends a GET with these headers; returns the answer, of which nothing but the head was read, and where it came
+    /// from after all redirects.
+    pub async fn open(&self, url: &Url, headers: &HeaderMap) -> Result<(Url, Response), Fault> {
         let mut at = url.clone();
         for _ in 0..=limits::REDIRECTS {
-            let response = self.send(&at, etag).await?;
+            let response = self.send(&at, headers).await?;
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
-                return self.read(&at, response, cap).await;
+                return Ok((at, response));
             }
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let Some(next) = location.and_then(|location| at.join(location).ok()) else {
@@ -124,12 +133,9 @@ impl Http {
         Err(Fault::Redirect(format!("{} in the end, after too many steps", shown(&at))))
     }
 
-    async fn send(&self, url: &Url, etag: Option<&str>) -> Result<Response, Fault> {
+    async fn send(&self, url: &Url, headers: &HeaderMap) -> Result<Response, Fault> {
         let client = self.client.read().unwrap_or_else(PoisonError::into_inner).1.clone();
-        let mut request = client.get(url.clone());
-        if let Some(etag) = etag {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
+        let mut request = client.get(url.clone()).headers(headers.clone());
         if url.origin() == self.home.origin() {
             for (name, value) in &self.headers {
                 request = request.header(name, value);
@@ -138,7 +144,8 @@ impl Http {
         request.send().await.map_err(|error| self.classify(url, &error))
     }
 
-    async fn read(&self, url: &Url, mut response: Response, cap: usize) -> Result<Answer, Fault> {
+    /// Reads the body of an answer, of at most `cap` bytes.
+    pub async fn read(&self, url: &Url, mut response: Response, cap: usize) -> Result<Answer, Fault> {
         let status = response.status();
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let date = header(DATE).and_then(|date| http_date(&date));
@@ -169,7 +176,7 @@ impl Http {
     }
 
     /// What the failure of a request means.
-    fn classify(&self, url: &Url, error: &reqwest::Error) -> Fault {
+    pub fn classify(&self, url: &Url, error: &reqwest::Error) -> Fault {
         let host = text::sanitize(url.host_str().unwrap_or_default());
         let mut cause: &(dyn Error + 'static) = error;
         loop {
@@ -196,6 +203,16 @@ impl Http {
             (true, false) => Fault::Connect(said),
             (false, _) => Fault::Broken(said),
         }
+    }
+}
+
+impl Web for std::sync::Arc<Http> {
+    fn get<'a>(&'a self, url: &'a Url, etag: Option<&'a str>, cap: usize) -> BoxFuture<'a, Result<Answer, Fault>> {
+        (**self).get(url, etag, cap)
+    }
+
+    fn renew(&self) {
+        (**self).renew();
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-pub use crate::exporter::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+pub use crate::exporter::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 
 use crate::archive::name::ArchiveName;
 use crate::archive::{self, Archive, Published};
@@ -26,8 +26,9 @@ use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
 use crate::trust::signed::SignedManifest;
-use crate::trust::{Keyring, SigningKey, TrustError};
+use crate::trust::{Keyring, SigningKey};
 
+use super::publish::{self, Promise, PublishReport, Reading};
 use super::{Error, Lacking, PolicyError, from_db};
 
 /// Bytes that an image takes on the disk while it is laid out and packed, at most: under each of its digests in the
@@ -45,6 +46,10 @@ pub struct BundleOptions {
     pub force: bool,
     /// How many archives stay in the folder, the new one included; `None` keeps all.
     pub retain: Option<usize>,
+    /// For how long from now on the next archive is promised, in the list of the folder's archives.
+    pub next_within: Option<SignedDuration>,
+    /// This host's clock.
+    pub now: fn() -> Timestamp,
     /// The instant that the manifest shall state, for reproducible bundles; how the fetch went is left out then.
     pub created: Option<Timestamp>,
 }
@@ -64,6 +69,8 @@ pub struct BundleReport {
     pub warnings: Vec<String>,
     /// Archives that were removed because there are newer ones.
     pub removed: Vec<PathBuf>,
+    /// The list of the folder's archives, as it is now.
+    pub listed: PublishReport,
     /// Requests of this run.
     pub requests: u64,
     /// Documents that an earlier, interrupted run had fetched.
@@ -168,17 +175,22 @@ pub(super) fn pack(
     };
     progress.end("packing");
     let folder = &options.out;
+    let mut warnings: Vec<_> = nameless(snapshot).into_iter().chain(no_charts(snapshot)).collect();
     let removed = match options.retain {
-        Some(newest) => archive::retain(folder, newest)?,
+        Some(newest) => retain(&outcome, folder, newest, keys, &mut warnings),
         None => Vec::new(),
     };
+    let now = options.created.unwrap_or_else(options.now);
+    let promise = Promise { now, next_within: options.next_within };
+    let listed = publish::refresh(folder, keys, promise, Reading::New)?;
     Ok(BundleReport {
         manifest,
         outcome,
         key_ids: keys.iter().map(|key| key.id().to_string()).collect(),
         crashing_charts: crashing_charts(&snapshot.chart_index),
-        warnings: nameless(snapshot).into_iter().chain(no_charts(snapshot)).collect(),
+        warnings,
         removed,
+        listed,
         requests: snapshot.sources.iter().filter_map(|source| source.fetch.as_ref()).map(|fetch| fetch.requests).sum(),
         resumed: 0,
         refused: 0,
@@ -204,6 +216,25 @@ fn lay_out(
 
 fn unwritable(folder: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+}
+
+/// Removes the archives that are too many. The new one is in its place: a failure is only worth a warning.
+fn retain(
+    outcome: &Outcome,
+    folder: &Path,
+    newest: usize,
+    keys: &[SigningKey],
+    warnings: &mut Vec<String>,
+) -> Vec<PathBuf> {
+    let (Outcome::Written(Published { archive: stays, .. }) | Outcome::Unchanged(stays)) = outcome;
+    let retained = archive::retain(folder, newest, &own(keys), stays);
+    warnings.extend(retained.failure.map(|error| format!("not every older archive was removed: {error}")));
+    retained.removed
+}
+
+/// The keys that sign, as trusted keys.
+fn own(keys: &[SigningKey]) -> Keyring {
+    Keyring::new(keys.iter().map(|key| key.public().clone()).collect())
 }
 
 /// Packs, signs and publishes.
@@ -245,8 +276,7 @@ fn write(
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
     let published = archive::publish::<Error>(folder, &name, &signed, &mut body, |content| {
-        let key = keys.first().ok_or(TrustError::NoSecretKey)?;
-        Ok(key.sign(content, &comment)?)
+        Ok(SigningKey::sign_with_each(keys, content, &comment)?)
     })?;
     Ok((manifest, published))
 }
@@ -288,24 +318,24 @@ fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Erro
     Ok(SignedManifest::new(text, signatures))
 }
 
-/// The newest archive in `folder` with its manifest, if it is whole, signed by exactly `keys`, and has this content: while
-/// a key is being replaced, an archive that only the old one signed would not do.
+/// The newest archive in `folder` that one of `keys` signed, with its manifest, if it is whole, signed by exactly `keys`,
+/// and has this content: while a key is being replaced, an archive that only the old one signed would not do.
 fn unchanged(
     folder: &Path,
     content: Sha256Digest,
     partial: &Option<Partial>,
     keys: &[SigningKey],
 ) -> Result<Option<(PathBuf, Manifest)>, Error> {
-    let Some(path) = archive::archives(folder)?.into_iter().next() else { return Ok(None) };
-    let keyring = Keyring::new(keys.iter().map(|key| key.public().clone()).collect());
-    // An archive that cannot be read, or that somebody else signed, is no reason not to write a new one.
-    let Ok(archive) = Archive::open(&path) else { return Ok(None) };
-    let Ok(manifest) = archive.signed().clone().verify(&keyring) else { return Ok(None) };
-    let signers = Keyring::signers(archive.signed().signatures())?;
-    if !signers.into_iter().eq(keys.iter().map(|key| key.id().to_string())) {
-        return Ok(None);
-    }
-    if manifest.content != content || manifest.partial != *partial {
+    let keyring = own(keys);
+    // By what was signed: anybody can give a file another name. An archive that cannot be read, or that somebody else
+    // signed, is no reason not to write a new one.
+    let newest = archive::archives(folder)?.into_iter().filter_map(|path| {
+        let manifest = super::open::manifest(&path, &keyring).ok()?;
+        Some((manifest.created, path, manifest))
+    });
+    let Some((_, path, manifest)) = newest.max_by_key(|(created, ..)| *created) else { return Ok(None) };
+    let same_keys = manifest.key_ids().iter().copied().eq(keys.iter().map(SigningKey::id));
+    if !same_keys || manifest.content != content || manifest.partial != *partial {
         return Ok(None);
     }
     let whole = super::open::archive(&path, &keyring).is_ok();

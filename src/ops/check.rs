@@ -98,6 +98,7 @@ pub fn check(
     if path.is_file() {
         let archive = open::archive(path, keyring)?;
         let manifest = archive.manifest.clone();
+        keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
         let (mut catalog, mut reader) = (lookup(&rows), Reader::default());
@@ -118,7 +119,7 @@ pub fn check(
     if folder.is_unfinished() {
         warnings.push("an interrupted import is not completed yet; run `oct import` again".into());
     }
-    let manifest = manifest(path, &folder, keyring, &mut warnings)?;
+    let manifest = manifest(path, &folder, keyring, now, &mut warnings)?;
     progress.begin("reading", None);
     let catalog = read_folder(&folder, lookup(&rows), manifest.as_ref(), &mut warnings);
     progress.end("reading");
@@ -150,22 +151,26 @@ fn manifest(
     path: &Path,
     folder: &Folder,
     keyring: &Keyring,
+    now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<Option<VerifiedManifest>, Error> {
+    let policy = keyring.policy();
     let installed = folder.installed()?;
     let Some(installed) = installed.filter(|installed| installed.data) else {
         return Err(Error::NoCatalog(path.to_owned()));
     };
     let Some(signed) = installed.manifest else {
+        policy.unproved(path).map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
         warnings.push(format!("`{}` is unsigned: nothing proves where its data come from", path.display()));
         return Ok(None);
     };
     match signed.verify(keyring).map_err(|error| Error::of_manifest(path, error)) {
         Ok(manifest) => {
+            policy.check(&manifest, now).map_err(TrustError::from)?;
             warn_of_partial(&manifest, warnings);
             Ok(Some(manifest))
         }
-        Err(Error::Signature { cause: cause @ (TrustError::NoKeys | TrustError::Untrusted(_)), .. }) => {
+        Err(Error::Signature { cause, .. }) if cause.is_unproved() && policy.file().is_none() => {
             warnings.push(format!("`{}` is not proved: {cause}; name the signer's key with --key", path.display()));
             Ok(None)
         }

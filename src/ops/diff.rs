@@ -5,13 +5,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use fs_err as fs;
 use jiff::Timestamp;
 
 use super::open::{self, VerifiedArchive};
 use super::{Error, from_db};
 use crate::archive::ArchiveError;
-use crate::base::{limits, text};
+use crate::base::{fs, limits, text};
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
@@ -197,8 +196,8 @@ fn read_folder(folder: &TnfFolder, is_ours: bool, lines: &SyncSender<Vec<u8>>) -
     let contents = folder.contents()?;
     if is_ours {
         let path = folder.root().join(layout::CONTAINERS_DB);
-        let sent = send_lines(&mut fs::File::open(&path)?, lines);
-        sent.map_err(|cause| Error::Content { path, cause })?;
+        let mut file = fs::open(&path).map_err(std::io::Error::from)?;
+        send_lines(&mut file, lines).map_err(|cause| Error::Content { path, cause })?;
     } else {
         let mut chunk = Vec::with_capacity(CHUNK);
         for (key, entry) in contents.entries {

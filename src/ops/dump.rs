@@ -14,7 +14,7 @@ use super::bundle::{BundleOptions, BundleReport, FetchOptions, Plan, bundle};
 use super::import::{ImportOptions, ImportReport, import};
 use super::{Error, PolicyError};
 use crate::base::progress::Progress;
-use crate::trust::{KeyPair, Keyring, SigningKey};
+use crate::trust::{KeyPair, Keyring, Policy, SigningKey, TrustError};
 
 /// Begins the name of the folder for the archive under way, within the target: nothing else need be writable.
 const WORK_PREFIX: &str = ".oct-dump-";
@@ -36,8 +36,9 @@ pub enum Dumped {
 ///
 /// # Errors
 /// As an import. Without `options.allow_downgrade` what is newer stays, which is no error.
-pub fn baked(baked: &Path, options: &ImportOptions, progress: &dyn Progress) -> Result<Dumped, Error> {
-    let keyring = Keyring::load(&[], &[baked.to_owned()])?;
+pub fn baked(baked: &Path, policy: Policy, options: &ImportOptions, progress: &dyn Progress) -> Result<Dumped, Error> {
+    administrators_only(&policy, "the key that lies beside the bundle")?;
+    let keyring = Keyring::of_folder(baked)?.under(policy);
     kept_or(import(baked, options, &keyring, progress))
 }
 
@@ -49,9 +50,15 @@ pub fn baked(baked: &Path, options: &ImportOptions, progress: &dyn Progress) -> 
 pub async fn fetched(
     plan: &Plan,
     fetch: &FetchOptions,
+    policy: Policy,
     options: &ImportOptions,
     progress: &Arc<dyn Progress>,
 ) -> Result<(BundleReport, Dumped), Error> {
+    let key = "a key that is made for one dump";
+    administrators_only(&policy, key)?;
+    if policy.signatures() > 1 {
+        return Err(TrustError::from(policy.no_key(key)).into());
+    }
     fs::create_dir_all(&options.to)?;
     sweep(&options.to, options.now.as_second())?;
     let mut builder = tempfile::Builder::new();
@@ -61,9 +68,17 @@ pub async fn fetched(
     })?;
     let pair = KeyPair::generate(None, "made for one dump and thrown away")?;
     let key = SigningKey::parse(pair.secret_text(), "the key of this dump", || Ok(None))?;
-    let keyring = Keyring::new(vec![key.public().clone()]);
+    let keyring = Keyring::new(vec![key.public().clone()]).under(policy);
     let (out, _held) = held(work.path())?;
-    let bundled = BundleOptions { out: out.clone(), level: LEVEL, force: true, created: None, retain: None };
+    let bundled = BundleOptions {
+        out: out.clone(),
+        level: LEVEL,
+        force: true,
+        created: None,
+        retain: None,
+        next_within: None,
+        now: fetch.now,
+    };
     let report = bundle(plan, fetch, &bundled, Arc::new(vec![key]), progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
     let installed = tokio::task::spawn_blocking(move || {
@@ -73,6 +88,11 @@ pub async fn fetched(
     });
     let installed = installed.await.map_err(|error| std::io::Error::other(error.to_string()))??;
     Ok((report, installed))
+}
+
+/// Refuses `key` where only those of the administrator count.
+fn administrators_only(policy: &Policy, key: &str) -> Result<(), Error> {
+    if policy.is_trusted_keys_only() { Err(TrustError::from(policy.no_key(key)).into()) } else { Ok(()) }
 }
 
 /// A path to the folder `made` just made that still leads there when somebody else puts another thing in its place, as

@@ -15,6 +15,7 @@ use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
 use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
+use crate::trust::catalogs::CatalogsError;
 use crate::trust::manifest::ManifestError;
 use crate::trust::signed::VerifyError;
 
@@ -58,6 +59,30 @@ pub enum Error {
         expected: String,
         /// What this one states.
         found: String,
+    },
+    /// A list of archives that is not accepted.
+    #[error("`{place}`: {cause}")]
+    Catalogs {
+        /// Its file or its URL.
+        place: String,
+        /// Why.
+        cause: CatalogsError,
+    },
+    /// A server without a file that every site has.
+    #[error("{site}: there is no `{file}`")]
+    NoSite {
+        /// The site.
+        site: String,
+        /// The file.
+        file: String,
+    },
+    /// A file of a site that is not the one in its signed list.
+    #[error("{place} is not the archive that the signed list names: {cause}")]
+    NotListed {
+        /// Its URL.
+        place: String,
+        /// How one can tell.
+        cause: String,
     },
     /// Signed data that certsuite could not read.
     #[error("`{}`: {cause}", path.display())]
@@ -175,6 +200,16 @@ pub enum PolicyError {
         /// What the new one would lack.
         more: Lacking,
     },
+    /// A list older than one that was seen.
+    #[error("{place} was written {written}, and a list of {seen} by the same key was seen before")]
+    OldList {
+        /// Its URL.
+        place: String,
+        /// When it was written.
+        written: Timestamp,
+        /// When the newest one was written that was seen.
+        seen: Timestamp,
+    },
     /// Something that is no catalog would be moved away.
     #[error("what stands where the catalog has to stand is no catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
     Unrelated {
@@ -253,6 +288,14 @@ pub enum UsageError {
         /// Why.
         cause: InputError,
     },
+    /// A pipe, a folder or the like in the place of a list of questions.
+    #[error("`{}` is {what}, not a regular file", path.display())]
+    NoFile {
+        /// Where it stands.
+        path: PathBuf,
+        /// What it is, with its article.
+        what: &'static str,
+    },
     /// A list of questions that is too long.
     #[error("`{}` has more than {}: this is no list of questions", path.display(), text::size(*limit))]
     TooLong {
@@ -271,6 +314,7 @@ impl PolicyError {
             Self::Older { .. } => "older-than-installed",
             Self::TooOld { .. } => "too-old",
             Self::HoldsMore { .. } => "holds-less",
+            Self::OldList { .. } => "old-list",
             Self::Unrelated { .. } => "unrelated",
             Self::Partial { .. } => "partial",
         }
@@ -291,7 +335,7 @@ impl UsageError {
             Self::NothingAsked => "no-question",
             Self::TwoSources => "questions-twice",
             Self::Question(_) => "bad-question",
-            Self::Questions { .. } => "bad-questions",
+            Self::Questions { .. } | Self::NoFile { .. } => "bad-questions",
             Self::TooLong { .. } => "too-many-questions",
         }
     }
@@ -329,11 +373,6 @@ impl From<LayoutError> for Error {
     }
 }
 
-/// Whether nothing is wrong but that nobody who is trusted here signed it.
-pub(super) fn is_unproved(cause: &TrustError) -> bool {
-    matches!(cause, TrustError::NoKeys | TrustError::Untrusted(_))
-}
-
 impl Classified for Error {
     fn class(&self) -> Class {
         match self {
@@ -341,7 +380,8 @@ impl Classified for Error {
             Self::Archive(error) => error.class(),
             Self::Trust(error) => error.class(),
             Self::Store(error) => error.class(),
-            Self::Signature { cause, .. } => cause.class(),
+            Self::Signature { cause, .. } | Self::NotProvable { cause, .. } => cause.class(),
+            Self::Catalogs { cause, .. } => cause.class(),
             Self::Previous(cause) => cause.class(),
             Self::Manifest { .. }
             | Self::Comment { .. }
@@ -351,14 +391,15 @@ impl Classified for Error {
             | Self::NoArchive(_)
             | Self::NoCatalog(_)
             | Self::Foreign(_)
-            | Self::NotProvable { .. }
             | Self::Deviates { .. } => Class::Verification,
             Self::Charts(_)
             | Self::Lacks { .. }
             | Self::NoImages(_)
             | Self::NoDate(_)
+            | Self::NoSite { .. }
             | Self::TooLarge(_)
             | Self::Unreadable(_) => Class::Source,
+            Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
             Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
@@ -376,9 +417,12 @@ impl Classified for Error {
             Self::Manifest { cause: ManifestError::Version(_), .. } => "manifest-version",
             Self::Manifest { .. } => "bad-manifest",
             Self::Comment { .. } => "signature-comment",
+            Self::Catalogs { cause, .. } => cause.code(),
             Self::Content { .. } => "unreadable-content",
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",
+            Self::NoSite { .. } => "no-site",
+            Self::NotListed { .. } => "not-as-listed",
             Self::Lacks { .. } => "folder-lacks",
             Self::NoImages(_) => "no-images",
             Self::NoDate(_) => "no-date",

@@ -7,10 +7,13 @@ use rustix::io::Errno;
 
 use super::{Error, PolicyError, UsageError};
 use crate::archive::ArchiveError;
+use crate::base::owner::{Exposed, Exposure};
 use crate::exporter::{Fault, Remedy, SourceError};
 use crate::importer::StoreError;
 use crate::trust::TrustError;
+use crate::trust::catalogs::CatalogsError;
 use crate::trust::manifest::ManifestError;
+use crate::trust::policy::{PolicyFileError, Violation};
 
 impl Error {
     /// What to do next, where there is something to do.
@@ -19,7 +22,16 @@ impl Error {
         let hint = match self {
             Self::Source(error) => return source(error),
             Self::Archive(error) => return archive(error),
-            Self::Trust(error) | Self::Signature { cause: error, .. } => return trust(error),
+            Self::Trust(error)
+            | Self::Signature { cause: error, .. }
+            | Self::Catalogs { cause: CatalogsError::Signature(error), .. } => return trust(error),
+            Self::Catalogs { cause: CatalogsError::Version(_), .. } => {
+                "install the oct that wrote the list, or a later one"
+            }
+            Self::Catalogs { .. } | Self::NotListed { .. } => {
+                "ask the publisher, by phone: somebody may have changed what the server has"
+            }
+            Self::NoSite { .. } => "name the URL of the folder that `oct bundle` or `oct publish` wrote",
             Self::Store(error) => return store(error),
             Self::Policy(error) => policy(error),
             Self::Usage(error) => return usage(error),
@@ -111,13 +123,28 @@ fn archive(error: &ArchiveError) -> Option<String> {
 
 fn trust(error: &TrustError) -> Option<String> {
     let hint = match error {
-        TrustError::NoKeys => {
+        TrustError::NoKeys(unknown) | TrustError::Untrusted(unknown) if unknown.elsewhere.is_some() => {
+            let key = unknown.elsewhere.as_deref().unwrap_or_default();
+            return Some(format!(
+                "the user who called sudo trusts this key; to trust it for everybody: `oct trust add --system {key}`"
+            ));
+        }
+        TrustError::NoKeys(_) => {
             "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`"
         }
         TrustError::Untrusted(_) => {
             "compare its fingerprint with the signer by phone, then `oct trust add` its public key"
         }
         TrustError::Mode { path, .. } => return Some(format!("chmod go-rwx {}", path.display())),
+        TrustError::Exposed(found) => return Some(exposed(found)),
+        TrustError::PolicyFile(error) => return Some(policy_file(error)),
+        TrustError::Policy(violation) => forbidden(violation),
+        TrustError::NoTerminal => {
+            "name a file that holds it with OCT_KEY_PASSWORD_FILE; for a key without a password, add --no-password"
+        }
+        TrustError::Ambiguous { .. } => {
+            "one of them may pose as the other: ask the signer by phone, and name the fingerprint of the one to remove"
+        }
         TrustError::NoSecretKey => "make one with `oct keygen`",
         TrustError::PasswordNeeded { .. } => "run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE",
         TrustError::Sidecar { .. } => "carry the `.minisig` of this very archive, or none",
@@ -128,6 +155,38 @@ fn trust(error: &TrustError) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// The command that takes a file away from others.
+fn exposed(found: &Exposed) -> String {
+    let path = found.path.display();
+    match found.cause {
+        Exposure::Owner(_) => format!("copy the file into a folder of your own, or run `chown` as root on {path}"),
+        Exposure::Mode(_) => format!("chmod go-w {path}"),
+    }
+}
+
+fn policy_file(error: &PolicyFileError) -> String {
+    let mend = match error {
+        PolicyFileError::Exposed(found) => exposed(found),
+        PolicyFileError::File(_) => "root makes the file readable for everybody, or removes it".into(),
+        PolicyFileError::Rule { .. } => "root mends the file; GUIDE.md lists the rules".into(),
+    };
+    format!("nothing is imported or verified until then: {mend}")
+}
+
+fn forbidden(violation: &Violation) -> &'static str {
+    match violation {
+        Violation::Key { .. } => "as root, keep the key for this host: `oct trust add --system oct.pub`",
+        Violation::Signatures { .. } => {
+            "sign the bundle with more keys (--secret-key twice), and trust each of them here"
+        }
+        Violation::TooOld { .. } => "fetch a newer archive",
+        Violation::Downgrade { .. } => "import an archive that is newer than the installed catalog",
+        Violation::Partial { .. } => "bundle without --since",
+        Violation::RedHatImages { .. } => "bundle with --redhat-images",
+        Violation::Unproved { .. } => "import an archive that a key signed which is trusted here",
+    }
 }
 
 /// What to do where the installed folder could not be read or changed.
@@ -181,6 +240,9 @@ fn policy(error: &PolicyError) -> &'static str {
     match error {
         PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
         PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
+        PolicyError::OldList { .. } => {
+            "an old copy is served: name another mirror, or ask the publisher; one key signs the lists of one site"
+        }
         PolicyError::Unrelated { .. } => {
             "choose another folder with --to; or add --adopt, which keeps all of it in `.oct/previous`"
         }
@@ -192,6 +254,7 @@ fn usage(error: &UsageError) -> Option<String> {
     let hint = match error {
         UsageError::EmptyPassword => "for a key without a password, add --no-password",
         UsageError::NothingAsked => "name image, operator or chart, or give --from FILE",
+        UsageError::NoFile { what: "a pipe", .. } => "pipe the questions to `--from -`",
         UsageError::TwoSources => "leave out image, operator or chart",
         UsageError::Questions { cause, .. } => cause.hint()?,
         _ => return None,

@@ -11,9 +11,9 @@ use crate::archive::{self, Archive};
 use crate::base::progress::Progress;
 use crate::base::text;
 use crate::importer::{Folder, Holder, InstallOptions, Locked, Recovered, Report, Store};
-use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
+use crate::trust::{Keyring, TrustError};
 
 use super::open::{self, VerifiedArchive};
 use super::{Error, LOCK_WAIT, PolicyError};
@@ -101,9 +101,11 @@ pub fn import(
 ) -> Result<ImportReport, Error> {
     let mut warnings = Vec::new();
     let (path, archive, passed_over) = if source.is_dir() {
-        newest_valid(source, keyring)?
+        newest_valid(source, keyring, options.now)?
     } else {
-        (source.to_owned(), open::archive(source, keyring)?, vec![])
+        let archive = open::archive(source, keyring)?;
+        keyring.policy().check(&archive.manifest, options.now).map_err(TrustError::from)?;
+        (source.to_owned(), archive, vec![])
     };
     let manifest = archive.manifest.clone();
     let size = archive.size;
@@ -125,8 +127,13 @@ pub fn import(
     if options.dry_run {
         let folder = store.read(&holder, LOCK_WAIT, progress)?;
         let recovered = folder.recovered().to_vec();
-        let same =
-            check_installed(&folder.installed()?.and_then(|found| found.manifest), &manifest, options, &mut warnings)?;
+        let same = check_installed(
+            &folder.installed()?.and_then(|found| found.manifest),
+            &manifest,
+            options,
+            keyring,
+            &mut warnings,
+        )?;
         if same && folder.verify_files(&manifest).is_intact() {
             return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
         }
@@ -140,7 +147,8 @@ pub fn import(
     let mut locked = store.lock(&holder, LOCK_WAIT, progress)?;
     let recovered = locked.recovered().to_vec();
     let installed = locked.installed()?;
-    let same = check_installed(&installed.and_then(|found| found.manifest), &manifest, options, &mut warnings)?;
+    let same =
+        check_installed(&installed.and_then(|found| found.manifest), &manifest, options, keyring, &mut warnings)?;
     if same && locked.verify_files(&manifest).is_intact() {
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
@@ -181,14 +189,21 @@ fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
     Ok(signed.verify(keyring).map_or(true, |manifest| !locked.verify_files(&manifest).is_intact()))
 }
 
-/// The newest archive in `folder` that passes every check, with those that did not.
-fn newest_valid(folder: &Path, keyring: &Keyring) -> Result<(PathBuf, VerifiedArchive, Vec<PassedOver>), Error> {
+/// The newest archive in `folder` that passes every check and that the policy allows, with those that did not.
+fn newest_valid(
+    folder: &Path,
+    keyring: &Keyring,
+    now: Timestamp,
+) -> Result<(PathBuf, VerifiedArchive, Vec<PassedOver>), Error> {
     // By what was signed: anybody can give a file another name.
     let (mut found, mut bad) = (Vec::new(), Vec::new());
     for path in archive::archives(folder)? {
         match Archive::open(&path) {
             Ok(archive) => match open::verified(&archive, keyring) {
-                Ok(manifest) => found.push((manifest.created, path)),
+                Ok(manifest) => match keyring.policy().check(&manifest, now) {
+                    Ok(()) => found.push((manifest.created, path)),
+                    Err(forbidden) => bad.push((Some(manifest.created), path, TrustError::from(forbidden).into())),
+                },
                 Err(error) => {
                     let claimed = Manifest::parse(archive.signed().unverified_text()).ok();
                     bad.push((claimed.map(|manifest| manifest.created), path, error));
@@ -253,6 +268,7 @@ fn check_installed(
     installed: &Option<crate::trust::signed::SignedManifest>,
     manifest: &VerifiedManifest,
     options: &ImportOptions,
+    keyring: &Keyring,
     warnings: &mut Vec<String>,
 ) -> Result<bool, Error> {
     let Some(signed) = installed else { return Ok(false) };
@@ -263,7 +279,11 @@ fn check_installed(
             return Ok(false);
         }
     };
-    if !options.allow_downgrade {
+    // What the caller allows, the policy may still forbid.
+    if options.allow_downgrade {
+        let forbidden = keyring.policy().downgrade(manifest, &installed);
+        forbidden.map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
+    } else {
         if manifest.created < installed.created {
             let (created, installed) = (manifest.created, installed.created);
             return Err(PolicyError::Older { created, installed }.into());

@@ -7,10 +7,8 @@ use jiff::Timestamp;
 use crate::archive::Archive;
 use crate::base::progress::Silent;
 use crate::importer::{Holder, Store};
-use crate::trust::Manifest;
-use crate::trust::signed::SignedManifest;
-use crate::trust::signed::{Signer, VerifyError};
-use crate::trust::{Keyring, TrustError};
+use crate::trust::signed::{SignedManifest, Signer, VerifyError};
+use crate::trust::{Keyring, Manifest};
 
 use super::{Error, LOCK_WAIT};
 
@@ -39,8 +37,11 @@ pub enum Trust {
         /// Where it was found.
         origin: String,
     },
-    /// None of the signing keys is trusted here.
-    Untrusted,
+    /// None of the signing keys is trusted here, or fewer than the policy requires.
+    Unproved {
+        /// In words.
+        cause: String,
+    },
 }
 
 /// Reads the header of the archive, or the manifest beside the installed catalog, at `path`. Files are not looked at.
@@ -62,19 +63,19 @@ pub fn inspect(path: &Path, keyring: &Keyring, now: Timestamp) -> Result<Inspect
 }
 
 fn look(path: &Path, size: Option<u64>, signed: SignedManifest, keyring: &Keyring) -> Result<Inspection, Error> {
-    let at = |cause| Error::Signature { path: path.to_owned(), cause };
-    let key_ids = Keyring::signers(signed.signatures()).map_err(at)?;
-    let (manifest, trust) = match signed.clone().verify(keyring) {
+    let (manifest, key_ids, trust) = match signed.clone().verify(keyring) {
         Ok(verified) => {
             let Signer { key_id, origin, .. } = verified.signer().clone();
-            (Manifest::clone(&verified), Trust::Verified { key_id, origin })
+            (Manifest::clone(&verified), verified.key_ids().to_vec(), Trust::Verified { key_id, origin })
         }
-        Err(VerifyError::Signature(TrustError::NoKeys | TrustError::Untrusted(_))) => {
+        Err(VerifyError::Signature(cause)) if cause.is_unproved() => {
+            let at = |cause| Error::Signature { path: path.to_owned(), cause };
             let manifest = Manifest::parse(signed.unverified_text());
             let manifest = manifest.map_err(|cause| Error::Manifest { path: path.to_owned(), cause })?;
-            (manifest, Trust::Untrusted)
+            (manifest, signed.unverified_key_ids().map_err(at)?, Trust::Unproved { cause: cause.to_string() })
         }
         Err(error) => return Err(Error::of_manifest(path, error)),
     };
+    let key_ids = key_ids.iter().map(ToString::to_string).collect();
     Ok(Inspection { path: path.to_owned(), size, manifest, key_ids, trust })
 }

@@ -1,42 +1,65 @@
-//! Keys: making them, trusting them, opening them.
+//! Keys: making them, trusting them, opening them; and the policy that says which count.
 
 use std::path::{Path, PathBuf};
 
-pub use crate::trust::{KeyPair, Keyring, Password, SigningKey, TrustError, TrustedKey};
+use crate::base::owner::Owners;
+pub use crate::trust::{Caller, KeyPair, Keyring, Password, Policy, SigningKey, TrustError, TrustPlaces, TrustedKey};
 
-use super::Error;
+use super::{Error, UsageError};
 
-/// Where trusted keys are looked for.
-#[derive(Debug, Clone, Default)]
-pub struct TrustPlaces {
-    /// Files named on the command line.
-    pub files: Vec<PathBuf>,
-    /// Folders with `*.pub` files, such as `/etc/oct/trusted.d`.
-    pub folders: Vec<PathBuf>,
+/// What is trusted on this host, and by which policy.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// Where trusted keys are looked for.
+    pub places: TrustPlaces,
+    /// The file of the policy.
+    pub policy: PathBuf,
 }
 
-impl TrustPlaces {
-    /// Reads the keys.
+impl Trust {
+    /// Reads the policy and the keys that count by it.
     ///
     /// # Errors
-    /// Where one of them is unusable.
+    /// Where the policy cannot be obeyed, or a key is unusable.
     pub fn load(&self) -> Result<Keyring, Error> {
-        Ok(Keyring::load(&self.files, &self.folders)?)
+        Ok(Keyring::load(&self.places, self.policy()?)?)
     }
-}
 
-/// Keeps a public key among the trusted ones in `folder`.
-///
-/// # Errors
-/// Where it is no public key, or the folder cannot be written.
-pub fn trust_add(file: &Path, folder: &Path) -> Result<(TrustedKey, PathBuf), Error> {
-    Ok(crate::trust::add(file, folder)?)
-}
+    /// Reads the policy.
+    ///
+    /// # Errors
+    /// Where it cannot be obeyed.
+    pub fn policy(&self) -> Result<Policy, Error> {
+        Ok(Policy::read(&self.policy).map_err(TrustError::from)?)
+    }
 
-/// Removes a key from the trusted ones in `folder`; returns the removed files.
-///
-/// # Errors
-/// Where there is no such key.
-pub fn trust_remove(key_id: &str, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    Ok(crate::trust::remove(key_id, folder)?)
+    /// Every key in one of the places, whether the policy lets it count or not.
+    ///
+    /// # Errors
+    /// Where a key is unusable.
+    pub fn all_keys(&self) -> Result<Keyring, Error> {
+        Ok(Keyring::load(&self.places, Policy::default())?)
+    }
+
+    /// Keeps the public key in `file` among those of the user, or of the `system`.
+    ///
+    /// # Errors
+    /// Where it is no public key, another key with its id is trusted, or the folder cannot be written.
+    pub fn add(&self, file: &Path, system: bool) -> Result<(TrustedKey, PathBuf), Error> {
+        let owners = if system { Owners::root() } else { Owners::caller() };
+        Ok(crate::trust::add(file, self.folder(system)?, &owners, &self.all_keys()?)?)
+    }
+
+    /// Removes a key, named by id or fingerprint, from those of the user, or of the `system`; returns the removed files.
+    ///
+    /// # Errors
+    /// Where there is no such key, or several have that id.
+    pub fn remove(&self, name: &str, system: bool) -> Result<Vec<PathBuf>, Error> {
+        Ok(crate::trust::remove(name, self.folder(system)?)?)
+    }
+
+    fn folder(&self, system: bool) -> Result<&Path, Error> {
+        let folder = if system { &self.places.system } else { &self.places.own };
+        folder.as_deref().ok_or_else(|| UsageError::NoHome.into())
+    }
 }

@@ -1,17 +1,17 @@
 //! From a path to a verified archive: the one way in for every command that reads one.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
+use crate::archive::name::ArchiveName;
 use crate::archive::{Archive, ArchiveError, CheckedBody};
 use crate::base::digest::HashingWriter;
 use crate::base::member::MemberPath;
 use crate::catalog::{TnfError, Validation, Validator};
-use crate::trust::Keyring;
-use crate::trust::VerifiedManifest;
 use crate::trust::manifest::File;
+use crate::trust::{Keyring, Sidecar, SidecarCheck, VerifiedManifest};
 
 use super::Error;
 
@@ -52,29 +52,40 @@ pub fn archive(path: &Path, keyring: &Keyring) -> Result<VerifiedArchive, Error>
     let archive = Archive::open(path)?;
     let manifest = verified(&archive, keyring)?;
     let checksum = archive.checksum_sidecar()?;
-    let signature = archive.signature_sidecar()?;
+    let name = ArchiveName::new(manifest.created);
+    let sidecars = archive.signature_sidecars(manifest.key_ids())?;
+    let sidecars: Vec<_> = sidecars.iter().map(|(path, text)| Sidecar::parse(path, text)).collect::<Result<_, _>>()?;
+    let checks = sidecars.iter().map(|sidecar| sidecar.check(keyring, &manifest, name.as_str()));
+    let checks = checks.collect::<Result<_, _>>()?;
     let size = archive.length();
-    let mut whole = checksum.is_some().then(|| HashingWriter::new(io::sink()));
-    let mut nowhere = io::sink();
-    let observer: &mut dyn Write = match &mut whole {
-        Some(whole) => whole,
-        None => &mut nowhere,
-    };
-    let body = archive.check_body(&manifest, observer)?;
-    if let (Some((path, stated)), Some(whole)) = (checksum, whole)
-        && whole.finish().2 != stated
+    let mut whole = Whole { hash: checksum.is_some().then(|| HashingWriter::new(io::sink())), checks };
+    let body = archive.check_body(&manifest, &mut whole)?;
+    if let (Some((path, stated)), Some(hash)) = (checksum, whole.hash)
+        && hash.finish().2 != stated
     {
         let cause = "its SHA-256 is of another file".into();
         return Err(ArchiveError::Sidecar { path, cause }.into());
     }
-    if let Some((sidecar, text)) = signature {
-        let name = crate::archive::name::ArchiveName::new(manifest.created);
-        let comment = manifest.trusted_comment(name.as_str());
-        let signers = Keyring::signers(manifest.signed().signatures())?;
-        let mut content = BufReader::with_capacity(1 << 18, fs_err::File::open(path)?);
-        keyring.check_sidecar(&sidecar, &text, &comment, &signers, &mut content)?;
-    }
+    whole.checks.into_iter().try_for_each(SidecarCheck::finish)?;
     Ok(VerifiedArchive { manifest, body, size })
+}
+
+/// Shows every byte of an archive to the checks against its sidecars.
+struct Whole<'a> {
+    hash: Option<HashingWriter<io::Sink>>,
+    checks: Vec<SidecarCheck<'a>>,
+}
+
+impl Write for Whole<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.iter_mut().try_for_each(|hash| hash.write_all(bytes))?;
+        self.checks.iter_mut().try_for_each(|check| check.write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl VerifiedArchive {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::base::progress::Progress;
 use crate::base::text::with_causes;
 use crate::importer::{Folder, Holder, Previous, Recovered, Report, Store, StoreError};
-use crate::trust::Keyring;
 use crate::trust::signed::VerifiedManifest;
+use crate::trust::{Keyring, Manifest, Policy, TrustError};
 
 use super::{Error, LOCK_WAIT};
 
@@ -48,8 +48,12 @@ pub fn rollback(
     let mut locked = Store::open(dir).lock(&Holder::new("oct rollback", now), LOCK_WAIT, progress)?;
     let mut passed_over = Vec::new();
     let mut chosen = None;
+    let installed = locked.installed()?.and_then(|installed| installed.manifest);
+    // Its date counts whoever signed it, as for an import.
+    let installed = installed.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
     for version in locked.previous()? {
-        match prove(&locked, &version, keyring, progress) {
+        let proved = prove(&locked, &version, keyring, progress);
+        match proved.and_then(|manifest| allowed(manifest, &version, installed.as_ref(), keyring.policy(), now)) {
             Ok(manifest) => {
                 chosen = Some((version, manifest));
                 break;
@@ -65,6 +69,24 @@ pub fn rollback(
     let warnings = passed_over.iter().map(|error| format!("passed over: {}", with_causes(error))).collect();
     let report = locked.rollback_to(version, now)?;
     Ok(RollbackReport { dir: dir.to_owned(), manifest, report, recovered: locked.recovered().to_vec(), warnings })
+}
+
+/// `manifest`, that of a previous version, where the policy of this host lets it come back.
+fn allowed(
+    manifest: Option<VerifiedManifest>,
+    version: &Previous,
+    installed: Option<&Manifest>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Option<VerifiedManifest>, Error> {
+    let forbidden = match &manifest {
+        Some(manifest) => {
+            let older = installed.and_then(|installed| policy.downgrade(manifest, installed));
+            older.or_else(|| policy.check(manifest, now).err())
+        }
+        None => policy.unproved(version.path()),
+    };
+    forbidden.map_or(Ok(manifest), |forbidden| Err(TrustError::from(forbidden).into()))
 }
 
 /// The manifest of a previous version, proved; `None` for one of unknown origin.

@@ -11,9 +11,9 @@ use crate::base::progress::Progress;
 use crate::importer::{Folder, HistoryEntry, Holder, Recovered, Store};
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
+use crate::trust::policy::Violation;
 use crate::trust::signed::{SignedManifest, VerifiedManifest, VerifyError};
 
-use super::error::is_unproved;
 use super::import::future_warning;
 use super::{Error, LOCK_WAIT};
 
@@ -35,6 +35,10 @@ pub struct Status {
     pub recovered: Vec<Recovered>,
     /// What is worth knowing and no error.
     pub warnings: Vec<String>,
+    /// The age above which a catalog is stale.
+    pub max_age: Option<SignedDuration>,
+    /// The rules of the policy of this host.
+    pub policy: Vec<String>,
 }
 
 /// What stands in a folder.
@@ -48,8 +52,10 @@ pub enum State {
         manifest: Box<VerifiedManifest>,
         /// Seconds since its `created` by this host's clock.
         age: i64,
-        /// Whether that is more than was allowed.
+        /// Whether that is more than was allowed, by the caller or by the policy of this host.
         stale: bool,
+        /// What else the policy of this host forbids.
+        forbidden: Option<String>,
     },
     /// A catalog without a signed manifest.
     Unsigned(Error),
@@ -91,6 +97,7 @@ pub fn status(
     now: Timestamp,
     progress: &dyn Progress,
 ) -> Result<Status, Error> {
+    let max_age = keyring.policy().max_age(max_age);
     let folder = Store::open(dir).read(&Holder::new("oct status", now), LOCK_WAIT, progress)?;
     let mut warnings = Vec::new();
     if folder.is_unfinished() {
@@ -118,6 +125,8 @@ pub fn status(
         history: folder.history(HISTORY_LINES)?,
         recovered: folder.recovered().to_vec(),
         warnings,
+        max_age,
+        policy: keyring.policy().rules(),
     })
 }
 
@@ -151,9 +160,13 @@ fn proved(
         Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| {
             let age = now.duration_since(manifest.created);
             let stale = max_age.is_some_and(|max| age > max);
-            State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale }
+            let forbidden = match keyring.policy().check(&manifest, now) {
+                Ok(()) | Err(Violation::TooOld { .. }) => None,
+                Err(forbidden) => Some(forbidden.to_string()),
+            };
+            State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale, forbidden }
         })),
-        Err(VerifyError::Signature(cause)) if is_unproved(&cause) => match Manifest::parse(signed.unverified_text()) {
+        Err(VerifyError::Signature(cause)) if cause.is_unproved() => match Manifest::parse(signed.unverified_text()) {
             // What deviates from it is altered, whoever signed it.
             Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| unproved(cause))),
             Err(_) => Ok(unproved(cause)),

@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use crate::base::progress::Progress;
 use crate::catalog::Validator;
 use crate::importer::{Deviation, Difference, Findings, Folder, Holder, Store};
-use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::{VerifiedManifest, VerifyError};
+use crate::trust::{Keyring, TrustError};
 
-use super::error::is_unproved;
 use super::open;
 use super::{Error, LOCK_WAIT};
 
@@ -38,6 +37,7 @@ pub fn verify(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Pro
     }
     let archive = open::archive(path, keyring)?;
     let manifest = archive.manifest.clone();
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
     progress.begin("verifying", None);
     archive.validate(path, |_| Ok(std::io::sink()), |_| Ok(()))?;
     progress.end("verifying");
@@ -48,7 +48,9 @@ fn folder(path: &Path, keyring: &Keyring, now: Timestamp, progress: &dyn Progres
     let folder = Store::open(path).read(&Holder::new("oct verify", now), LOCK_WAIT, progress)?;
     let verified = installed(path, &folder, keyring);
     folder.require_unchanged()?;
-    verified
+    let manifest = verified?;
+    keyring.policy().check(&manifest, now).map_err(TrustError::from)?;
+    Ok(manifest)
 }
 
 fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
@@ -61,7 +63,7 @@ fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<Verified
     }
     let manifest = match signed.clone().verify(keyring) {
         Ok(manifest) => manifest,
-        Err(VerifyError::Signature(cause)) if is_unproved(&cause) => {
+        Err(VerifyError::Signature(cause)) if cause.is_unproved() => {
             // What deviates from it is altered, whoever signed it.
             if let Ok(manifest) = Manifest::parse(signed.unverified_text()) {
                 require_intact(path, &folder.compare(&manifest))?;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::policy::{PolicyFileError, Violation};
 use crate::base::failure::{Class, Classified};
+use crate::base::owner::Exposed;
 
 /// Why a key or a signature is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -20,16 +22,25 @@ pub enum TrustError {
         /// What is wrong.
         cause: String,
     },
-    /// Others than the owner can read or change a key file.
-    #[error("`{}` has mode {mode:04o}: {cause}", path.display())]
+    /// Others than root and the caller can change a trusted key.
+    #[error("others can change a trusted key: {0}")]
+    Exposed(Exposed),
+    /// Others than the owner can read a secret.
+    #[error("`{}` has mode {mode:04o}: others than its owner can read the {kind}", path.display())]
     Mode {
-        /// The key file.
+        /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// Who could do what.
-        cause: &'static str,
+        /// `secret key` or `password`.
+        kind: &'static str,
     },
+    /// The policy of this host cannot be obeyed.
+    #[error(transparent)]
+    PolicyFile(#[from] PolicyFileError),
+    /// The policy of this host forbids it.
+    #[error(transparent)]
+    Policy(#[from] Violation),
     /// No secret key was named, and none lies in its usual place.
     #[error(
         "no secret key to sign with: no --secret-key was named, and no `oct.key` lies here or in the configuration"
@@ -47,15 +58,15 @@ pub enum TrustError {
         /// File of the key.
         origin: String,
     },
-    /// Nobody is trusted.
-    #[error("no key is trusted on this host")]
-    NoKeys,
-    /// Signed, but by nobody who is trusted.
-    #[error("signed by {}, which {} not trusted here", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
-    Untrusted(
-        /// Ids of the keys that signed.
-        Vec<String>,
-    ),
+    /// A new key gets a password, and nobody can be asked for it.
+    #[error("the new key needs a password, and there is no terminal to ask for it")]
+    NoTerminal,
+    /// No key is trusted.
+    #[error("no key is trusted on this host: there is none in {}", .0.searched.join(", "))]
+    NoKeys(Box<Unknown>),
+    /// Signed, but by no trusted key.
+    #[error("signed by {}, which {} not trusted here", .0.signers.join(" and "), if .0.signers.len() == 1 { "is" } else { "are" })]
+    Untrusted(Box<Unknown>),
     /// A signature by a trusted key does not fit the data.
     #[error(
         "the signature by the trusted key {key_id} does not fit: the data were altered, or the signature is of another file"
@@ -87,12 +98,20 @@ pub enum TrustError {
         found: String,
     },
     /// `trust add` of a key whose id another trusted one has.
-    #[error("`{}` is another key with the same id, {key_id}", path.display())]
+    #[error("`{origin}` is another key with the same id, {key_id}")]
     OtherKey {
         /// The id of both.
         key_id: String,
-        /// The trusted one.
-        path: PathBuf,
+        /// Where the trusted one was found.
+        origin: String,
+    },
+    /// `trust remove` of an id that several keys have.
+    #[error("several keys have the id {key_id}: {}", keys.join(", "))]
+    Ambiguous {
+        /// The id asked for.
+        key_id: String,
+        /// Fingerprint and path of each.
+        keys: Vec<String>,
     },
     /// `trust remove` of a key that is not there.
     #[error("no key with the id {key_id} lies in `{}`", folder.display())]
@@ -104,16 +123,40 @@ pub enum TrustError {
     },
 }
 
+/// Signers of whom none is trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unknown {
+    /// Ids of the keys that signed.
+    pub signers: Vec<String>,
+    /// Each place where trusted keys were looked for.
+    pub searched: Vec<String>,
+    /// The file of one of the keys that signed, where another user trusts it: the one who called `sudo`.
+    pub elsewhere: Option<String>,
+}
+
+impl TrustError {
+    /// Whether nothing is known to be wrong with the data: this host just cannot prove them.
+    #[must_use]
+    pub fn is_unproved(&self) -> bool {
+        matches!(self, Self::NoKeys(_) | Self::Untrusted(_) | Self::Policy(Violation::Signatures { .. }))
+    }
+}
+
 impl Classified for TrustError {
     fn class(&self) -> Class {
         match self {
             Self::Io(_)
             | Self::Key { .. }
+            | Self::Exposed(_)
             | Self::Mode { .. }
+            | Self::NoTerminal
+            | Self::Ambiguous { .. }
             | Self::NoSecretKey
             | Self::PasswordNeeded { .. }
             | Self::WrongPassword { .. }
             | Self::NoSuchKey { .. } => Class::Host,
+            Self::PolicyFile(error) => error.class(),
+            Self::Policy(error) => error.class(),
             _ => Class::Verification,
         }
     }
@@ -126,7 +169,12 @@ impl Classified for TrustError {
             Self::NoSecretKey => "no-secret-key",
             Self::PasswordNeeded { .. } => "password-needed",
             Self::WrongPassword { .. } => "wrong-password",
-            Self::NoKeys => "no-trusted-key",
+            Self::Exposed(_) => "key-exposed",
+            Self::PolicyFile(error) => error.code(),
+            Self::Policy(error) => error.code(),
+            Self::NoTerminal => "no-terminal",
+            Self::Ambiguous { .. } => "key-id-ambiguous",
+            Self::NoKeys(_) => "no-trusted-key",
             Self::Untrusted(_) => "untrusted-signer",
             Self::BadSignature { .. } => "bad-signature",
             Self::Malformed(_) => "malformed-signature",

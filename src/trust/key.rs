@@ -1,17 +1,18 @@
 //! Public keys.
 
 use std::fmt;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fs_err as fs;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::error::TrustError;
 use crate::base::digest::Sha256Digest;
+use crate::base::fs::{self, FileError};
 use crate::base::limits;
+use crate::base::owner::{Exposed, Exposure, Owners, exposed};
 
 /// A key's id, as minisign prints it: 16 upper-case hexadecimal digits, of the little-endian number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +21,21 @@ pub struct KeyId(pub(super) [u8; 8]);
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016X}", u64::from_le_bytes(self.0))
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let id = u64::from_str_radix(&text, 16).map(|id| Self(id.to_le_bytes())).ok();
+        // One spelling alone.
+        id.filter(|id| id.to_string() == text).ok_or_else(|| serde::de::Error::custom("not the id of a key"))
     }
 }
 
@@ -75,18 +91,35 @@ impl TrustedKey {
         Ok(Self { id, origin: origin.into(), comment, fingerprint: groups.join("-"), key, text })
     }
 
-    /// Reads a public key file.
+    /// Reads a public key file that only `owners` can change: it, and every folder above it, belongs to one of them, and
+    /// nobody else may write there.
     ///
     /// # Errors
-    /// Where it cannot be read, anybody could have changed it, or it is no public key.
-    pub fn read(path: &Path) -> Result<Self, TrustError> {
-        let text = read_text(path, "public key")?;
-        let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
-        if mode & 0o002 != 0 {
-            let cause = "everybody on this host could put another key there";
-            return Err(TrustError::Mode { path: path.into(), mode, cause });
+    /// Where it cannot be read, others could change it, or it is no public key.
+    pub fn read(path: &Path, owners: &Owners) -> Result<Self, TrustError> {
+        if let Some(exposed) = exposed(path, owners)? {
+            return Err(TrustError::Exposed(exposed));
         }
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&KeyFile::read(path, "public key")?.text, &path.display().to_string())
+    }
+
+    /// Reads a public key file that was carried here: whoever compares the fingerprint decides. It may lie anywhere, but
+    /// not be one that everybody can write.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_carried(path: &Path) -> Result<Self, TrustError> {
+        let file = KeyFile::read(path, "public key")?;
+        if file.mode & 0o002 != 0 {
+            return Err(TrustError::Exposed(Exposed { path: path.to_owned(), cause: Exposure::Mode(file.mode) }));
+        }
+        Self::parse(&file.text, &path.display().to_string())
+    }
+
+    /// Whether `name` is its id or its fingerprint.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.id.to_string().eq_ignore_ascii_case(name) || self.fingerprint.eq_ignore_ascii_case(name)
     }
 
     /// The text of its file.
@@ -96,17 +129,29 @@ impl TrustedKey {
     }
 }
 
-/// Reads a key file, as far as key files go.
-pub(super) fn read_text(path: &Path, kind: &'static str) -> Result<String, TrustError> {
-    let refuse = |cause: &str| TrustError::Key { origin: path.display().to_string(), kind, cause: cause.into() };
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(refuse("it is no file"));
+/// A key file, of which nothing was understood yet.
+pub(super) struct KeyFile {
+    /// Its content.
+    pub(super) text: String,
+    /// Its permission bits.
+    pub(super) mode: u32,
+}
+
+impl KeyFile {
+    /// Reads a key file, as far as key files go.
+    pub(super) fn read(path: &Path, kind: &'static str) -> Result<Self, TrustError> {
+        let refuse = |cause: String| TrustError::Key { origin: path.display().to_string(), kind, cause };
+        let read = || {
+            let mut file = fs::open(path)?;
+            let mode = file.metadata()?.permissions().mode() & 0o7777;
+            let text = fs::text_of(fs::bounded(&mut file, path, limits::KEY_FILE_BYTES)?, path)?;
+            Ok(Self { text, mode })
+        };
+        read().map_err(|error| match error {
+            FileError::Io(error) => error.into(),
+            FileError::Kind { what, .. } => refuse(format!("it is {what}")),
+            FileError::TooLarge { .. } => refuse("it is far too large".into()),
+            FileError::NotText(_) => refuse("it is not text".into()),
+        })
     }
-    file.take(limits::KEY_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limits::KEY_FILE_BYTES {
-        return Err(refuse("it is far too large"));
-    }
-    String::from_utf8(bytes).map_err(|_| refuse("it is not text"))
 }

@@ -1,46 +1,105 @@
 //! The set of trusted keys, and the decision whose signature counts.
 
-use std::io::{self, Read, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
-use super::error::TrustError;
-use super::key::TrustedKey;
-use super::minisig;
-use super::signed::Signer;
-use crate::base::text;
+use super::error::{TrustError, Unknown};
+use super::key::{KeyFile, KeyId, TrustedKey};
+use super::minisig::Minisig;
+use super::policy::Policy;
+use super::signed::{Signer, Signers};
+use crate::base::owner::Owners;
+use crate::base::{fs, text};
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
-/// The keys that are trusted on this host.
+/// Mode of a trusted key's file, whatever the umask.
+const KEY_MODE: u32 = 0o644;
+
+/// Where trusted keys are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct TrustPlaces {
+    /// Files named on the command line.
+    pub files: Vec<PathBuf>,
+    /// The administrator's folder of `*.pub` files, for everybody on this host.
+    pub system: Option<PathBuf>,
+    /// The user's own.
+    pub own: Option<PathBuf>,
+    /// The user who called `sudo`.
+    pub sudo: Option<Caller>,
+}
+
+/// The user who called `sudo`.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Owner of files that may be named on the command line as well as root's.
+    pub uid: u32,
+    /// This user's own folder of trusted keys. They do not count, and where one would have done, an error says so.
+    pub folder: Option<PathBuf>,
+}
+
+/// The keys that are trusted on this host, and the policy that a signed catalog has to obey here.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     keys: Vec<TrustedKey>,
+    policy: Policy,
+    searched: Vec<String>,
+    elsewhere: Vec<TrustedKey>,
 }
 
 impl Keyring {
-    /// Exactly these keys.
+    /// Exactly these keys, and no policy.
     #[must_use]
     pub fn new(keys: Vec<TrustedKey>) -> Self {
-        Self { keys }
+        Self { keys, ..Self::default() }
     }
 
-    /// The keys of `files`, of every `*.pub` in `folders`, and those that were built in.
+    /// The keys of `places`, as far as `policy` lets them count, and those that were built in.
     ///
     /// # Errors
-    /// Where a file is no usable public key: a damaged one is named, not passed over.
-    pub fn load(files: &[PathBuf], folders: &[PathBuf]) -> Result<Self, TrustError> {
-        let mut keys: Vec<TrustedKey> = files.iter().map(|file| TrustedKey::read(file)).collect::<Result<_, _>>()?;
-        for folder in folders {
+    /// Where a file is no usable public key, or others can change it: it is named, not passed over. And where a key was
+    /// named that the policy does not let count.
+    pub fn load(places: &TrustPlaces, policy: Policy) -> Result<Self, TrustError> {
+        let only_system = policy.is_trusted_keys_only();
+        if let Some(file) = places.files.first().filter(|_| only_system) {
+            return Err(policy.no_key(&format!("`--key {}`", file.display())).into());
+        }
+        let named = Owners::caller().and(places.sudo.as_ref().map(|caller| caller.uid));
+        let mut keys: Vec<_> =
+            places.files.iter().map(|file| TrustedKey::read(file, &named)).collect::<Result<_, _>>()?;
+        let mut searched = Vec::new();
+        let own = places.own.iter().filter(|_| !only_system);
+        for (folder, owners) in
+            places.system.iter().map(|it| (it, Owners::root())).chain(own.map(|it| (it, Owners::caller())))
+        {
             for path in public_keys(folder)? {
-                keys.push(TrustedKey::read(&path)?);
+                keys.push(TrustedKey::read(&path, &owners)?);
             }
+            searched.push(format!("`{}`", folder.display()));
         }
         for (name, text) in BUILT_IN {
             keys.push(TrustedKey::parse(text, &format!("built in: {name}"))?);
         }
-        Ok(Self { keys })
+        searched.push("this binary".into());
+        let elsewhere = places.sudo.as_ref().and_then(|caller| caller.folder.as_deref());
+        let elsewhere = elsewhere.map(readable_keys).unwrap_or_default().into_iter().map(|(key, _)| key).collect();
+        Ok(Self { keys, policy, searched, elsewhere })
+    }
+
+    /// The keys of every `*.pub` in `folder` alone.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_folder(folder: &Path) -> Result<Self, TrustError> {
+        let owners = Owners::caller();
+        let keys = public_keys(folder)?.iter().map(|path| TrustedKey::read(path, &owners)).collect::<Result<_, _>>()?;
+        Ok(Self { keys, searched: vec![format!("`{}`", folder.display())], ..Self::default() })
+    }
+
+    /// The same keys under `policy`.
+    #[must_use]
+    pub fn under(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// The keys, in the order in which they were found.
@@ -49,126 +108,134 @@ impl Keyring {
         &self.keys
     }
 
-    /// Checks a signature file that lies beside an archive: `content` is the whole archive.
-    ///
-    /// A signature by a key that is not trusted here says nothing, as long as it is one of `header_keys`, the keys that
-    /// signed the archive's header.
+    /// The policy of this host.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The trusted keys with this id: whoever makes a key chooses its id, so that two can have one.
+    pub(super) fn with_id(&self, id: KeyId) -> impl Iterator<Item = &TrustedKey> {
+        self.keys.iter().filter(move |key| key.id == id)
+    }
+
+    /// Finds the trusted signers of `message`, each key once.
     ///
     /// # Errors
-    /// Where the signature is not of this archive.
-    pub fn check_sidecar(
-        &self,
-        path: &Path,
-        signature: &str,
-        expected_comment: &str,
-        header_keys: &[String],
-        content: &mut dyn Read,
-    ) -> Result<(), TrustError> {
-        let refuse = |cause| TrustError::Sidecar { path: path.into(), cause: Box::new(cause) };
-        let parsed = minisig::parse(signature).map_err(refuse)?;
-        let id = parsed.key_id.to_string();
-        let Some(key) = self.keys.iter().find(|key| key.id == parsed.key_id) else {
-            return if header_keys.contains(&id) { Ok(()) } else { Err(refuse(TrustError::Untrusted(vec![id]))) };
+    /// Where fewer are trusted than the policy requires, or a signature that has the id of a trusted key does not fit the
+    /// message.
+    pub(super) fn check(&self, message: &[u8], signatures: &[Minisig]) -> Result<Signers, TrustError> {
+        let mut found: Vec<(&TrustedKey, Signer)> = Vec::new();
+        for signature in signatures {
+            let mut candidates = self.with_id(signature.key_id).peekable();
+            if candidates.peek().is_none() {
+                continue;
+            }
+            let key_id = signature.key_id.to_string();
+            let fits = |key: &&TrustedKey| key.key.verify(message, &signature.parsed, false).is_ok();
+            let Some(key) = candidates.find(fits) else { return Err(TrustError::BadSignature { key_id }) };
+            if !found.iter().any(|(known, _)| known.fingerprint == key.fingerprint) {
+                let signer = Signer { key_id, origin: key.origin.clone(), comment: signature.comment.clone() };
+                found.push((key, signer));
+            }
+        }
+        let mut signers = found.into_iter().map(|(_, signer)| signer);
+        let Some(first) = signers.next() else {
+            return Err(self.untrusted(signatures.iter().map(|signature| signature.key_id.to_string()).collect()));
         };
-        let mut verifier = key.key.verify_stream(&parsed.parsed).map_err(|_| refuse(TrustError::Legacy))?;
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => break,
-                count => verifier.update(&buffer[..count]),
-            }
+        let signers = Signers { first, others: signers.collect() };
+        let (count, required) = (1 + signers.others.len(), self.policy.signatures());
+        if count < required {
+            let found = std::iter::once(&signers.first).chain(&signers.others).map(|it| it.key_id.clone()).collect();
+            return Err(self.policy.too_few(found, required).into());
         }
-        verifier.finalize().map_err(|_| refuse(TrustError::BadSignature { key_id: id }))?;
-        if parsed.comment != expected_comment {
-            let found = text::sanitize(&parsed.comment);
-            return Err(refuse(TrustError::Comment { expected: expected_comment.into(), found }));
-        }
-        Ok(())
+        Ok(signers)
     }
 
-    /// The ids of the keys that made `signatures`, trusted or not.
-    ///
-    /// # Errors
-    /// Where one of them is malformed.
-    pub fn signers(signatures: &[String]) -> Result<Vec<String>, TrustError> {
-        signatures.iter().map(|text| Ok(minisig::parse(text)?.key_id.to_string())).collect()
+    /// Why an archive that is said to be signed by `signers` would not be accepted, as far as its signers tell.
+    #[must_use]
+    pub fn refuse(&self, signers: &[KeyId]) -> Option<TrustError> {
+        let texts = |ids: Vec<&KeyId>| ids.into_iter().map(ToString::to_string).collect::<Vec<_>>();
+        let trusted: Vec<_> = signers.iter().filter(|id| self.with_id(**id).next().is_some()).collect();
+        let required = self.policy.signatures();
+        match trusted.len() {
+            0 => Some(self.untrusted(texts(signers.iter().collect()))),
+            count if count < required => Some(self.policy.too_few(texts(trusted), required).into()),
+            _ => None,
+        }
     }
 
-    /// Finds a trusted signer of `message`.
-    ///
-    /// # Errors
-    /// Where no signature is by a trusted key, or one by a trusted key does not fit the message.
-    pub(super) fn check(&self, message: &[u8], signatures: &[String]) -> Result<Signer, TrustError> {
-        let parsed: Vec<_> = signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
-        if self.keys.is_empty() {
-            return Err(TrustError::NoKeys);
-        }
-        let mut signer = None;
-        for signature in &parsed {
-            for key in self.keys.iter().filter(|key| key.id == signature.key_id) {
-                let key_id = key.id.to_string();
-                if key.key.verify(message, &signature.parsed, false).is_err() {
-                    return Err(TrustError::BadSignature { key_id });
-                }
-                signer.get_or_insert(Signer { key_id, origin: key.origin.clone(), comment: signature.comment.clone() });
-            }
-        }
-        signer.ok_or_else(|| TrustError::Untrusted(parsed.iter().map(|s| s.key_id.to_string()).collect()))
+    /// The error of signatures by these keys, none of which is trusted.
+    pub(super) fn untrusted(&self, signers: Vec<String>) -> TrustError {
+        let known = self.elsewhere.iter().find(|key| signers.contains(&key.id.to_string()));
+        let elsewhere = known.map(|key| key.origin.clone());
+        let unknown = Box::new(Unknown { signers, searched: self.searched.clone(), elsewhere });
+        if self.keys.is_empty() { TrustError::NoKeys(unknown) } else { TrustError::Untrusted(unknown) }
     }
 }
 
 /// Every `*.pub` in `folder`, by name. A missing folder holds none.
 fn public_keys(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "pub") {
-            paths.push(path);
-        }
-    }
+    let paths = fs::list(folder)?.into_iter().map(|entry| entry.path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "pub")).collect();
     paths.sort();
     Ok(paths)
 }
 
-/// Keeps the public key in `file` in `folder`, named by its id; returns it and where it lies now.
+/// Every public key in `folder` that can be read, whoever can change it, with its path.
+fn readable_keys(folder: &Path) -> Vec<(TrustedKey, PathBuf)> {
+    let read = |path: PathBuf| {
+        let file = KeyFile::read(&path, "public key").ok()?;
+        Some((TrustedKey::parse(&file.text, &path.display().to_string()).ok()?, path))
+    };
+    public_keys(folder).unwrap_or_default().into_iter().filter_map(read).collect()
+}
+
+/// Keeps the public key in `file` in `folder`, named by its id, so that others cannot change it; returns it and where it
+/// lies now. `trusted` are the keys that are trusted already, wherever they lie.
 ///
 /// # Errors
-/// Where it is no public key, another one has its id, or the folder cannot be written.
-pub fn add(file: &Path, folder: &Path) -> Result<(TrustedKey, PathBuf), TrustError> {
-    let key = TrustedKey::read(file)?;
-    fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{}.pub", key.id));
-    if let Ok(known) = TrustedKey::read(&path)
-        && known.fingerprint != key.fingerprint
-    {
-        return Err(TrustError::OtherKey { key_id: key.id.to_string(), path });
+/// Where it is no public key, another one that is trusted has its id, or the folder cannot be written or is one that
+/// others can write.
+pub fn add(
+    file: &Path,
+    folder: &Path,
+    owners: &Owners,
+    trusted: &Keyring,
+) -> Result<(TrustedKey, PathBuf), TrustError> {
+    let key = TrustedKey::read_carried(file)?;
+    let known = trusted.keys.iter().find(|known| known.id == key.id && known.fingerprint != key.fingerprint);
+    if let Some(known) = known {
+        return Err(TrustError::OtherKey { key_id: key.id.to_string(), origin: known.origin.clone() });
     }
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(key.text().as_bytes())?;
-    new.as_file().sync_all()?;
-    new.persist(&path).map_err(|error| error.error)?;
+    fs::make_folders(folder)?;
+    // Said before the key lies there: it would stop every command.
+    if let Some(exposed) = crate::base::owner::exposed(folder, owners)? {
+        return Err(TrustError::Exposed(exposed));
+    }
+    let path = folder.join(format!("{}.pub", key.id));
+    fs::write(&path, key.text().as_bytes(), KEY_MODE)?;
     Ok((key, path))
 }
 
-/// Removes every file with the key `key_id` from `folder`; returns their paths.
+/// Removes every file with one key from `folder`; returns their paths. `name` is the key's id or its fingerprint.
 ///
 /// # Errors
-/// Where no such key lies there.
-pub fn remove(key_id: &str, folder: &Path) -> Result<Vec<PathBuf>, TrustError> {
-    let mut removed = Vec::new();
-    for path in public_keys(folder)? {
-        // A damaged file elsewhere in the folder must not keep a revoked key in force.
-        if TrustedKey::read(&path).is_ok_and(|key| key.id.to_string().eq_ignore_ascii_case(key_id)) {
-            fs::remove_file(&path)?;
-            removed.push(path);
-        }
+/// Where no such key lies there, or several keys have that id: none is removed then.
+pub fn remove(name: &str, folder: &Path) -> Result<Vec<PathBuf>, TrustError> {
+    // A damaged file elsewhere in the folder, or one that others can write, must not keep a revoked key in force.
+    let found: Vec<_> = readable_keys(folder).into_iter().filter(|(key, _)| key.is_called(name)).collect();
+    let Some((first, _)) = found.first() else {
+        // Rather the reason why it cannot be listed, if there is one.
+        public_keys(folder)?;
+        return Err(TrustError::NoSuchKey { key_id: text::sanitize(name), folder: folder.into() });
+    };
+    if found.iter().any(|(key, _)| key.fingerprint != first.fingerprint) {
+        let keys = found.iter().map(|(key, path)| format!("{} in `{}`", key.fingerprint, path.display())).collect();
+        return Err(TrustError::Ambiguous { key_id: first.id.to_string(), keys });
     }
-    if removed.is_empty() {
-        return Err(TrustError::NoSuchKey { key_id: text::sanitize(key_id), folder: folder.into() });
+    for (_, path) in &found {
+        fs::remove_if_there(path)?;
     }
-    Ok(removed)
+    Ok(found.into_iter().map(|(_, path)| path).collect())
 }

@@ -15,20 +15,20 @@ pub(super) const PREHASHED: [u8; 2] = *b"ED";
 const LEGACY: [u8; 2] = *b"Ed";
 
 /// A well-formed signature, which nobody has verified.
-pub struct Minisig {
-    pub key_id: KeyId,
-    pub comment: String,
-    pub parsed: minisign_verify::Signature,
+pub(super) struct Minisig {
+    pub(super) key_id: KeyId,
+    pub(super) comment: String,
+    pub(super) parsed: minisign_verify::Signature,
 }
 
 /// The text of a signature.
-pub fn compose(key_id: KeyId, signature: &[u8; 64], comment: &str, global: &[u8; 64]) -> String {
+pub(super) fn compose(key_id: KeyId, signature: &[u8; 64], comment: &str, global: &[u8; 64]) -> String {
     let line = [&PREHASHED[..], &key_id.0, signature].concat();
     format!("{UNTRUSTED}\n{}\n{TRUSTED}{comment}\n{}\n", STANDARD.encode(line), STANDARD.encode(global))
 }
 
-/// Reads the text of a signature.
-pub fn parse(text: &str) -> Result<Minisig, TrustError> {
+/// Reads the text of a signature in a header or beside an installed manifest: exactly as [`compose`] writes it.
+pub(super) fn parse(text: &str) -> Result<Minisig, TrustError> {
     let malformed = TrustError::Malformed;
     let body = text.strip_suffix('\n').ok_or(malformed("it does not end with a line break"))?;
     let lines: Vec<&str> = body.split('\n').collect();
@@ -51,7 +51,38 @@ pub fn parse(text: &str) -> Result<Minisig, TrustError> {
     Ok(Minisig { key_id, comment: comment.to_owned(), parsed })
 }
 
+/// Reads the text of a signature file beside an archive. A transfer in text mode changes the line ends and may drop the
+/// last one; minisign takes such a file, and so does this.
+pub(super) fn parse_sidecar(text: &str) -> Result<Minisig, TrustError> {
+    let mut lines: String = text.replace("\r\n", "\n");
+    if !lines.ends_with('\n') {
+        lines.push('\n');
+    }
+    parse(&lines)
+}
+
 /// Decodes base64 that has exactly one spelling.
 fn canonical(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok().filter(|bytes| STANDARD.encode(bytes) == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_line_ends_are_taken_from_a_sidecar_alone() {
+        let text = compose(KeyId([7; 8]), &[1; 64], "file:x created:y", &[2; 64]);
+        assert_eq!(parse(&text).ok().map(|signature| signature.comment).as_deref(), Some("file:x created:y"));
+        for other in
+            [text.replace('\n', "\r\n"), text.trim_end().to_owned(), text.replace('\n', "\r\n").trim_end().into()]
+        {
+            let read = parse_sidecar(&other).ok().map(|signature| (signature.key_id, signature.comment));
+            assert_eq!(read, Some((KeyId([7; 8]), "file:x created:y".into())), "{other:?}");
+            assert!(parse(&other).is_err(), "{other:?}");
+        }
+        for wrong in [text.replace('\n', "\r"), format!("{text}\n"), text.replace("see", "sea")] {
+            assert!(parse_sidecar(&wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -11,12 +11,52 @@ use minisign::{PublicKeyBox, SecretKeyBox};
 use ring::signature::Ed25519KeyPair;
 
 use super::error::TrustError;
-use super::key::{KeyId, TrustedKey, read_text};
+use super::key::{KeyFile, KeyId, TrustedKey};
 use super::minisig;
+use crate::base::fs as files;
+use crate::base::limits;
 
 /// A password that is not shown by `{:?}`.
 #[derive(Clone)]
 pub struct Password(pub String);
+
+/// Bits of a mode by which others than the owner read a secret.
+const OTHERS: u32 = 0o077;
+/// The same for a credential of a service: systemd lets its user read it by an access list, of which the mode shows a
+/// right of the group.
+const OTHERS_OF_CREDENTIAL: u32 = 0o037;
+
+impl Password {
+    /// Reads the first line of the file at `path`.
+    ///
+    /// # Errors
+    /// Where others can read the file, it is no regular one, or it is too large for a password.
+    pub fn read(path: &Path) -> Result<Self, TrustError> {
+        Self::read_readable(path, OTHERS)
+    }
+
+    /// The same for a credential of a service.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_credential(path: &Path) -> Result<Self, TrustError> {
+        Self::read_readable(path, OTHERS_OF_CREDENTIAL)
+    }
+
+    fn read_readable(path: &Path, forbidden: u32) -> Result<Self, TrustError> {
+        let read = || {
+            let mut file = files::open(path)?;
+            let mode = file.metadata()?.permissions().mode() & 0o7777;
+            let bytes = files::bounded(&mut file, path, limits::PASSWORD_FILE_BYTES)?;
+            Ok::<_, files::FileError>((files::text_of(bytes, path)?, mode))
+        };
+        let (text, mode) = read().map_err(std::io::Error::from)?;
+        if mode & forbidden != 0 {
+            return Err(TrustError::Mode { path: path.into(), mode, kind: "password" });
+        }
+        Ok(Self(text.lines().next().unwrap_or_default().to_owned()))
+    }
+}
 
 impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -52,11 +92,10 @@ impl SigningKey {
         path: &Path,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
     ) -> Result<Self, TrustError> {
-        Self::open_readable(path, 0o077, password)
+        Self::open_readable(path, OTHERS, password)
     }
 
-    /// The same for a credential of a service: systemd lets its user read it by an access list, of which the mode shows
-    /// a right of the group.
+    /// The same for a credential of a service.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -64,7 +103,7 @@ impl SigningKey {
         path: &Path,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
     ) -> Result<Self, TrustError> {
-        Self::open_readable(path, 0o037, password)
+        Self::open_readable(path, OTHERS_OF_CREDENTIAL, password)
     }
 
     fn open_readable(
@@ -72,14 +111,13 @@ impl SigningKey {
         forbidden: u32,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
     ) -> Result<Self, TrustError> {
-        let text = read_text(path, "secret key")?;
-        let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
-        // A public key is no secret, and its mode no fault.
-        if mode & forbidden != 0 && TrustedKey::parse(&text, "").is_err() {
-            let cause = "others than its owner could read the secret key";
-            return Err(TrustError::Mode { path: path.into(), mode, cause });
+        let file = KeyFile::read(path, "secret key")?;
+        let origin = path.display().to_string();
+        let boxed = secret_box(&file.text, &origin)?;
+        if file.mode & forbidden != 0 {
+            return Err(TrustError::Mode { path: path.into(), mode: file.mode, kind: "secret key" });
         }
-        Self::parse(&text, &path.display().to_string(), password)
+        Self::unlock(boxed, &origin, password)
     }
 
     /// Opens the secret key whose file has this text.
@@ -91,19 +129,23 @@ impl SigningKey {
         origin: &str,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
     ) -> Result<Self, TrustError> {
+        Self::unlock(secret_box(text, origin)?, origin, password)
+    }
+
+    fn unlock(
+        boxed: String,
+        origin: &str,
+        password: impl FnOnce() -> Result<Option<Password>, TrustError>,
+    ) -> Result<Self, TrustError> {
         let refuse = |cause: &str| TrustError::Key { origin: origin.into(), kind: "secret key", cause: cause.into() };
-        if TrustedKey::parse(text, origin).is_ok() {
-            return Err(refuse("it is the public half"));
-        }
-        let boxed = || SecretKeyBox::from_string(text).map_err(|error| refuse(&error.to_string()));
-        let key = match boxed()?.into_unencrypted_secret_key() {
+        let key = match SecretKeyBox::from(boxed.clone()).into_unencrypted_secret_key() {
             Ok(key) => key,
             Err(error) if error.to_string().contains("encrypted") => {
                 let Some(Password(password)) = password()? else {
                     return Err(TrustError::PasswordNeeded { origin: origin.into() });
                 };
                 let wrong = |_| TrustError::WrongPassword { origin: origin.into() };
-                boxed()?.into_secret_key(Some(password)).map_err(wrong)?
+                SecretKeyBox::from(boxed).into_secret_key(Some(password)).map_err(wrong)?
             }
             Err(error) => return Err(refuse(&error.to_string())),
         };
@@ -133,17 +175,26 @@ impl SigningKey {
     /// # Errors
     /// Those of reading.
     pub fn sign(&self, content: &mut dyn Read, comment: &str) -> std::io::Result<String> {
-        let mut hasher = Blake2b512::new();
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => break,
-                count => hasher.update(&buffer[..count]),
-            }
-        }
-        let signature = self.ed25519(&hasher.finalize());
+        Ok(self.sign_hash(&prehash(content)?, comment))
+    }
+
+    /// Signs `content` with each of `keys`, reading it once.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn sign_with_each(
+        keys: &[Self],
+        content: &mut dyn Read,
+        comment: &str,
+    ) -> std::io::Result<Vec<(KeyId, String)>> {
+        let hash = prehash(content)?;
+        Ok(keys.iter().map(|key| (key.id, key.sign_hash(&hash, comment))).collect())
+    }
+
+    fn sign_hash(&self, hash: &[u8], comment: &str) -> String {
+        let signature = self.ed25519(hash);
         let global = self.ed25519(&[&signature[..], comment.as_bytes()].concat());
-        Ok(minisig::compose(self.id, &signature, comment, &global))
+        minisig::compose(self.id, &signature, comment, &global)
     }
 
     fn ed25519(&self, message: &[u8]) -> [u8; 64] {
@@ -151,6 +202,28 @@ impl SigningKey {
         bytes.copy_from_slice(self.pair.sign(message).as_ref());
         bytes
     }
+}
+
+/// What minisign signs in the place of `content`: its BLAKE2b-512.
+fn prehash(content: &mut dyn Read) -> std::io::Result<Vec<u8>> {
+    let mut hasher = Blake2b512::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match content.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize().to_vec()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+/// The text of a secret key file, as minisign takes it.
+fn secret_box(text: &str, origin: &str) -> Result<String, TrustError> {
+    let refuse = |cause: String| TrustError::Key { origin: origin.into(), kind: "secret key", cause };
+    // A public key is no secret, and its mode no fault.
+    if TrustedKey::parse(text, origin).is_ok() {
+        return Err(refuse("it is the public half".into()));
+    }
+    SecretKeyBox::from_string(text).map(SecretKeyBox::into_string).map_err(|error| refuse(error.to_string()))
 }
 
 fn public_half(key: &minisign::SecretKey, origin: &str) -> Result<TrustedKey, TrustError> {
@@ -213,7 +286,7 @@ impl KeyPair {
     /// Where one of the files exists or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(PathBuf, PathBuf), TrustError> {
         let (secret, public) = (folder.join("oct.key"), folder.join("oct.pub"));
-        fs::create_dir_all(folder)?;
+        files::make_folders(folder)?;
         for path in [&secret, &public] {
             if fs::symlink_metadata(path).is_ok() {
                 let cause = "it exists; a key is never overwritten".into();
@@ -222,6 +295,7 @@ impl KeyPair {
         }
         let write = |path: &Path, text: &str, mode: u32| {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+            file.set_permissions(std::fs::Permissions::from_mode(mode))?;
             std::io::Write::write_all(&mut file, text.as_bytes())?;
             file.sync_all()
         };

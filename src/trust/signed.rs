@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::TrustError;
+use super::key::KeyId;
 use super::keyring::Keyring;
 use super::manifest::{MANIFEST_FILE, Manifest, ManifestError};
+use super::minisig;
 use crate::base::{limits, text};
 
 /// A manifest with its signatures, **unverified**. [`SignedManifest::verify`] is the only way on.
@@ -98,15 +100,26 @@ impl SignedManifest {
     /// Has the signatures checked, then reads the manifest.
     ///
     /// # Errors
-    /// Where no trusted key vouches for these bytes, or they are no manifest of this format.
+    /// Where no trusted key vouches for these bytes, fewer do than the policy requires, or they are no manifest of this
+    /// format.
     pub fn verify(self, keyring: &Keyring) -> Result<VerifiedManifest, VerifyError> {
-        let signer = keyring.check(self.manifest.as_bytes(), &self.signatures)?;
+        let signatures: Vec<_> = self.signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
+        let signers = keyring.check(self.manifest.as_bytes(), &signatures)?;
         let manifest = Manifest::parse(&self.manifest)?;
         let expected = manifest.trusted_comment(MANIFEST_FILE);
-        if signer.comment != expected {
+        if let Some(signer) = signers.all().find(|signer| signer.comment != expected) {
             return Err(VerifyError::Comment { expected, found: text::sanitize(&signer.comment) });
         }
-        Ok(VerifiedManifest { manifest, signed: self, signer })
+        let key_ids = signatures.iter().map(|signature| signature.key_id).collect();
+        Ok(VerifiedManifest { manifest, signed: self, signers, key_ids })
+    }
+
+    /// Ids of the keys that signed, by the signatures' own account.
+    ///
+    /// # Errors
+    /// Where a signature is malformed.
+    pub fn unverified_key_ids(&self) -> Result<Vec<KeyId>, TrustError> {
+        self.signatures.iter().map(|text| Ok(minisig::parse(text)?.key_id)).collect()
     }
 }
 
@@ -121,13 +134,27 @@ pub struct Signer {
     pub comment: String,
 }
 
+/// Every trusted key that vouches, each once: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signers {
+    pub(super) first: Signer,
+    pub(super) others: Vec<Signer>,
+}
+
+impl Signers {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Signer> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
 /// A manifest for which a trusted key vouches. Only [`SignedManifest::verify`] makes one: its fields are
 /// private to this file. Unpacking takes nothing else.
 #[derive(Debug, Clone)]
 pub struct VerifiedManifest {
     manifest: Manifest,
     signed: SignedManifest,
-    signer: Signer,
+    signers: Signers,
+    key_ids: Vec<KeyId>,
 }
 
 impl VerifiedManifest {
@@ -137,10 +164,21 @@ impl VerifiedManifest {
         &self.signed
     }
 
-    /// The key that vouches for it.
+    /// The first trusted key that vouches for it.
     #[must_use]
     pub fn signer(&self) -> &Signer {
-        &self.signer
+        &self.signers.first
+    }
+
+    /// Every trusted key that vouches for it, each once.
+    pub fn signers(&self) -> impl Iterator<Item = &Signer> {
+        self.signers.all()
+    }
+
+    /// Ids of all keys that signed it, trusted or not, in their order.
+    #[must_use]
+    pub fn key_ids(&self) -> &[KeyId] {
+        &self.key_ids
     }
 }
 
@@ -155,6 +193,8 @@ impl std::ops::Deref for VerifiedManifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::policy::{Policy, Violation};
+    use crate::trust::{KeyPair, SigningKey};
     use proptest::prelude::*;
 
     proptest! {
@@ -180,5 +220,50 @@ mod tests {
     fn unsigned_is_refused() {
         let bytes = SignedManifest::new("{}".into(), vec![]).encode();
         assert!(matches!(SignedManifest::decode(&bytes), Err(HeaderError::Unsigned)));
+    }
+
+    fn key() -> SigningKey {
+        let pair = KeyPair::generate(None, "test").unwrap();
+        SigningKey::parse(pair.secret_text(), "test", || Ok(None)).unwrap()
+    }
+
+    fn keyring(keys: &[&SigningKey], policy: &str) -> Keyring {
+        let keys = keys.iter().map(|key| key.public().clone()).collect();
+        Keyring::new(keys).under(Policy::parse(policy, "policy.toml".as_ref()).unwrap())
+    }
+
+    #[test]
+    fn every_trusted_signature_states_the_manifest_and_counts_once() {
+        let (one, two) = (key(), key());
+        let manifest = crate::trust::manifest::tests::sample(1);
+        let (text, comment) = (manifest.to_text(), manifest.trusted_comment(MANIFEST_FILE));
+        let sign = |key: &SigningKey, comment: &str| key.sign(&mut text.as_bytes(), comment).unwrap();
+        let verify = |signatures: &[String], keyring: &Keyring| {
+            SignedManifest::new(text.clone(), signatures.to_vec()).verify(keyring)
+        };
+        let good = [sign(&one, &comment), sign(&two, &comment)];
+        let verified = verify(&good, &keyring(&[&one, &two], "signatures = 2")).unwrap();
+        let ids = [one.id(), two.id()];
+        assert_eq!(verified.key_ids(), ids);
+        assert!(verified.signers().map(|signer| &signer.key_id).eq(&ids.map(|id| id.to_string())));
+        // One key twice, in the header and among those that are trusted, is one key.
+        let twice = [good[0].clone(), good[0].clone()];
+        assert_eq!(verify(&twice, &keyring(&[&one, &one], "")).unwrap().signers().count(), 1);
+        let few = verify(&twice, &keyring(&[&one, &one], "signatures = 2")).unwrap_err();
+        assert!(matches!(few, VerifyError::Signature(TrustError::Policy(Violation::Signatures { required: 2, .. }))));
+        // What the second one states counts as soon as its key is trusted.
+        let other = [good[0].clone(), sign(&two, "file:other created:never")];
+        assert!(verify(&other, &keyring(&[&one], "")).is_ok());
+        assert!(matches!(verify(&other, &keyring(&[&one, &two], "")), Err(VerifyError::Comment { .. })));
+        // A signature by a trusted key that does not fit is never passed over.
+        let bad = [good[0].clone(), two.sign(&mut &b"else"[..], &comment).unwrap()];
+        let error = verify(&bad, &keyring(&[&one, &two], "")).unwrap_err();
+        assert!(matches!(error, VerifyError::Signature(TrustError::BadSignature { .. })));
+        assert!(verify(&bad, &keyring(&[&one], "")).is_ok());
+        let stranger = verify(&good, &keyring(&[&key()], "")).unwrap_err();
+        let VerifyError::Signature(TrustError::Untrusted(unknown)) = stranger else { panic!("{stranger}") };
+        assert_eq!(unknown.signers, ids.map(|id| id.to_string()));
+        let nobody = verify(&good, &keyring(&[], "")).unwrap_err();
+        assert!(matches!(nobody, VerifyError::Signature(TrustError::NoKeys(_))));
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oct::base::progress::{Progress, Silent};
-use oct::ops::bundle::{FetchOptions, HttpOptions, Plan, RetryPolicy};
+use oct::ops::bundle::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 use standin::{Catalog, Knobs, MadeUp, Standin};
 
 const ROLE: &str = "OCT_BENCH_ROLE";
@@ -144,7 +144,13 @@ fn fetch() {
     };
     let cache = tempfile::tempdir().unwrap();
     let http = HttpOptions::new(jobs, RetryPolicy::default(), Duration::from_secs(75));
-    let options = FetchOptions { http, cache: Some(cache.path().into()), fresh: false, now: jiff::Timestamp::now };
+    let options = FetchOptions {
+        http,
+        cache: Some(cache.path().into()),
+        fresh: false,
+        evidence: EVIDENCE_LEAST,
+        now: jiff::Timestamp::now,
+    };
     let silent: Arc<dyn Progress> = Arc::new(Silent);
     let began = Instant::now();
     let fetched = runtime().block_on(oct::exporter::fetch(&plan, &options, &silent)).unwrap();

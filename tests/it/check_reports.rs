@@ -53,7 +53,7 @@ fn a_claim_names_the_release_that_wrote_it() {
     let table = String::from_utf8(output.stdout).unwrap();
     let said = table.split("\n\n").next().unwrap().replace('\n', " ");
     let versions = "format v0.4.0, OpenShift 4.12.30, Kubernetes v1.25.11";
-    assert_eq!(said, format!("the claim does not say which release of certsuite wrote it, {versions}"));
+    assert_eq!(said, format!("certsuite v4.5.0 wrote this claim, {versions}"));
 }
 
 #[test]

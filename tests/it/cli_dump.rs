@@ -65,7 +65,7 @@ fn an_altered_image_or_a_dead_source_leaves_what_is_there() {
     // No key in the image vouches for the bundle.
     dump(&desk, &[("OCT_DUMP_ONLY", "true")], &[]).expect(4);
     assert!(!desk.join("dump/data").exists());
-    let urls = ["--catalog-url", "http://127.0.0.1:9/", "--charts-url", "http://127.0.0.1:9/i", "--tries", "1"];
+    let urls = ["--catalog-url", "http://127.0.0.1:9/", "--charts-url", "http://127.0.0.1:9/i", "--patience", "1s"];
     dump(&desk, &[], &urls).expect(3);
     assert!(!desk.join("dump/data").exists());
 }

@@ -22,7 +22,8 @@ pub fn plan(server: &Standin) -> (Plan, FetchOptions) {
         page_size: 500,
     };
     let http = HttpOptions::new(8, RetryPolicy { patience: Duration::from_secs(20) }, Duration::from_millis(900));
-    (plan, FetchOptions { http, cache: None, fresh: false, now: Timestamp::now })
+    let evidence = Duration::from_secs(20);
+    (plan, FetchOptions { http, cache: None, fresh: false, evidence, now: Timestamp::now })
 }
 
 pub fn run(plan: &Plan, options: &FetchOptions) -> Result<Fetched, SourceError> {
@@ -81,14 +82,14 @@ fn fetched_triples(fetched: &Fetched) -> Vec<[String; 3]> {
 }
 
 /// The snapshot is exactly what the server has.
-fn assert_equals_truth(server: &Standin, fetched: &Fetched) {
+pub fn assert_equals_truth(server: &Standin, fetched: &Fetched) {
     assert_eq!(image_ids(fetched), ids(&server.truth().certified));
     assert_eq!(fetched_triples(fetched), triples(server));
     let charts = fetched.chart_index.versions();
     assert_eq!(charts.len(), server.truth().charts.len());
 }
 
-fn catalog(images: usize, bundles: usize, seed: u64) -> Catalog {
+pub fn catalog(images: usize, bundles: usize, seed: u64) -> Catalog {
     Catalog::made_up(&MadeUp { images, bundles, seed, longest_tie: Some(1_700.min(images / 4)), ..MadeUp::default() })
 }
 
@@ -239,15 +240,18 @@ fn a_server_that_bears_four_requests_at_once() {
 }
 
 #[test]
-fn a_server_that_ignores_filter_or_order_is_refused() {
-    for tweak in [(|k: &mut Knobs| k.ignore_filter = true) as fn(&mut Knobs), |k| k.ignore_sort = true] {
-        let server = Standin::start(catalog(2_000, 300, 8), Knobs::default());
-        server.set(tweak);
-        let (plan, mut options) = plan(&server);
-        options.http.retry.patience = Duration::from_millis(300);
-        let error = run(&plan, &options).unwrap_err();
-        assert!(matches!(error, SourceError::Request { fault: oct::exporter::Fault::Disorder(_), .. }), "{error}");
-    }
+fn a_server_that_ignores_the_filter_is_refused_and_one_that_ignores_the_order_is_listed_by_page_number() {
+    let server = Standin::start(catalog(2_000, 300, 8), Knobs::default());
+    server.set(|knobs| knobs.ignore_filter = true);
+    let (plan, mut options) = plan(&server);
+    options.http.retry.patience = Duration::from_secs(60);
+    let error = run(&plan, &options).unwrap_err();
+    assert!(matches!(error, SourceError::Request { fault: oct::exporter::Fault::Disorder(_), .. }), "{error}");
+    server.set(|knobs| (knobs.ignore_filter, knobs.ignore_sort) = (false, true));
+    let fetched = run(&plan, &options).unwrap();
+    assert_equals_truth(&server, &fetched);
+    let checks = fetched.sources[0].fetch.as_ref().unwrap().checks.as_ref().unwrap();
+    assert_eq!(checks.passes, Some(2));
 }
 
 #[test]
@@ -284,8 +288,9 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     let (mut plan, mut options) = plan(&server);
     plan.page_size = 100;
     let cache = tempfile::tempdir().unwrap();
-    options.http.retry.patience = Duration::from_millis(300);
     let undisturbed = run(&plan, &options).unwrap();
+    let patient = options.http.retry.patience;
+    options.http.retry.patience = Duration::from_millis(300);
     let (whole, half) = (server.stats().documents, server.stats().requests / 2);
     options.cache = Some(cache.path().into());
     server.clear();
@@ -294,6 +299,7 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     assert!(matches!(error, SourceError::Request { .. }), "{error}");
     server.revive();
     server.clear();
+    options.http.retry.patience = patient;
     let resumed = run(&plan, &options).unwrap();
     assert!(resumed.resumed > 0);
     let again = server.stats().documents;
@@ -305,7 +311,9 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     // What changed between the two runs is in the second: here a document is gone that the first had found.
     let gone = server.truth().certified[0].id.clone();
     server.die_after(half);
+    options.http.retry.patience = Duration::from_millis(300);
     run(&plan, &options).unwrap_err();
+    options.http.retry.patience = patient;
     server.revive();
     assert!(server.remove(&gone));
     assert_equals_truth(&server, &run(&plan, &options).unwrap());

@@ -16,6 +16,7 @@ mod cli_schemas;
 mod cli_support;
 mod conformance;
 mod fetch;
+mod final_faults;
 mod forge;
 mod fuzz;
 #[path = "../fuzz/targets.rs"]
@@ -31,11 +32,19 @@ mod install_mounts;
 mod install_power;
 mod install_support;
 mod layers;
+mod list;
+mod odd_files;
+mod policy;
+mod publish;
+mod pull;
 mod resume;
+mod retain;
 mod signals;
 mod status;
+mod tls_support;
 mod trip;
 mod trust;
+mod upstream;
 mod vectors;
 
 /// The program under test.

@@ -68,3 +68,26 @@ fn killed_at_random_moments() {
         assert_eq!(tree(&host.path(&out)).len(), 3, "no litter");
     }
 }
+
+#[test]
+fn a_signal_ends_it_at_once_even_while_it_reads() {
+    let (server, host) = (server(), Host::with_key());
+    let versions: String = (0..30_000).map(|i| format!("  - version: 1.0.{i}\n    kubeVersion: '>= 1.20'\n")).collect();
+    server.set_charts(&format!("apiVersion: v1\nentries:\n  a:\n{versions}"));
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        server.clear();
+        let arguments = ["bundle", "--fresh", "--catalog-url", &catalog, "--charts-url", &charts, "--out", "out"];
+        let mut child = host.command(&arguments).stderr(Stdio::null()).spawn().unwrap();
+        let is_read = || server.requests().iter().any(|it| it.path.ends_with("index.yaml") && it.status.is_some());
+        while !is_read() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        let told = std::time::Instant::now();
+        let status = child.wait().unwrap();
+        assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+        assert!(matches!(status.code(), Some(130 | 143)), "{status}");
+        assert!(tree(&host.path("out")).is_empty());
+    }
+}

@@ -297,14 +297,18 @@ fn keys_are_checked_before_anything_is_fetched() {
     assert_eq!(server.stats().requests, 0);
     // A key with a password, from a file and wrong.
     let host = Host::new();
-    std::fs::write(host.path("password"), "open sesame\n").unwrap();
+    let private = |name: &str, text: &str| {
+        std::fs::write(host.path(name), text).unwrap();
+        std::fs::set_permissions(host.path(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    private("password", "open sesame\n");
     let keygen = host.command(&["keygen"]).env("OCT_KEY_PASSWORD_FILE", host.path("password")).output().unwrap();
     assert!(keygen.status.success(), "{}", text(&keygen));
     let bundle = |password: Option<&str>| {
         let (catalog, charts) = (server.catalog_url(), server.charts_url());
         let mut command = host.command(&["bundle", "--catalog-url", &catalog, "--charts-url", &charts]);
         if let Some(password) = password {
-            std::fs::write(host.path("given"), password).unwrap();
+            private("given", password);
             command.env("OCT_KEY_PASSWORD_FILE", host.path("given"));
         }
         command.stdin(std::process::Stdio::null()).output().unwrap()

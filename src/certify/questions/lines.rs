@@ -93,7 +93,8 @@ pub(super) fn require_question(rows: &[Row]) -> Result<(), InputError> {
 
 /// The questions of a line: one, or one for each word where every word is an image.
 pub(super) fn questions(line: &str, cluster: &Cluster) -> Result<Vec<Question>, Refused> {
-    let words: Vec<&str> = line.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect();
+    let separates = |c: char| c.is_whitespace() || c == ',';
+    let words: Vec<&str> = line.split(separates).map(bare).filter(|word| !word.is_empty()).collect();
     let words = without_mark(&words);
     let one = |question: Result<Question, Refused>| question.map(|question| vec![question]);
     let unclear = |why| Err(Refused::Unclear { line: sanitize(line), why });
@@ -134,9 +135,9 @@ pub(super) fn questions(line: &str, cluster: &Cluster) -> Result<Vec<Question>, 
     unclear(if rest.iter().any(|word| is_image(word)) { Unclear::Several } else { Unclear::TagColumn })
 }
 
-/// A word without the quotes and the comma of a list.
+/// A word without its quotes.
 fn bare(word: &str) -> &str {
-    word.trim_end_matches(',').trim_matches(['"', '\'', '`'])
+    word.trim_matches(['"', '\'', '`'])
 }
 
 /// The words behind a dash, an asterisk or a count.

@@ -71,7 +71,7 @@ fn lists_of_other_tools_are_lines_with_counts_dashes_and_columns() {
     let text = format!(
         "IMAGE\n     12 quay.io/acme/web:1\n      1 quay.io/acme/db@{DIGEST}\n- quay.io/acme/a:1\n* \"quay.io/acme/b:2\",\n\
          - image: 'quay.io/acme/c:3'\n        image: quay.io/acme/d:4\nquay.io/acme/e:5   3 weeks ago   120 MB\n\
-         quay.io/acme/f:6 quay.io/acme/g:7\n2 acme-db.v1.2.3\nacme-db.v1.2.3   Acme DB   1.2.3   Succeeded\n\
+         quay.io/acme/f:6,quay.io/acme/g:7\n2 acme-db.v1.2.3\nacme-db.v1.2.3   Acme DB   1.2.3   Succeeded\n\
          clusterserviceversion.operators.coreos.com/open.1.0.0\nnon_registry/acme/h:8\n"
     );
     assert_eq!(

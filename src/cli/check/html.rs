@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::junit::escape;
-use super::table::totals;
+use super::table::{short_digests, totals};
 use super::view::{State, View};
 
 const STYLE: &str = include_str!("page.css");
@@ -60,7 +60,7 @@ fn facts(page: &mut String, view: &View<'_>, now: Timestamp) {
     }
     facts.push(("Rules of", rules.to_owned()));
     facts.extend(view.claim.map(|claim| ("Claim", claim.to_string())));
-    facts.push(("Asked on", now.to_string()));
+    facts.push(("Asked on", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
     facts.push(("Asked with", concat!("oct ", env!("CARGO_PKG_VERSION")).to_owned()));
     facts.extend(report.warnings.iter().map(|warning| ("Warning", warning.clone())));
     page.push_str("<dl>\n");
@@ -83,19 +83,20 @@ fn rows(page: &mut String, view: &View<'_>) {
     let _ = write!(
         page,
         "<output id=\"shown\">{count} of {count} shown</output></p>\n<table id=\"rows\">\n\
-         <thead><tr><th>Verdict</th><th>Question</th><th>From</th><th>Reason</th></tr></thead>\n<tbody>\n"
+         <thead><tr><th>Verdict</th><th>Kind</th><th>Question</th><th>From</th><th>Reason</th></tr></thead>\n<tbody>\n"
     );
     for answered in &view.report.rows {
         let state = view.state(answered);
-        let label = if answered.row.question.is_ok() { answered.row.label.as_str() } else { "" };
-        let reasons: Vec<_> = view.reasons(answered).iter().map(|reason| escape(reason)).collect();
+        let (kind, asked) =
+            answered.row.question.as_ref().map_or(("", String::new()), |it| (it.kind(), it.to_string()));
+        let reasons: Vec<_> = view.reasons(answered).iter().map(|reason| escape(&short_digests(reason))).collect();
         let _ = writeln!(
             page,
-            "<tr class=\"{}\"><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr class=\"{}\"><td>{}</td><td>{kind}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             class(state),
             state.word(),
-            escape(&view.asked(answered)),
-            escape(label),
+            escape(&asked),
+            escape(&answered.row.label),
             reasons.join("<br>")
         );
     }

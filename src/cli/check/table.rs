@@ -63,7 +63,7 @@ pub(super) fn totals(view: &View<'_>) -> String {
 }
 
 /// Cuts each run of 64 or more hexadecimal digits.
-fn short_digests(text: &str) -> String {
+pub(super) fn short_digests(text: &str) -> String {
     let mut short = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().map(Some).chain([None]) {

@@ -159,7 +159,7 @@ pub fn bundle_of(folder: &Path, images: usize, generation: usize) -> String {
     let name = ArchiveName::new(manifest.created);
     let comment = manifest.trusted_comment(name.as_str());
     oct::archive::publish::<oct::ops::Error>(folder, &name, &signed, &mut body, |content| {
-        Ok(key.sign(content, &comment)?)
+        Ok(vec![(key.id(), key.sign(content, &comment)?)])
     })
     .unwrap();
     name.as_str().to_owned()

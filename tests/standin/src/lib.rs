@@ -57,6 +57,7 @@ mod reply;
 mod rng;
 mod route;
 mod server;
+mod site;
 mod state;
 mod store;
 mod truth;
@@ -72,6 +73,7 @@ pub use knobs::{Churn, Drip, Fault, FaultChoice, Knobs, Oversized, RetryAfter, S
 pub use log::{Request, Stats};
 pub use made_up::{MadeUp, UNPARSABLE_KUBE_VERSIONS};
 pub use server::Standin;
+pub use site::{Asked, Site, SiteKnobs};
 pub use truth::{ChartVersion, Document, Mark, Since, Truth};
 pub use upstream::{
     Access, DateCompare, DateForm, Form, Outage, OutageForm, Ping, Profile, SlowEnd, SlowPaths, Treatment,

@@ -1,0 +1,456 @@
+//! Files of a site: small ones at once, archives in as many parts as the network makes of them.
+
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use reqwest::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+};
+use reqwest::{Response, StatusCode, Url};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, React, Source, is_html, shown};
+use super::error::SourceError;
+use super::retry::{Fault, Remedy};
+use super::web::{Http, HttpOptions};
+use crate::base::progress::Progress;
+
+/// `source` of the progress of a download.
+pub const DOWNLOADING: &str = "downloading";
+/// Bytes of an attempt that count as progress: then the next one follows at once, with all the patience. Stops a server
+/// that keeps a run busy with a byte for each request; a line that breaks every second brings more.
+const PROGRESS_BYTES: u64 = 64 << 10;
+
+/// What a server told of a file, by which it tells later whether it is the same (RFC 9110, 8.8).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub modified: Option<String>,
+}
+
+impl Validators {
+    fn of(response: &Response) -> Self {
+        let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self { etag: text(ETAG), modified: text(LAST_MODIFIED) }
+    }
+
+    /// What may stand in `If-Range`. RFC 9110, 13.1.5: no weak entity tag.
+    fn strong(&self) -> Option<&str> {
+        self.etag.as_deref().filter(|etag| !etag.starts_with("W/")).or(self.modified.as_deref())
+    }
+}
+
+/// What came of asking for a small file.
+#[derive(Debug)]
+pub enum Small {
+    /// It is the same as before.
+    Same,
+    /// There is none.
+    Missing,
+    /// Its bytes.
+    Found(Vec<u8>, Validators),
+}
+
+/// What came of a download.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Downloaded {
+    /// There are as many bytes as were announced.
+    Complete,
+    /// The server has another file than was announced; says how one can tell.
+    Other(String),
+    /// The server has no such file.
+    Missing,
+}
+
+/// One server with a folder of archives.
+pub struct Mirror {
+    http: Arc<Http>,
+    client: Client,
+    source: Source,
+    base: Url,
+    progress: Arc<dyn Progress>,
+}
+
+impl Mirror {
+    /// The site at `url`, which is that of its folder or of a file in it. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// As for the catalog: a CA file, a header or a proxy setting that cannot be used.
+    pub fn open(options: HttpOptions, url: &Url, progress: Arc<dyn Progress>) -> Result<Self, SourceError> {
+        let mut base = url.clone();
+        if let Ok(mut parts) = base.path_segments_mut() {
+            parts.pop_if_empty();
+        }
+        if base.path().ends_with(".json")
+            && let Ok(mut parts) = base.path_segments_mut()
+        {
+            parts.pop();
+        }
+        let source = Source::new(base.host_str().unwrap_or("site"));
+        let (jobs, retry) = (options.jobs, options.retry);
+        let http = Arc::new(Http::new(options, &base)?);
+        let client = Client::new(Box::new(Arc::clone(&http)), jobs, retry, Arc::clone(&progress));
+        Ok(Self { http, client, source, base, progress })
+    }
+
+    /// Its URL, for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        shown(&self.base)
+    }
+
+    /// Requests that were sent.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.source.requests()
+    }
+
+    /// Bytes of the answers' bodies.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.source.bytes()
+    }
+
+    /// The URL of `file`. A query, such as a key of an object store, stays.
+    fn url(&self, file: &str) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().push(file);
+        }
+        url
+    }
+
+    /// A file of at most `cap` bytes, unless it is the one that is `known`. `fresh` asks caches on the way not to answer
+    /// by themselves.
+    ///
+    /// # Errors
+    /// Where the server is not reached, refuses, or sends more.
+    pub async fn small(
+        &self,
+        file: &str,
+        known: Option<&Validators>,
+        fresh: bool,
+        cap: usize,
+    ) -> Result<Small, SourceError> {
+        let url = self.url(file);
+        let mut headers = HeaderMap::new();
+        if fresh {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
+        // RFC 9110, 13.1.3: with an entity tag, the date does not count.
+        match known {
+            Some(Validators { etag: Some(etag), .. }) => set(&mut headers, IF_NONE_MATCH, etag),
+            Some(Validators { modified: Some(modified), .. }) => set(&mut headers, IF_MODIFIED_SINCE, modified),
+            _ => {}
+        }
+        let attempt = async |tries| {
+            let (at, response) = self.ask(&url, &headers, tries).await?;
+            match response.status() {
+                StatusCode::NOT_MODIFIED => Ok(Small::Same),
+                StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Small::Missing),
+                _ => {
+                    let validators = Validators::of(&response);
+                    let body = self.http.read(&at, response, cap).await?.body.unwrap_or_default();
+                    self.source.came(body.len() as u64);
+                    if is_html(&body) { Err(Fault::Html) } else { Ok(Small::Found(body, validators)) }
+                }
+            }
+        };
+        self.client.persist(&self.source, attempt, react, || shown(&url)).await
+    }
+
+    /// Completes `into` with the bytes of `file`, of which there have to be `size`, however often the connection breaks.
+    ///
+    /// # Errors
+    /// Where the server is not reached, refuses, or brings nothing for longer than the patience; those of the disk.
+    pub async fn download(&self, file: &str, into: &mut Target, size: u64) -> Result<Downloaded, SourceError> {
+        let url = self.url(file);
+        self.progress.begin_bytes(DOWNLOADING, size);
+        self.progress.resume(DOWNLOADING, into.have);
+        let done = loop {
+            let step = {
+                let attempt = async |tries| self.part(&url, into, size, tries).await;
+                self.client.persist(&self.source, attempt, react, || shown(&url)).await?
+            };
+            match step {
+                Step::Done(done) => break done,
+                Step::More => {}
+                Step::Disk(error) => return Err(error.into()),
+            }
+        };
+        self.progress.end(DOWNLOADING);
+        Ok(done)
+    }
+
+    async fn ask(&self, url: &Url, headers: &HeaderMap, tries: u32) -> Result<(Url, Response), Fault> {
+        self.source.asked();
+        let answer = self.http.open(url, headers).await;
+        let status = answer.as_ref().map_or(0, |(_, response)| response.status().as_u16());
+        tracing::info!(source = self.source.name, what = "file", status, tries, url = shown(url), "answer");
+        answer
+    }
+
+    /// One request, for all that is missing.
+    async fn part(&self, url: &Url, into: &mut Target, size: u64, tries: u32) -> Result<Step, Fault> {
+        if into.have == size {
+            return Ok(Step::Done(Downloaded::Complete));
+        }
+        let (at, mut response) = self.ask(url, &into.headers(url), tries).await?;
+        let start = match begins(&response, into.have, size) {
+            Begin::At(start) => start,
+            Begin::Done(done) => return Ok(Step::Done(done)),
+            // What is here does not go on there: from the start, then.
+            Begin::Anew if into.have == 0 => return Err(Fault::Disorder("a part that was not asked for".into())),
+            Begin::Anew => match into.cut_to(0) {
+                Ok(()) => return Ok(Step::More),
+                Err(error) => return Ok(Step::Disk(error)),
+            },
+            Begin::No => {
+                // The error with what the server says of it.
+                let read = self.http.read(&at, response, 0).await;
+                return Err(read.err().unwrap_or_else(|| Fault::Disorder("an answer without the file".into())));
+            }
+        };
+        if let Err(error) = into.cut_to(start) {
+            return Ok(Step::Disk(error));
+        }
+        into.validators = Some((url.clone(), Validators::of(&response)));
+        let broken = loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    let bytes = chunk.len() as u64;
+                    if bytes > size - into.have {
+                        return Ok(Step::Done(Downloaded::Other(format!("it has more than {size} bytes"))));
+                    }
+                    if let Err(error) = into.append(&chunk) {
+                        return Ok(Step::Disk(error));
+                    }
+                    self.source.came(bytes);
+                    self.progress.advance(DOWNLOADING, bytes);
+                }
+                Ok(None) if into.have == size => return Ok(Step::Done(Downloaded::Complete)),
+                Ok(None) => break Fault::Broken("it ended early".into()),
+                Err(error) => break self.http.classify(&at, &error),
+            }
+        };
+        // Beyond what was here before: a server without ranges begins anew each time, and may never come further.
+        if into.have >= into.furthest + PROGRESS_BYTES {
+            into.furthest = into.have;
+            return Ok(Step::More);
+        }
+        Err(broken)
+    }
+}
+
+/// What a request brought.
+enum Step {
+    Done(Downloaded),
+    /// Something, and more is to come.
+    More,
+    Disk(io::Error),
+}
+
+/// How an answer goes on with what is here.
+enum Begin {
+    /// Its first byte has this place in the file.
+    At(u64),
+    /// Not at all.
+    Anew,
+    /// There is nothing to go on with.
+    Done(Downloaded),
+    /// It is an error.
+    No,
+}
+
+fn begins(response: &Response, have: u64, size: u64) -> Begin {
+    let other = |total: u64| Begin::Done(Downloaded::Other(format!("it has {total} bytes, not {size}")));
+    match response.status() {
+        StatusCode::PARTIAL_CONTENT => {
+            let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+            match range.and_then(content_range) {
+                Some((_, Some(total))) if total != size => other(total),
+                Some((start, _)) if start == have => Begin::At(have),
+                _ => Begin::Anew,
+            }
+        }
+        StatusCode::OK => match response.content_length() {
+            Some(length) if length != size => other(length),
+            _ => Begin::At(0),
+        },
+        StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => Begin::Anew,
+        StatusCode::NOT_FOUND | StatusCode::GONE => Begin::Done(Downloaded::Missing),
+        _ => Begin::No,
+    }
+}
+
+/// Start and total of a `Content-Range` (RFC 9110, 14.4): `bytes 5-9/10`, or `*` for a total that is not known.
+fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (start, _) = range.split_once('-')?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    Some((start.parse().ok()?, total))
+}
+
+/// Whether to ask again: what a site answers to one form of a question it answers to all.
+fn react(fault: &Fault) -> React {
+    match fault {
+        Fault::TooLarge(_) | Fault::Html => React::Stop,
+        fault if fault.remedy() == Remedy::Other => React::Stop,
+        _ => React::Wait,
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // What a server sent as a header can be sent back as one.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// A file that is being downloaded, locked for as long as this value lives.
+#[derive(Debug)]
+pub struct Target {
+    file: File,
+    have: u64,
+    /// The most bytes that were here after a request that brought a good many.
+    furthest: u64,
+    /// What a server told of the bytes that are here, and at which URL.
+    pub validators: Option<(Url, Validators)>,
+}
+
+impl Target {
+    /// Opens the file at `path`, with what an earlier run downloaded, or makes it. Bytes beyond `size` are dropped.
+    ///
+    /// # Errors
+    /// Those of the disk, and where another process downloads into it.
+    pub fn open(path: &Path, size: u64) -> Result<Self, SourceError> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(flags);
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
+        let file = options.open(path).map_err(named)?;
+        let metadata = file.metadata().map_err(named)?;
+        if !metadata.is_file() {
+            return Err(named(io::Error::other("it is no regular file")).into());
+        }
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(SourceError::Busy(path.to_owned())),
+            // Some filesystems of networks have no locks. Everything else works there.
+            Ok(()) | Err(_) => {}
+        }
+        let mut target = Self { file, have: metadata.len(), furthest: 0, validators: None };
+        if target.have > size {
+            target.cut_to(0).map_err(named)?;
+        }
+        target.furthest = target.have;
+        Ok(target)
+    }
+
+    /// Bytes that are here.
+    #[must_use]
+    pub fn have(&self) -> u64 {
+        self.have
+    }
+
+    /// Waits until all bytes are on the disk.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    fn headers(&self, url: &Url) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        // Places in the file are those of its own bytes.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if self.have > 0 {
+            set(&mut headers, RANGE, &format!("bytes={}-", self.have));
+            let known = self.validators.as_ref().filter(|(at, _)| at == url);
+            if let Some(validator) = known.and_then(|(_, validators)| validators.strong()) {
+                set(&mut headers, IF_RANGE, validator);
+            }
+        }
+        headers
+    }
+
+    fn cut_to(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.file.seek(SeekFrom::Start(length))?;
+        self.have = length;
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.have += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::progress::Silent;
+    use crate::exporter::RetryPolicy;
+    use std::time::Duration;
+
+    fn mirror(url: &str) -> Mirror {
+        let options = HttpOptions::new(1, RetryPolicy::default(), Duration::from_secs(1));
+        Mirror::open(options, &url.parse().unwrap(), Arc::new(Silent)).unwrap()
+    }
+
+    #[test]
+    fn files_lie_beside_the_list_however_the_site_is_named() {
+        for url in ["http://h/a", "http://h/a/", "http://h/a/catalogs.json"] {
+            assert_eq!(mirror(url).url("x").as_str(), "http://h/a/x");
+        }
+        assert_eq!(mirror("http://h").url("x").as_str(), "http://h/x");
+        assert_eq!(mirror("http://h/a?key=1").url("x").as_str(), "http://h/a/x?key=1");
+        assert_eq!(mirror("http://u:p@h/a").shown(), "http://h/a");
+    }
+
+    #[test]
+    fn ranges_of_answers_are_read_or_refused() {
+        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
+        for odd in ["bytes */10", "items 5-9/10", "bytes 5/10", "bytes a-9/10", "bytes 5-9/x", ""] {
+            assert_eq!(content_range(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_weak_tag_is_no_reason_to_go_on() {
+        let of = |etag: Option<&str>, modified: Option<&str>| Validators {
+            etag: etag.map(str::to_owned),
+            modified: modified.map(str::to_owned),
+        };
+        assert_eq!(of(Some("\"1\""), Some("date")).strong(), Some("\"1\""));
+        assert_eq!(of(Some("W/\"1\""), Some("date")).strong(), Some("date"));
+        assert_eq!(of(Some("W/\"1\""), None).strong(), None);
+    }
+
+    #[test]
+    fn of_two_downloads_one_waits_and_what_is_too_long_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part");
+        std::fs::write(&path, "12345").unwrap();
+        let first = Target::open(&path, 5).unwrap();
+        assert_eq!(first.have(), 5);
+        assert!(matches!(Target::open(&path, 5), Err(SourceError::Busy(_))));
+        drop(first);
+        assert_eq!(Target::open(&path, 4).unwrap().have(), 0);
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(Target::open(&path, 4).is_err());
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+}

@@ -1,0 +1,145 @@
+//! What a pull remembers of sites and publishers. It is believed for two things alone: that an answer "not modified" is
+//! about the list that was seen, and that an older list is an old one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{fs, limits};
+use crate::exporter::Validators;
+use crate::trust::name::ArchiveName;
+
+/// The memory in the folder of the archives.
+const IN_FOLDER: &str = ".oct-pull.json";
+/// The memory of the user.
+const OF_USER: &str = "pull.json";
+
+/// Mode of both files.
+const MODE: u32 = 0o644;
+
+/// What is remembered, in one file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Memory {
+    /// For each publisher's key, when the newest list that it signed was written.
+    seen: BTreeMap<String, Timestamp>,
+    /// For each site, by its URL, the list that was taken from it last.
+    sites: BTreeMap<String, Known>,
+}
+
+/// A list that was taken from a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// What the server told of the list's file.
+    pub validators: Validators,
+    /// The archive that was taken, the newest of the list.
+    pub archive: ArchiveName,
+    /// When the list was written.
+    pub written: Timestamp,
+    /// Until when the next one was promised.
+    pub next: Option<Timestamp>,
+}
+
+/// The two files: one that goes with the folder, and one that stays with the user when the folder goes.
+#[derive(Debug)]
+pub struct Memories {
+    folder: (PathBuf, Memory),
+    user: Option<(PathBuf, Memory)>,
+}
+
+impl Memories {
+    /// Reads what is remembered of the folder `out`, and by the user in `state`. What cannot be read is nothing, and
+    /// said in `warnings`.
+    pub fn read(out: &Path, state: Option<&Path>, warnings: &mut Vec<String>) -> Self {
+        let mut read = |path: PathBuf| {
+            let text = fs::if_there(fs::read_text(&path, limits::CONFIG_FILE_BYTES)).map_err(std::io::Error::from);
+            let parse = |text: String| serde_json::from_str(&text).map_err(std::io::Error::other);
+            let memory = text.and_then(|text| text.map(parse).transpose());
+            let memory = memory.unwrap_or_else(|error| {
+                warnings.push(format!(
+                    "what was seen of lists before is not known any more: `{}`: {error}",
+                    path.display()
+                ));
+                None
+            });
+            (path, memory.unwrap_or_default())
+        };
+        Self { folder: read(out.join(IN_FOLDER)), user: state.map(|state| read(state.join(OF_USER))) }
+    }
+
+    /// When the newest list that one of `publishers` signed was written, of those that were seen.
+    pub fn seen(&self, publishers: &[String]) -> Option<Timestamp> {
+        let memories = [Some(&self.folder), self.user.as_ref()].into_iter().flatten();
+        memories.flat_map(|(_, memory)| publishers.iter().filter_map(|key| memory.seen.get(key))).max().copied()
+    }
+
+    /// What is known of the site at `url`.
+    pub fn site(&self, url: &str) -> Option<&Known> {
+        self.folder.1.sites.get(url)
+    }
+
+    /// Remembers a list by `publishers`.
+    pub fn see(&mut self, publishers: &[String], written: Timestamp) {
+        for (_, memory) in [Some(&mut self.folder), self.user.as_mut()].into_iter().flatten() {
+            for key in publishers {
+                let seen = memory.seen.entry(key.clone()).or_insert(written);
+                *seen = (*seen).max(written);
+            }
+        }
+    }
+
+    /// Remembers the list of the site at `url`; `None` forgets it.
+    pub fn know(&mut self, url: &str, known: Option<Known>) {
+        match known {
+            Some(known) => drop(self.folder.1.sites.insert(url.to_owned(), known)),
+            None => drop(self.folder.1.sites.remove(url)),
+        }
+    }
+
+    /// Writes the user's memory, and that of the folder where that `is_there`.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn write(&self, is_there: bool) -> std::io::Result<()> {
+        let folder = Some(&self.folder).filter(|_| is_there);
+        for (path, memory) in [folder, self.user.as_ref()].into_iter().flatten() {
+            // Maps of strings always serialize.
+            let text = serde_json::to_string_pretty(memory).unwrap_or_default();
+            path.parent().map(fs::make_folders).transpose()?;
+            fs::write(path, format!("{text}\n").as_bytes(), MODE)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_list_of_a_key_stays_in_both_memories() {
+        let (out, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (one, two, both) = (vec!["1".to_owned()], vec!["2".to_owned()], vec!["1".to_owned(), "2".to_owned()]);
+        let mut warnings = Vec::new();
+        let mut memories = Memories::read(out.path(), Some(state.path()), &mut warnings);
+        assert_eq!(memories.seen(&both), None);
+        memories.see(&one, at("2026-01-02T00:00:00Z"));
+        memories.see(&both, at("2026-01-01T00:00:00Z"));
+        memories.write(true).unwrap();
+        for gone in [out.path().join(IN_FOLDER), state.path().join(OF_USER)] {
+            let text = std::fs::read(&gone).unwrap();
+            std::fs::remove_file(&gone).unwrap();
+            let read = Memories::read(out.path(), Some(state.path()), &mut warnings);
+            assert_eq!(read.seen(&one), Some(at("2026-01-02T00:00:00Z")));
+            assert_eq!(read.seen(&two), Some(at("2026-01-01T00:00:00Z")));
+            std::fs::write(&gone, text).unwrap();
+        }
+        assert_eq!(warnings, Vec::<String>::new());
+        std::fs::write(out.path().join(IN_FOLDER), "{").unwrap();
+        Memories::read(out.path(), None, &mut warnings);
+        assert_eq!(warnings.len(), 1);
+    }
+}

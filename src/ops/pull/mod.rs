@@ -1,0 +1,465 @@
+//! `oct pull`: the newest archive of a site, verified before it gets its name.
+
+mod memory;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
+
+use memory::{Known, Memories};
+
+use super::list::Site;
+use super::{Error, PolicyError, open};
+use crate::archive::{self, Archive, Retained, site};
+use crate::base::limits;
+use crate::base::progress::Progress;
+use crate::base::text::{self, sanitize};
+use crate::exporter::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
+use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
+use crate::trust::name::ArchiveName;
+use crate::trust::{Keyring, Listed, Sidecar, TrustError, VerifiedCatalogs, VerifiedManifest};
+
+/// How far a list may lie in the future of this host's clock before that is worth a warning.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+/// How long to wait before a list that does not fit its signature is read again: the publisher is replacing the two.
+const REPLACING: Duration = Duration::from_millis(500);
+/// The longest that a mirror is borne which is not the last one.
+const MIRROR_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How to pull.
+#[derive(Debug, Clone)]
+pub struct PullOptions {
+    /// Sites with the same archives, in the order in which they are asked.
+    pub mirrors: Vec<Url>,
+    /// Folder for the archive.
+    pub out: PathBuf,
+    /// Whether only to say that there is a newer archive.
+    pub check: bool,
+    /// How many archives stay in the folder; `None` keeps all.
+    pub retain: Option<usize>,
+    /// How requests are sent.
+    pub http: HttpOptions,
+    /// The user's folder for what has to be remembered.
+    pub state: Option<PathBuf>,
+    /// This host's clock.
+    pub now: Timestamp,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct PullReport {
+    /// The site that was asked, for people.
+    pub site: String,
+    /// Whether there is a new archive.
+    pub outcome: Outcome,
+    /// The list; `None` where the server said that it is the one that was seen before.
+    pub list: Option<Site>,
+    /// What the newest archive here is.
+    pub manifest: Option<VerifiedManifest>,
+    /// Archives that were removed because there are newer ones.
+    pub removed: Vec<PathBuf>,
+    /// Requests that were sent, to all mirrors.
+    pub requests: u64,
+    /// Bytes of the answers' bodies.
+    pub bytes: u64,
+    /// What is worth knowing and no error.
+    pub warnings: Vec<String>,
+}
+
+/// Whether there is a new archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was downloaded, and is here.
+    Pulled {
+        /// The archive.
+        archive: PathBuf,
+        /// Its bytes.
+        size: u64,
+        /// Bytes of it that an earlier run had downloaded.
+        resumed: u64,
+    },
+    /// The newest one that may be taken is here.
+    Unchanged(PathBuf),
+    /// There is a newer one, which was not downloaded.
+    Newer(Box<Listed>),
+}
+
+/// Takes the newest archive that may be taken from the first of the mirrors that has one.
+///
+/// # Errors
+/// Where no mirror is reached, or what it has is not accepted: the first error that is more than silence. Nothing gets
+/// the name of an archive then.
+pub async fn pull(
+    options: &PullOptions,
+    keyring: &Arc<Keyring>,
+    progress: &Arc<dyn Progress>,
+) -> Result<PullReport, Error> {
+    let mut warnings = Vec::new();
+    if !options.check {
+        fs::create_dir_all(&options.out)?;
+        archive::sweep_partial(&options.out)?;
+    }
+    let mut memories = Memories::read(&options.out, options.state.as_deref(), &mut warnings);
+    let (mut requests, mut bytes, mut failed) = (0, 0, None::<Error>);
+    for (index, url) in options.mirrors.iter().enumerate() {
+        let is_last = index + 1 == options.mirrors.len();
+        let mirror = Mirror::open(borne(&options.http, is_last), url, Arc::clone(progress))?;
+        let mut visit =
+            Visit { mirror: &mirror, options, keyring, progress, memories: &mut memories, warnings: Vec::new() };
+        let result = visit.take().await;
+        let noticed = std::mem::take(&mut visit.warnings);
+        (requests, bytes) = (requests + mirror.requests(), bytes + mirror.bytes());
+        memories.write(!options.check)?;
+        match result {
+            Ok(report) => {
+                warnings.extend(noticed);
+                return Ok(PullReport { requests, bytes, warnings, ..report });
+            }
+            Err(error) => {
+                if !is_last {
+                    warnings.push(format!("{}: {}", mirror.shown(), text::with_causes(&error)));
+                }
+                // Silence of one mirror says nothing against what another one has.
+                let says_more = |known: &Error| matches!(known, Error::Source(_)) && !matches!(error, Error::Source(_));
+                if failed.as_ref().is_none_or(says_more) {
+                    failed = Some(error);
+                }
+            }
+        }
+    }
+    Err(failed.unwrap_or_else(|| Error::NoArchive(options.out.clone())))
+}
+
+/// The list of the site at `url`, verified.
+///
+/// # Errors
+/// Where it is not reached, or the list is not accepted.
+pub async fn list(
+    url: &Url,
+    http: HttpOptions,
+    keyring: &Keyring,
+    progress: &Arc<dyn Progress>,
+) -> Result<(String, VerifiedCatalogs), Error> {
+    let mirror = Mirror::open(http, url, Arc::clone(progress))?;
+    match fetch(&mirror, None, keyring).await? {
+        Fetched::List(list, _) => Ok((mirror.shown(), *list)),
+        Fetched::Same => Err(missing(&mirror, CATALOGS_FILE)),
+    }
+}
+
+/// Requests with less patience for a mirror after which another one is asked.
+fn borne(http: &HttpOptions, is_last: bool) -> HttpOptions {
+    let mut http = http.clone();
+    if !is_last {
+        http.retry = RetryPolicy { patience: http.retry.patience.min(MIRROR_PATIENCE) };
+    }
+    http
+}
+
+enum Fetched {
+    /// The list that was seen before.
+    Same,
+    List(Box<VerifiedCatalogs>, Validators),
+}
+
+/// The list of a site, unless it is the one that is `known`.
+async fn fetch(mirror: &Mirror, known: Option<&Validators>, keyring: &Keyring) -> Result<Fetched, Error> {
+    let refuse = |cause| Error::Catalogs { place: format!("{}/{CATALOGS_FILE}", mirror.shown()), cause };
+    let mut is_again = false;
+    loop {
+        let known = known.filter(|_| !is_again);
+        let (text, validators) = match mirror.small(CATALOGS_FILE, known, is_again, limits::CATALOGS_BYTES).await? {
+            Small::Same => return Ok(Fetched::Same),
+            Small::Missing => return Err(missing(mirror, CATALOGS_FILE)),
+            Small::Found(text, validators) => (text, validators),
+        };
+        let cap = limits::KEY_FILE_BYTES as usize;
+        let signatures = match mirror.small(SIGNATURE_FILE, None, is_again, cap).await? {
+            Small::Found(signatures, _) => signatures,
+            Small::Same | Small::Missing => return Err(missing(mirror, SIGNATURE_FILE)),
+        };
+        // What is not text is not what was signed either.
+        let (text, signatures) = (String::from_utf8_lossy(&text), String::from_utf8_lossy(&signatures));
+        match SignedCatalogs::new(text.into_owned(), &signatures).verify(keyring) {
+            Ok(list) => return Ok(Fetched::List(Box::new(list), validators)),
+            Err(cause) if is_again || cause.is_unproved() => return Err(refuse(cause)),
+            // One file may be of before a new list and the other of after it, also in a cache on the way.
+            Err(_) => tokio::time::sleep(REPLACING).await,
+        }
+        is_again = true;
+    }
+}
+
+fn missing(mirror: &Mirror, file: &str) -> Error {
+    Error::NoSite { site: mirror.shown(), file: file.to_owned() }
+}
+
+/// One mirror that is asked.
+struct Visit<'a> {
+    mirror: &'a Mirror,
+    options: &'a PullOptions,
+    keyring: &'a Arc<Keyring>,
+    progress: &'a Arc<dyn Progress>,
+    memories: &'a mut Memories,
+    warnings: Vec<String>,
+}
+
+impl Visit<'_> {
+    async fn take(&mut self) -> Result<PullReport, Error> {
+        let site = self.mirror.shown();
+        // The answer that nothing has changed counts only where that archive is still here, and good.
+        let known = self.memories.site(&site).cloned();
+        let here = known.as_ref().and_then(|known| self.here(&known.archive));
+        let validators = known.as_ref().filter(|_| here.is_some()).map(|known| &known.validators);
+        let fetched = fetch(self.mirror, validators, self.keyring).await?;
+        let (list, validators) = match (fetched, known.zip(here)) {
+            (Fetched::List(list, validators), _) => (list, validators),
+            (Fetched::Same, Some((known, manifest))) => return self.same(known, manifest),
+            (Fetched::Same, None) => return Err(missing(self.mirror, CATALOGS_FILE)),
+        };
+        self.remember(&list)?;
+        let mut is_again = false;
+        let mut list = list;
+        let (report, taken) = loop {
+            let wanted = self.choose(&list)?;
+            let newest = list.archives.first() == Some(&wanted);
+            let name = wanted.name.clone();
+            match self.bring(wanted, &list).await {
+                Ok(report) => break (report, newest.then_some(name)),
+                // The publisher may be replacing archive and list at this moment.
+                Err(Error::NotListed { .. }) if !is_again => is_again = true,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(REPLACING).await;
+            if let Fetched::List(again, _) = fetch(self.mirror, None, self.keyring).await? {
+                self.remember(&again)?;
+                list = again;
+            }
+        };
+        // Where something newer was passed over, the list is read again each time: what is allowed can change.
+        let known = taken.filter(|_| !is_again && !matches!(report.outcome, Outcome::Newer(_))).map(|archive| Known {
+            validators,
+            archive,
+            written: list.written,
+            next: list.next,
+        });
+        if !self.options.check {
+            self.memories.know(&site, known);
+        }
+        Ok(report)
+    }
+
+    fn report(&self, outcome: Outcome, list: Option<Site>, manifest: Option<VerifiedManifest>) -> PullReport {
+        let (removed, warnings) = (Vec::new(), Vec::new());
+        PullReport { site: self.mirror.shown(), outcome, list, manifest, removed, requests: 0, bytes: 0, warnings }
+    }
+
+    /// The server says that the list is the one that was seen.
+    fn same(&mut self, known: Known, manifest: VerifiedManifest) -> Result<PullReport, Error> {
+        self.keyring.policy().check(&manifest, self.options.now).map_err(TrustError::from)?;
+        let site = Site {
+            written: known.written,
+            next: known.next,
+            is_overdue: known.next.is_some_and(|next| next < self.options.now),
+            publishers: vec![manifest.signer().key_id.clone()],
+        };
+        self.warn_of_time(&site);
+        let path = self.options.out.join(known.archive.as_str());
+        Ok(self.report(Outcome::Unchanged(path), None, Some(manifest)))
+    }
+
+    /// Refuses a list older than one that was seen, and remembers it else.
+    fn remember(&mut self, list: &VerifiedCatalogs) -> Result<(), Error> {
+        if let Some(seen) = self.memories.seen(list.publishers()).filter(|seen| list.written < *seen) {
+            let place = format!("{}/{CATALOGS_FILE}", self.mirror.shown());
+            return Err(PolicyError::OldList { place, written: list.written, seen }.into());
+        }
+        self.memories.see(list.publishers(), list.written);
+        self.warn_of_time(&Site::of(list, self.options.now));
+        Ok(())
+    }
+
+    fn warn_of_time(&mut self, site: &Site) {
+        let ahead = site.written.duration_since(self.options.now);
+        if ahead > CLOCK_TOLERANCE {
+            let ahead = text::age(ahead.as_secs());
+            self.warn(format!(
+                "the list was written {ahead} in the future of this host's clock; one of the clocks is wrong"
+            ));
+        }
+        if site.is_overdue {
+            self.warn(site.overdue());
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+
+    /// The manifest of the archive `name` in the folder, where its signature and its size are right.
+    fn here(&self, name: &ArchiveName) -> Option<VerifiedManifest> {
+        let archive = Archive::open(&self.options.out.join(name.as_str())).ok()?;
+        let manifest = open::verified(&archive, self.keyring).ok()?;
+        archive.check_length(&manifest).ok()?;
+        Some(manifest)
+    }
+
+    /// The newest archive of the list that may be taken; those passed over are named.
+    fn choose(&mut self, list: &VerifiedCatalogs) -> Result<Listed, Error> {
+        let mut first = None;
+        for listed in &list.archives {
+            match self.allowed(listed) {
+                Ok(()) => return Ok(listed.clone()),
+                Err(error) => {
+                    self.warn(format!("passed over `{}`: {}", listed.name, text::with_causes(&error)));
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| missing(self.mirror, "catalog-YYYYMMDDHH.tar.zst")))
+    }
+
+    fn allowed(&self, listed: &Listed) -> Result<(), Error> {
+        match self.keyring.refuse(&listed.signers) {
+            Some(error) => Err(error.into()),
+            None => Ok(self.keyring.policy().check_listed(listed, self.options.now).map_err(TrustError::from)?),
+        }
+    }
+
+    /// The newest archive in the folder whose signature and size are right.
+    fn newest_here(&self) -> Result<Option<(PathBuf, VerifiedManifest)>, Error> {
+        let found = archive::archives(&self.options.out)?.into_iter().filter_map(|path| {
+            let name = path.file_name()?.to_str().and_then(ArchiveName::parse)?;
+            Some((path, self.here(&name)?))
+        });
+        Ok(found.max_by_key(|(_, manifest)| manifest.created))
+    }
+
+    /// Brings the wanted archive here, unless that or a newer one is.
+    async fn bring(&mut self, wanted: Listed, list: &VerifiedCatalogs) -> Result<PullReport, Error> {
+        let site = Some(Site::of(list, self.options.now));
+        if let Some((path, manifest)) = self.newest_here()?
+            && (manifest.created > wanted.created || wanted.is_of(&manifest))
+        {
+            return Ok(self.report(Outcome::Unchanged(path), site, Some(manifest)));
+        }
+        if self.options.check {
+            return Ok(self.report(Outcome::Newer(Box::new(wanted)), site, None));
+        }
+        let (path, resumed) = self.download(&wanted).await?;
+        let signatures = self.signatures(&wanted).await?;
+        let (keyring, progress) = (Arc::clone(self.keyring), Arc::clone(self.progress));
+        let (listed, out, at) = (wanted.clone(), self.options.out.clone(), self.file(&wanted));
+        // Verifying keeps the processor busy: off the threads on which signals are answered.
+        let verified = tokio::task::spawn_blocking(move || {
+            let manifest = verify(&path, &at, &listed, &signatures, &keyring, &*progress)?;
+            let archive = site::adopt(&out, &listed.name, &path, listed.sha256, &signatures)?;
+            Ok::<_, Error>((archive, manifest))
+        });
+        let (archive, manifest) = verified.await.map_err(|error| io::Error::other(error.to_string()))??;
+        let size = wanted.size;
+        let out = &self.options.out;
+        let retained = self.options.retain.map(|newest| archive::retain(out, newest, self.keyring, &archive));
+        let Retained { removed, failure } = retained.unwrap_or_default();
+        if let Some(failure) = failure {
+            self.warn(format!("older archives stay: {failure}"));
+        }
+        let report = self.report(Outcome::Pulled { archive, size, resumed }, site, Some(manifest));
+        Ok(PullReport { removed, ..report })
+    }
+
+    /// The URL of an archive, for people.
+    fn file(&self, listed: &Listed) -> String {
+        format!("{}/{}", self.mirror.shown(), listed.name)
+    }
+
+    /// Downloads the archive to a name of its own; returns that, and how much an earlier run had downloaded.
+    async fn download(&self, wanted: &Listed) -> Result<(PathBuf, u64), Error> {
+        let path = site::download_path(&self.options.out, wanted.sha256);
+        let mut target = Target::open(&path, wanted.size)?;
+        let resumed = target.have();
+        require_space(&self.options.out, wanted.size - resumed)?;
+        let other = |cause: String| Error::NotListed { place: self.file(wanted), cause };
+        let cause = match self.mirror.download(wanted.name.as_str(), &mut target, wanted.size).await? {
+            Downloaded::Complete => {
+                target.sync()?;
+                if site::digest(&path)? == wanted.sha256 {
+                    return Ok((path, resumed));
+                }
+                "its SHA-256 is another one".to_owned()
+            }
+            Downloaded::Other(cause) => cause,
+            Downloaded::Missing => return Err(other("it is not there".into())),
+        };
+        // Whatever it is, it is nothing to go on with.
+        fs::remove_file(&path)?;
+        Err(other(cause))
+    }
+
+    /// The publisher's signature files of the archive, as far as there are any, by their names.
+    async fn signatures(&self, wanted: &Listed) -> Result<Vec<(String, String)>, Error> {
+        let mut found = Vec::new();
+        let of_others = wanted.signers.iter().skip(1).map(|key| wanted.name.signature_by(*key));
+        for name in std::iter::once(wanted.name.signature()).chain(of_others) {
+            if let Small::Found(text, _) = self.mirror.small(&name, None, true, limits::KEY_FILE_BYTES as usize).await?
+            {
+                found.push((name, String::from_utf8_lossy(&text).into_owned()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Verifies what was downloaded as an import would, and that it is what the list and the signature files mean. What is
+/// not good is removed.
+fn verify(
+    path: &Path,
+    at: &str,
+    listed: &Listed,
+    signatures: &[(String, String)],
+    keyring: &Keyring,
+    progress: &dyn Progress,
+) -> Result<VerifiedManifest, Error> {
+    progress.begin("verifying", None);
+    let verified = (|| {
+        let archive = open::archive(path, keyring)?;
+        let manifest = archive.manifest.clone();
+        if !listed.is_of(&manifest) {
+            let cause = format!("it was made {}, and holds {}", manifest.created, manifest.content);
+            return Err(Error::NotListed { place: at.to_owned(), cause });
+        }
+        for (name, text) in signatures {
+            let sidecar = Sidecar::parse(Path::new(name), text)?;
+            let mut check = sidecar.check(keyring, &manifest, listed.name.as_str())?;
+            io::copy(&mut fs::File::open(path)?, &mut check)?;
+            check.finish()?;
+        }
+        archive.validate(path, |_| Ok(io::sink()), |_| Ok(()))?;
+        Ok(manifest)
+    })();
+    progress.end("verifying");
+    if verified.is_err() {
+        fs::remove_file(path)?;
+    }
+    verified
+}
+
+/// Refuses to begin a download for which there is no room.
+fn require_space(folder: &Path, bytes: u64) -> Result<(), Error> {
+    let found = rustix::fs::statvfs(folder).map_err(io::Error::from)?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    if free >= bytes {
+        return Ok(());
+    }
+    let (needed, free) = (text::size(bytes), text::size(free));
+    let what =
+        format!("`{}` needs {needed} for the archive, and has {free} free", sanitize(&folder.display().to_string()));
+    Err(io::Error::new(io::ErrorKind::StorageFull, what).into())
+}
