@@ -2,11 +2,11 @@
 //!
 //! Nothing is written and no lock is taken: the folder may be read-only, or not of this program at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::base::{limits, text};
+use crate::base::{self, limits, text};
 use crate::catalog::document::Operator;
 use crate::catalog::{
     ArchiveJson, ChartIndex, ContainerEntry, OperatorPages, PageStated, TnfError, layout, read_containers,
@@ -131,9 +131,9 @@ impl TnfFolder {
         let mut reader = Reader::default();
         for path in self.files()? {
             let full = self.root.join(&path);
-            let read = match open_regular(&full) {
+            let read = match base::fs::open(&full) {
                 Ok(file) => reader.read(&path, file, visitor),
-                Err(error) => reader.pass_over(&path, error.into()),
+                Err(error) => reader.pass_over(&path, TnfError::Io(error.into())),
             };
             at(&full, read)?;
         }
@@ -176,7 +176,8 @@ impl TnfFolder {
         visit: impl FnMut(&str, Option<&ContainerEntry>) -> Result<(), TnfError>,
     ) -> Result<u64, FolderError> {
         let path = self.root.join(layout::CONTAINERS_DB);
-        at(&path, open_regular(&path).map_err(TnfError::from).and_then(|file| read_containers(file, visit)))
+        let file = base::fs::open(&path).map_err(|error| TnfError::Io(error.into()));
+        at(&path, file.and_then(|file| read_containers(file, visit)))
     }
 
     /// Everything that certsuite reads, sorted, with remarks on what is odd.
@@ -226,10 +227,8 @@ impl TnfFolder {
     /// Where it is not what the name says.
     pub fn archive_json(&self) -> Result<Option<ArchiveJson>, FolderError> {
         let path = self.root.join(layout::ARCHIVE_JSON);
-        match open_regular(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            opened => at(&path, opened.map_err(TnfError::from).and_then(ArchiveJson::read)).map(Some),
-        }
+        let file = base::fs::if_there(base::fs::open(&path)).map_err(|error| TnfError::Io(error.into()));
+        at(&path, file.and_then(|file| file.map(ArchiveJson::read).transpose()))
     }
 }
 
@@ -264,12 +263,4 @@ impl Visitor for Contents {
     fn charts(&mut self, index: ChartIndex) {
         self.charts = index;
     }
-}
-
-/// Opens a regular file, also behind a link, and does not wait for the other end of a pipe.
-///
-/// # Errors
-/// Where there is none.
-pub fn open_regular(path: &Path) -> io::Result<File> {
-    Ok(crate::base::fs::open(path)?.into_parts().0)
 }

@@ -17,7 +17,6 @@ use crate::base::progress::Progress;
 use crate::base::text::sanitize;
 use crate::catalog::ChartIndex;
 use crate::catalog::ContainersBuilder;
-use crate::catalog::folder::open_regular;
 use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
 use crate::certify::constraint::Constraint;
@@ -134,8 +133,7 @@ pub async fn bundle(
 /// # Errors
 /// Where the file cannot be read, or certsuite could not load it.
 pub fn read_charts(path: &Path) -> Result<GivenCharts, Error> {
-    let unreadable = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
-    let index = ChartIndex::read(open_regular(path).map_err(unreadable)?)?;
+    let index = ChartIndex::read(crate::base::fs::open(path).map_err(io::Error::from)?)?;
     Ok(GivenCharts { url: format!("file://{}", path.canonicalize()?.display()), index })
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::base::digest::{HashingReader, Sha256Digest};
 use crate::base::progress::Progress;
 use crate::base::text;
-use crate::catalog::folder::{Reader, TnfFolder, open_regular};
+use crate::catalog::folder::{Reader, TnfFolder};
 use crate::catalog::{TnfError, layout};
 use crate::certify::lookup::Lookup;
 use crate::certify::offline::is_red_hat_registry;
@@ -238,7 +238,7 @@ fn read_folder(
     let mut altered = Vec::new();
     for relative in tree.files()? {
         let path = tree.root().join(&relative);
-        let digest = match open_regular(&path) {
+        let digest = match crate::base::fs::open(&path).map_err(std::io::Error::from) {
             Ok(file) => read_file(file, &relative, &mut reader, &mut catalog),
             Err(error) => reader.pass_over(&relative, error.into()).map(|()| None),
         };
@@ -259,7 +259,7 @@ fn read_folder(
 
 /// Reads a file to its end, and hashes it on the way.
 fn read_file(
-    file: std::fs::File,
+    file: fs_err::File,
     relative: &str,
     reader: &mut Reader,
     catalog: &mut Lookup,

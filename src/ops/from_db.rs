@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use super::Error;
 use super::bundle::{self, BundleOptions, BundleReport, Containers};
 use crate::archive;
-use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text::{count, sanitize};
+use crate::base::{self, limits};
 use crate::catalog::document::{ObjectId, Operator};
-use crate::catalog::folder::{TnfFolder, Visitor, open_regular};
+use crate::catalog::folder::{TnfFolder, Visitor};
 use crate::catalog::provenance::{Counts, Source};
 use crate::catalog::snapshot::Snapshot;
 use crate::catalog::{ArchiveJson, ChartIndex, ContainerEntry, TnfError};
@@ -66,9 +66,7 @@ pub fn bundle(
 
 /// What the manifest beside the data says, **unverified**, if there is one.
 pub(super) fn manifest_beside(folder: &TnfFolder) -> Option<Manifest> {
-    let mut text = String::new();
-    let file = open_regular(&folder.root().join(MANIFEST_FILE)).ok()?;
-    file.take(limits::HEADER_BYTES).read_to_string(&mut text).ok()?;
+    let text = base::fs::read_text(&folder.root().join(MANIFEST_FILE), limits::HEADER_BYTES).ok()?;
     Manifest::parse(&text).ok()
 }
 

@@ -1,6 +1,7 @@
 //! Every integration test, in one program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "whatever a test meets may fail it")]
 
+mod bounds;
 mod check;
 mod check_cases;
 mod check_from;
