@@ -149,7 +149,8 @@ fn what_certsuite_passes_over_is_left_out_with_a_remark() {
 fn fields_that_go_keeps_are_bundled() {
     let desk = Desk::new();
     small(&desk.join("db"));
-    let twice = format!(r#"{{"sha256:aa":{ENTRY},"sha256:aa":{{"_id":"5f059f17bed8bd4f99d20101"}},"sha256:bb":null}}"#);
+    let bb = format!("sha256:{}", "b".repeat(64));
+    let twice = format!(r#"{{"sha256:aa":{ENTRY},"sha256:aa":{{"_id":"5f059f17bed8bd4f99d20101"}},"{bb}":null}}"#);
     let twice = twice.replace(",null]", "]");
     let kept = r#"{"data":[{"CSV_Name":"op.v2"}]}"#;
     write(
@@ -158,13 +159,13 @@ fn fields_that_go_keeps_are_bundled() {
     );
     let run = desk.run(&["bundle", "--from-db", "db", "--out", "out", "--json"]).expect(0);
     assert_eq!(run.json()["counts"], json!({"containers": 2, "digests": 2, "operators": 2, "charts": 1}));
-    assert!(run.err.contains("`sha256:bb` is null") && run.err.contains("1 keys stand more than once"), "{}", run.err);
+    assert!(run.err.contains("bbb` is null") && run.err.contains("1 keys stand more than once"), "{}", run.err);
     desk.run(&["import", &desk.archive("out"), "--to", "clean"]).expect(0);
     for db in ["db", "clean"] {
         let check = |arguments: &[&str]| desk.run(&[&["check"], arguments, &["--db", db]].concat());
         check(&["operator", "op.v2", "--ocp", "4.12"]).expect(0);
         check(&["image", "r.example/a/b:1"]).expect(1);
-        check(&["image", "r.example/a/b@sha256:bb"]).expect(0);
+        check(&["image", &format!("r.example/a/b@{bb}")]).expect(0);
     }
 }
 
@@ -174,7 +175,7 @@ fn the_newest_document_dates_the_bundle_whenever_files_were_written() {
     small(&desk.join("db"));
     let bundle = |out: &str| desk.run(&["bundle", "--from-db", "db", "--out", out, "--json"]);
     // The first four bytes of the id.
-    assert_eq!(bundle("by-id").expect(0).json()["created"], "2020-07-08T10:23:51Z");
+    assert_eq!(bundle("by-id").expect(0).json()["created"], "2020-07-08T10:25:27Z");
     let dated = format!(
         r#"{{"sha256:aa":{},"sha256:bb":{{"_id":"x","creation_date":"2022-06-01T00:00:00.5+00:00"}}}}"#,
         ENTRY.replace(",null]", "]")

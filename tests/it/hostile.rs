@@ -452,7 +452,7 @@ fn data_that_certsuite_could_not_read() {
         "page: an absent field",
         PAGE,
         page.replacen("\"ocp_version\":\"4.16\",", "", 1).as_bytes(),
-        "missing field",
+        "incomplete, where",
     );
     replaced("page: another number", PAGE, page.replace("\"page\":0", "\"page\":1").as_bytes(), "is due");
     replaced("page: another total", PAGE, page.replace("\"total\":3", "\"total\":4").as_bytes(), "is due");
