@@ -187,6 +187,18 @@ impl Slot for TagName {
     }
 }
 
+/// The entries of `file`, in its order.
+#[cfg(test)]
+pub(super) fn read_back(file: &[u8]) -> Vec<(String, ContainerEntry)> {
+    let mut entries = Vec::new();
+    let read = read_containers(file, |key, entry| {
+        entries.extend(entry.map(|entry| (key.to_owned(), entry.clone())));
+        Ok(())
+    });
+    read.unwrap();
+    entries
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,16 +313,4 @@ mod tests {
             assert!(matches!(&error, TnfError::Limit(text) if text.starts_with("line 1, column ")), "{error}");
         }
     }
-}
-
-/// The entries of `file`, in its order.
-#[cfg(test)]
-pub(super) fn read_back(file: &[u8]) -> Vec<(String, ContainerEntry)> {
-    let mut entries = Vec::new();
-    read_containers(file, |key, entry| {
-        entries.push((key.to_owned(), entry.unwrap().clone()));
-        Ok(())
-    })
-    .unwrap();
-    entries
 }

@@ -1,10 +1,10 @@
 //! Writing `containers.db`: from images in any order to one entry a line, keys in ascending order, in bounded memory.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::io::{self, Read, Seek, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::TooLarge;
 use super::containers::ContainerEntry;
@@ -43,8 +43,10 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
     /// Those of the spill; [`TooLarge`] beyond the limits.
     pub fn image(&mut self, image: &Image) -> io::Result<()> {
         self.images += 1;
+        let entry = Entry::of_image(image);
+        entry.check()?;
         self.value.clear();
-        write_value(&mut self.value, image);
+        entry.write(&mut self.value);
         let digests = image.deployable_digests();
         for digest in &digests {
             self.sorter.push(digest.to_string().as_bytes(), &self.value)?;
@@ -55,15 +57,17 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
         Ok(())
     }
 
-    /// Takes an entry as it is, under a key that need not be one of the digests that it tells of. Each key comes once,
-    /// in any order.
+    /// Takes an entry as it is, under a key that need not be one of the digests that it tells of. Of entries with one key
+    /// the last counts, as for a reader of JSON.
     ///
     /// # Errors
     /// As of [`Self::image`].
     pub fn entry(&mut self, key: &str, entry: &ContainerEntry) -> io::Result<()> {
         self.entries += 1;
+        let entry = Entry::of_entry(entry);
+        entry.check()?;
         self.value.clear();
-        write_value(&mut self.value, entry);
+        entry.write(&mut self.value);
         self.sorter.push(key.as_bytes(), &self.value)
     }
 
@@ -86,6 +90,10 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
         out.write_all(b"{\n")?;
         while more {
             more = sorted.next(&mut next_key, &mut next)?;
+            while self.entries > 0 && more && next_key == key {
+                std::mem::swap(&mut value, &mut next);
+                more = sorted.next(&mut next_key, &mut next)?;
+            }
             if more && next_key == key {
                 let mut shared = Shared::new(&key, &value)?;
                 while more && next_key == key {
@@ -93,7 +101,7 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
                     more = sorted.next(&mut next_key, &mut next)?;
                 }
                 value.clear();
-                write_value(&mut value, &shared);
+                Entry::of_shared(&shared).write(&mut value);
             }
             line.clear();
             if keys > 0 {
@@ -117,54 +125,58 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
 /// The documents that share one key.
 struct Shared {
     key: String,
-    main: ContainerEntry,
+    main: Entry<'static>,
     certified: bool,
     repositories: BTreeMap<(String, String), BTreeSet<String>>,
-    /// Bytes of the texts in `repositories`, each with what JSON puts around it.
-    size: usize,
+    /// Repositories and tags in these, and the bytes of their texts.
+    items: usize,
+    bytes: usize,
 }
 
 impl Shared {
     fn new(key: &[u8], value: &[u8]) -> io::Result<Self> {
         let mut shared = Self {
             key: String::from_utf8_lossy(key).into_owned(),
-            main: ContainerEntry::default(),
+            main: Entry::default(),
             certified: false,
             repositories: BTreeMap::new(),
-            size: 0,
+            items: 0,
+            bytes: 0,
         };
-        shared.main = shared.merge(value)?;
+        shared.main = shared.merge(value)?.into_owned();
         Ok(shared)
     }
 
     fn add(&mut self, value: &[u8]) -> io::Result<()> {
         let entry = self.merge(value)?;
-        let is_foreign = |entry: &ContainerEntry| entry.image_id != self.key;
-        if (is_foreign(&entry), &entry.id) < (is_foreign(&self.main), &self.main.id) {
-            self.main = entry;
+        let is_foreign = |entry: &Entry<'_>| entry.image_id != self.key;
+        if (is_foreign(&entry), &entry._id) < (is_foreign(&self.main), &self.main._id) {
+            self.main = entry.into_owned();
         }
         Ok(())
     }
 
     /// Takes the repositories out of an entry; returns the rest of it.
-    fn merge(&mut self, value: &[u8]) -> io::Result<ContainerEntry> {
-        const TAG_FRAME: usize = r#"{"name":""},"#.len();
-        let mut entry = ContainerEntry::parse(value)?;
+    fn merge<'v>(&mut self, value: &'v [u8]) -> io::Result<Entry<'v>> {
+        let mut entry: Entry<'v> = serde_json::from_slice(value)?;
         self.certified |= entry.certified;
         for repository in std::mem::take(&mut entry.repositories) {
-            let names = (repository.registry, repository.repository);
-            let size = 64 + names.0.len() + names.1.len();
-            let tags = self.repositories.entry(names).or_insert_with(|| {
-                self.size += size;
-                BTreeSet::new()
-            });
+            let (names, mut count, mut bytes) = ((repository.registry.into(), repository.repository.into()), 0, 0);
+            let tags = match self.repositories.entry(names) {
+                btree_map::Entry::Occupied(known) => known.into_mut(),
+                btree_map::Entry::Vacant(new) => {
+                    (count, bytes) = (1, new.key().0.len() + new.key().1.len());
+                    new.insert(BTreeSet::new())
+                }
+            };
             for tag in repository.tags {
-                let size = tag.name.len() + TAG_FRAME;
-                if tags.insert(tag.name) {
-                    self.size += size;
+                let size = tag.name.len();
+                if tags.insert(tag.name.into_owned()) {
+                    (count, bytes) = (count + 1, bytes + size);
                 }
             }
-            if self.size > limits::ENTRY_BYTES {
+            (self.items, self.bytes) = (self.items + count, self.bytes + bytes);
+            if self.items > limits::ENTRY_ITEMS || self.bytes > limits::ENTRY_BYTES {
                 return Err(TooLarge::entry(&text::sanitize(&self.key)).into());
             }
         }
@@ -172,77 +184,127 @@ impl Shared {
     }
 }
 
-/// An entry of the file in the one spelling in which `oct` writes it.
-#[derive(Serialize)]
-struct EntryOut<'a> {
+/// An entry of the file in the one spelling in which `oct` writes it, and reads it back out of the spill.
+#[derive(Default, Serialize, Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
     _id: Cow<'a, str>,
-    creation_date: &'a str,
-    architecture: &'a str,
+    #[serde(borrow)]
+    creation_date: Cow<'a, str>,
+    #[serde(borrow)]
+    architecture: Cow<'a, str>,
     certified: bool,
+    #[serde(borrow)]
     image_id: Cow<'a, str>,
-    repositories: Vec<RepositoryOut<'a>>,
+    #[serde(borrow)]
+    repositories: Vec<Repository<'a>>,
 }
 
-#[derive(Serialize)]
-struct RepositoryOut<'a> {
-    registry: &'a str,
-    repository: &'a str,
-    tags: Vec<TagOut<'a>>,
+#[derive(Serialize, Deserialize)]
+struct Repository<'a> {
+    #[serde(borrow)]
+    registry: Cow<'a, str>,
+    #[serde(borrow)]
+    repository: Cow<'a, str>,
+    #[serde(borrow)]
+    tags: Vec<Tag<'a>>,
 }
 
-#[derive(Serialize)]
-struct TagOut<'a> {
-    name: &'a str,
+#[derive(Serialize, Deserialize)]
+struct Tag<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
 }
 
-impl<'a> From<&'a Image> for EntryOut<'a> {
-    fn from(image: &'a Image) -> Self {
+impl<'a> Entry<'a> {
+    fn of_image(image: &'a Image) -> Self {
         let repositories = image.repositories.iter().map(|repository| {
             (&*repository.registry, &*repository.repository, repository.tags.iter().map(|tag| &**tag))
         });
         Self {
             _id: image.id.to_string().into(),
-            creation_date: &image.creation_date,
-            architecture: &image.architecture,
+            creation_date: (&*image.creation_date).into(),
+            architecture: (&*image.architecture).into(),
             certified: image.certified,
             image_id: image.image_id.as_ref().map(ToString::to_string).unwrap_or_default().into(),
             repositories: each_once(repositories),
         }
     }
-}
 
-impl<'a> From<&'a ContainerEntry> for EntryOut<'a> {
-    fn from(entry: &'a ContainerEntry) -> Self {
+    fn of_entry(entry: &'a ContainerEntry) -> Self {
         let repositories = entry.repositories.iter().map(|repository| {
             let tags = repository.tags.iter().map(|tag| tag.name.as_str());
             (repository.registry.as_str(), repository.repository.as_str(), tags)
         });
         Self {
             _id: entry.id.as_str().into(),
-            creation_date: &entry.creation_date,
-            architecture: &entry.architecture,
+            creation_date: entry.creation_date.as_str().into(),
+            architecture: entry.architecture.as_str().into(),
             certified: entry.certified,
             image_id: entry.image_id.as_str().into(),
             repositories: each_once(repositories),
         }
     }
+
+    fn of_shared(shared: &'a Shared) -> Self {
+        let repositories = shared.repositories.iter().map(|((registry, repository), tags)| {
+            let tags = tags.iter().map(|name| Tag { name: name.into() }).collect();
+            Repository { registry: registry.into(), repository: repository.into(), tags }
+        });
+        let main = &shared.main;
+        Self {
+            _id: (&*main._id).into(),
+            creation_date: (&*main.creation_date).into(),
+            architecture: (&*main.architecture).into(),
+            certified: shared.certified,
+            image_id: (&*main.image_id).into(),
+            repositories: repositories.collect(),
+        }
+    }
+
+    /// Without its repositories, which are elsewhere.
+    fn into_owned(self) -> Entry<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Entry {
+            _id: owned(self._id),
+            creation_date: owned(self.creation_date),
+            architecture: owned(self.architecture),
+            certified: self.certified,
+            image_id: owned(self.image_id),
+            repositories: Vec::new(),
+        }
+    }
+
+    /// Whether readers accept it.
+    fn check(&self) -> Result<(), TooLarge> {
+        let mut items = 0;
+        let mut long = [&self._id, &self.creation_date, &self.architecture, &self.image_id].into_iter().any(too_long);
+        for repository in &self.repositories {
+            items += 1 + repository.tags.len();
+            long |= too_long(&repository.registry) || too_long(&repository.repository);
+            long |= repository.tags.iter().any(|tag| too_long(&tag.name));
+        }
+        if long || items > limits::ENTRY_ITEMS {
+            let id = text::sanitize(&self._id.chars().take(100).collect::<String>());
+            return Err(if long { TooLarge::text(&id) } else { TooLarge::entry(&id) });
+        }
+        Ok(())
+    }
+
+    fn write(&self, line: &mut Vec<u8>) {
+        // Texts and lists always serialize, and a vector takes every byte.
+        let _ = serde_json::to_writer(line, self);
+    }
 }
 
-impl<'a> From<&'a Shared> for EntryOut<'a> {
-    fn from(shared: &'a Shared) -> Self {
-        let repositories = shared.repositories.iter().map(|((registry, repository), tags)| {
-            let tags = tags.iter().map(|name| TagOut { name }).collect();
-            RepositoryOut { registry, repository, tags }
-        });
-        // The main document's own repositories are among these.
-        Self { certified: shared.certified, repositories: repositories.collect(), ..Self::from(&shared.main) }
-    }
+fn too_long(text: &Cow<'_, str>) -> bool {
+    text.len() > limits::TEXT_BYTES
 }
 
 /// Repositories in order, each once, with their tags in order, each once.
 fn each_once<'a, T: Iterator<Item = &'a str>>(
     repositories: impl Iterator<Item = (&'a str, &'a str, T)>,
-) -> Vec<RepositoryOut<'a>> {
+) -> Vec<Repository<'a>> {
     let mut all: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for (registry, repository, tags) in repositories {
         all.entry((registry, repository)).or_default().extend(tags);
@@ -251,15 +313,10 @@ fn each_once<'a, T: Iterator<Item = &'a str>>(
         .map(|((registry, repository), mut tags)| {
             tags.sort_unstable();
             tags.dedup();
-            let tags = tags.into_iter().map(|name| TagOut { name }).collect();
-            RepositoryOut { registry, repository, tags }
+            let tags = tags.into_iter().map(|name| Tag { name: name.into() }).collect();
+            Repository { registry: registry.into(), repository: repository.into(), tags }
         })
         .collect()
-}
-
-fn write_value<'a>(line: &mut Vec<u8>, entry: impl Into<EntryOut<'a>>) {
-    // Texts and lists always serialize, and a vector takes every byte.
-    let _ = serde_json::to_writer(line, &entry.into());
 }
 
 fn write_key(line: &mut Vec<u8>, key: &str) {
@@ -272,7 +329,7 @@ fn write_key(line: &mut Vec<u8>, key: &str) {
 pub fn entry_line(key: &str, entry: &ContainerEntry) -> Vec<u8> {
     let mut line = Vec::with_capacity(512);
     write_key(&mut line, key);
-    write_value(&mut line, entry);
+    Entry::of_entry(entry).write(&mut line);
     line
 }
 
@@ -282,13 +339,13 @@ mod tests {
 
     use super::*;
     use crate::catalog::containers::{read_back, split_line};
-    use crate::catalog::document::{ManifestDigest, ObjectId, Repository};
+    use crate::catalog::document::{ManifestDigest, ObjectId, Repository as Place};
 
     type Made<'a> = (&'a str, &'a [&'a str], Option<&'a str>);
 
     fn image(id: u8, own: Option<&str>, repositories: &[Made<'_>]) -> Image {
         let digest = |letter: &str| ManifestDigest::parse(&format!("sha256:{}", letter.repeat(64))).unwrap();
-        let repositories = repositories.iter().map(|(name, tags, list)| Repository {
+        let repositories = repositories.iter().map(|(name, tags, list)| Place {
             registry: "r.example".into(),
             repository: (*name).into(),
             tags: tags.iter().map(|tag| (*tag).into()).collect(),
@@ -356,10 +413,7 @@ mod tests {
             let certified = images.iter().any(|image| image.certified);
             let mut line = Vec::new();
             write_key(&mut line, &key);
-            write_value(
-                &mut line,
-                EntryOut { certified, repositories: each_once(repositories), ..EntryOut::from(*main) },
-            );
+            Entry { certified, repositories: each_once(repositories), ..Entry::of_image(main) }.write(&mut line);
             String::from_utf8(line).unwrap()
         });
         format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n")).into_bytes()
@@ -385,7 +439,7 @@ mod tests {
                 image_id,
                 repositories: repositories
                     .into_iter()
-                    .map(|(registry, repository, tags, list, schema2)| Repository {
+                    .map(|(registry, repository, tags, list, schema2)| Place {
                         registry: registry.into(),
                         repository: repository.into(),
                         tags: tags.into_iter().map(Into::into).collect(),
@@ -443,13 +497,38 @@ mod tests {
     }
 
     #[test]
-    fn documents_that_make_an_endless_entry_together_are_refused() {
-        let mut builder = ContainersBuilder::new(io::Cursor::new(Vec::new()));
-        let tag = "t".repeat(limits::ENTRY_BYTES / 8);
-        for id in 0..10 {
-            builder.image(&image(id, Some("1"), &[("a", &[&format!("{tag}{id}")], None)])).unwrap();
+    fn of_entries_with_one_key_the_last_counts() {
+        let mut builder = ContainersBuilder::with_room(io::Cursor::new(Vec::new()), 1);
+        for id in ["1", "3", "2"] {
+            builder.entry("k", &ContainerEntry { id: id.into(), ..Default::default() }).unwrap();
         }
-        let error = builder.finish(&mut io::sink()).unwrap_err().downcast::<TooLarge>().unwrap();
-        assert!(error.to_string().contains("`sha256:111"), "{error}");
+        let mut file = Vec::new();
+        assert_eq!(builder.finish(&mut file).unwrap(), 1);
+        assert_eq!(read_back(&file)[0].1.id, "2");
+    }
+
+    #[test]
+    fn what_readers_refuse_is_not_written() {
+        let refused = |images: &[Image]| {
+            let mut builder = ContainersBuilder::new(io::Cursor::new(Vec::new()));
+            let taken = images.iter().try_for_each(|image| builder.image(image));
+            let error = taken.and_then(|()| builder.finish(&mut io::sink())).unwrap_err();
+            error.downcast::<TooLarge>().unwrap().to_string()
+        };
+        let long = "t".repeat(limits::TEXT_BYTES + 1);
+        assert!(refused(&[image(1, None, &[("a", &[&long], None)])]).contains("`000000000000000000000001` has a text"));
+        let tags: Vec<String> = (0..limits::ENTRY_ITEMS).map(|tag| tag.to_string()).collect();
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        refused(&[image(1, None, &[("a", &tags, None)])]);
+        // Each may stand, all under one digest may not.
+        let half = tags.len() / 2;
+        let parts =
+            [image(1, Some("1"), &[("a", &tags[..half], None)]), image(2, Some("1"), &[("a", &tags[half..], None)])];
+        assert!(refused(&parts).contains("`sha256:111"));
+        let texts: Vec<String> = (0..100).map(|tag| format!("{tag:064}").repeat(1_000)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let parts =
+            [image(1, Some("1"), &[("a", &texts[..50], None)]), image(2, Some("1"), &[("a", &texts[50..], None)])];
+        refused(&parts);
     }
 }

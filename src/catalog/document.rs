@@ -1,7 +1,6 @@
 //! Catalog documents, reduced to what the TNF layout keeps.
 //!
-//! A document enters from the API as an [`ApiImage`] or an [`ApiOperator`], once; after that only the reduced form
-//! travels. Missing and `null` are the same here, as both occur (`tags`, `image_id`, whole repositories).
+//! A document enters by the exporter, is reduced once, and only this form travels on.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -36,10 +35,11 @@ impl ObjectId {
         Some(Self(bytes))
     }
 
-    /// Its 12 bytes.
+    /// `text` as an id or, where it is none, one made of its SHA-256: equal texts have equal ids, and only these.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 12] {
-        &self.0
+    pub fn standing_for(text: &str) -> Self {
+        let digest = Sha256Digest::of(text.as_bytes());
+        Self::parse(text).unwrap_or_else(|| Self(*digest.as_bytes().first_chunk().unwrap_or(&[0; 12])))
     }
 }
 
@@ -196,156 +196,30 @@ pub struct Operator {
     pub channel_name: Box<str>,
 }
 
-/// A document of either collection, with what is needed to keep a listing of them complete.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Document {
-    /// Its `_id`.
-    pub id: ObjectId,
-    /// Its `creation_date`, by which listings are cut and ordered.
-    pub created: Timestamp,
-    /// What is kept of it.
-    pub body: Body,
-}
-
-/// What is kept of a document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Body {
-    /// An image.
-    Image(Box<Image>),
-    /// An operator bundle.
-    Operator(Box<Operator>),
-}
-
-/// An image document as the API serves it. Every field can be absent or `null`.
-#[derive(Debug, Deserialize)]
-pub struct ApiImage {
-    #[serde(rename = "_id")]
-    id: ObjectId,
-    creation_date: Timestamped,
-    architecture: Option<Box<str>>,
-    certified: Option<bool>,
-    image_id: Option<Box<str>>,
-    repositories: Option<Vec<Option<ApiRepository>>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ApiRepository {
-    registry: Option<Box<str>>,
-    repository: Option<Box<str>>,
-    tags: Option<Vec<Option<ApiTag>>>,
-    manifest_list_digest: Option<Box<str>>,
-    manifest_schema2_digest: Option<Box<str>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ApiTag {
-    name: Option<Box<str>>,
-}
-
-/// An operator bundle document as the API serves it.
-#[derive(Debug, Deserialize)]
-pub struct ApiOperator {
-    #[serde(rename = "_id")]
-    id: ObjectId,
-    creation_date: Timestamped,
-    organization: Option<Box<str>>,
-    csv_name: Option<Box<str>>,
-    ocp_version: Option<Box<str>>,
-    channel_name: Option<Box<str>>,
-}
-
-impl ApiOperator {
-    /// Whose bundle it is, such as `certified-operators`.
-    #[must_use]
-    pub fn organization(&self) -> Option<&str> {
-        self.organization.as_deref()
-    }
-}
-
-/// An instant together with the text that it was read from.
-#[derive(Debug)]
-struct Timestamped(Timestamp, Box<str>);
-
-impl<'de> Deserialize<'de> for Timestamped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Box::<str>::deserialize(deserializer)?;
-        let instant = text.parse().map_err(|_| serde::de::Error::custom("a creation_date that is not RFC 3339"))?;
-        Ok(Self(instant, text))
-    }
-}
-
-impl From<ApiImage> for Document {
-    fn from(api: ApiImage) -> Self {
-        let digest = |text: Option<Box<str>>| text.and_then(|text| ManifestDigest::parse(&text));
-        let repositories = api.repositories.into_iter().flatten().flatten().map(|repository| Repository {
-            registry: repository.registry.unwrap_or_default(),
-            repository: repository.repository.unwrap_or_default(),
-            tags: repository.tags.into_iter().flatten().flatten().filter_map(|tag| tag.name).collect(),
-            manifest_list_digest: digest(repository.manifest_list_digest),
-            manifest_schema2_digest: digest(repository.manifest_schema2_digest),
-        });
-        let Timestamped(created, creation_date) = api.creation_date;
-        let image = Image {
-            id: api.id,
-            creation_date,
-            architecture: api.architecture.unwrap_or_default(),
-            certified: api.certified.unwrap_or_default(),
-            image_id: digest(api.image_id),
-            repositories: repositories.collect(),
-        };
-        Self { id: api.id, created, body: Body::Image(Box::new(image)) }
-    }
-}
-
-impl From<ApiOperator> for Document {
-    fn from(api: ApiOperator) -> Self {
-        let operator = Operator {
-            csv_name: api.csv_name.unwrap_or_default(),
-            ocp_version: api.ocp_version.unwrap_or_default(),
-            channel_name: api.channel_name.unwrap_or_default(),
-        };
-        Self { id: api.id, created: api.creation_date.0, body: Body::Operator(Box::new(operator)) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn image(json: &str) -> Image {
-        let document: Document = serde_json::from_str::<ApiImage>(json).unwrap().into();
-        match document.body {
-            Body::Image(image) => *image,
-            Body::Operator(_) => unreachable!(),
-        }
-    }
-
-    #[test]
-    fn absent_and_null_are_the_same() {
-        let sparse = image(r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2020-10-20T18:17:55+00:00"}"#);
-        let nulls = image(
-            r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2020-10-20T18:17:55+00:00","architecture":null,
-                "certified":null,"image_id":null,"repositories":null,"unknown":1}"#,
-        );
-        assert_eq!(sparse, nulls);
-        let inner = image(
-            r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2020-10-20T18:17:55.5+00:00",
-                "repositories":[null,{"registry":"r","repository":null,"tags":[null,{"name":null},{"name":"1"}]}]}"#,
-        );
-        assert_eq!(inner.repositories.len(), 1);
-        assert_eq!(*inner.repositories[0].tags, ["1".into()]);
-        assert_eq!(&*inner.creation_date, "2020-10-20T18:17:55.5+00:00");
-    }
-
     #[test]
     fn deployable_digests_are_each_there_once() {
-        let (own, list) = ("sha256:".to_owned() + &"1".repeat(64), "sha256:".to_owned() + &"2".repeat(64));
-        let image = image(&format!(
-            r#"{{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2020-10-20T18:17:55Z","image_id":"{own}","repositories":
-                [{{"manifest_list_digest":"{list}","manifest_schema2_digest":"{own}"}},{{"manifest_list_digest":""}}]}}"#
-        ));
-        let digests: Vec<_> = image.deployable_digests().iter().map(ToString::to_string).collect();
-        assert_eq!(digests, [own, list]);
+        let digest = |digit: &str| ManifestDigest::parse(&format!("sha256:{}", digit.repeat(64)));
+        let place = |list, own| Repository {
+            registry: "r".into(),
+            repository: "a/b".into(),
+            tags: Box::default(),
+            manifest_list_digest: list,
+            manifest_schema2_digest: own,
+        };
+        let image = Image {
+            id: ObjectId::MIN,
+            creation_date: "2020-10-20T18:17:55Z".into(),
+            architecture: "".into(),
+            certified: true,
+            image_id: digest("1"),
+            repositories: [place(digest("2"), digest("1")), place(None, None)].into(),
+        };
+        let digests: Vec<_> = image.deployable_digests().into_iter().cloned().collect();
+        assert_eq!(digests, [digest("1").unwrap(), digest("2").unwrap()]);
     }
 
     #[test]

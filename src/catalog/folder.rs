@@ -2,11 +2,11 @@
 //!
 //! Nothing is written and no lock is taken: the folder may be read-only, or not of this program at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use crate::base::{self, limits, text};
+use crate::base::{limits, text};
 use crate::catalog::document::Operator;
 use crate::catalog::{
     ArchiveJson, ChartIndex, ContainerEntry, OperatorPages, PageStated, TnfError, layout, read_containers,
@@ -131,9 +131,9 @@ impl TnfFolder {
         let mut reader = Reader::default();
         for path in self.files()? {
             let full = self.root.join(&path);
-            let read = match base::fs::open(&full) {
+            let read = match open_regular(&full) {
                 Ok(file) => reader.read(&path, file, visitor),
-                Err(error) => reader.pass_over(&path, TnfError::Io(error.into())),
+                Err(error) => reader.pass_over(&path, error.into()),
             };
             at(&full, read)?;
         }
@@ -167,58 +167,40 @@ impl TnfFolder {
         Ok(files)
     }
 
-    /// Reads `containers.db` alone: see [`read_containers`].
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn containers(
-        &self,
-        visit: impl FnMut(&str, Option<&ContainerEntry>) -> Result<(), TnfError>,
-    ) -> Result<u64, FolderError> {
-        let path = self.root.join(layout::CONTAINERS_DB);
-        let file = base::fs::open(&path).map_err(|error| TnfError::Io(error.into()));
-        at(&path, file.and_then(|file| read_containers(file, visit)))
-    }
-
-    /// Everything that certsuite reads, sorted, with remarks on what is odd.
-    ///
-    /// # Errors
-    /// Those of [`Self::read`].
-    pub fn contents(&self) -> Result<Contents, FolderError> {
-        let mut contents = Contents::default();
-        let reader = self.read(&mut contents)?;
-        contents.remarks.extend(self.reconcile(&mut contents.operators, &reader));
-        contents.remarks.extend(reader.warnings);
-        // Of a key that stands twice a JSON reader keeps the last.
-        contents.entries.reverse();
-        contents.entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        contents.entries.dedup_by(|(a, _), (b, _)| a == b);
-        Ok(contents)
-    }
-
-    /// Takes each of the `operators` once where the pages that `reader` has read do not add up, and says so.
+    /// Everything that certsuite reads, with remarks on what is odd. The images go to `entries` one by one, in the order
+    /// of the file: of a key that comes twice a JSON reader keeps the last. An entry that is `null`, at which certsuite
+    /// crashes when it looks for a tag, is one without anything in it: its digest is known all the same.
     ///
     /// Pages that add up to the totals that they state are taken as they are. Where they do not, as after a dump into a
-    /// folder with older pages, the pages overlap, most likely.
-    #[must_use]
-    pub fn reconcile(&self, operators: &mut Vec<Operator>, reader: &Reader) -> Option<String> {
-        let found = operators.len() as u64;
-        let mut totals: Vec<u64> = reader.stated.iter().filter_map(|page| page.total).collect();
+    /// folder with older pages, each bundle is taken once: the pages overlap, most likely.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`] and of `entries`.
+    pub fn contents(
+        &self,
+        entries: impl FnMut(&str, &ContainerEntry) -> Result<(), TnfError>,
+    ) -> Result<Contents, FolderError> {
+        let mut all = All { entries, contents: Contents::default() };
+        let Reader { stated, warnings, .. } = self.read(&mut all)?;
+        let mut contents = all.contents;
+        contents.remarks.extend(warnings);
+        let found = contents.operators.len() as u64;
+        let mut totals: Vec<u64> = stated.iter().filter_map(|page| page.total).collect();
         totals.sort_unstable();
         totals.dedup();
-        if totals.iter().all(|total| *total == found) {
-            return None;
+        if totals.iter().any(|total| *total != found) {
+            contents.operators.sort_unstable();
+            contents.operators.dedup();
+            let totals: Vec<String> = totals.into_iter().map(text::count).collect();
+            contents.remarks.push(format!(
+                "the operator pages in `{}` hold {} bundles where they state {}: each distinct one is taken once, {} in all",
+                self.root.join(layout::OPERATORS_DIR).display(),
+                text::count(found),
+                totals.join(" and "),
+                text::count(contents.operators.len() as u64),
+            ));
         }
-        operators.sort_unstable();
-        operators.dedup();
-        let totals: Vec<String> = totals.into_iter().map(text::count).collect();
-        Some(format!(
-            "the operator pages in `{}` hold {} bundles where they state {}: each distinct one is taken once, {} in all",
-            self.root.join(layout::OPERATORS_DIR).display(),
-            text::count(found),
-            totals.join(" and "),
-            text::count(operators.len() as u64),
-        ))
+        Ok(contents)
     }
 
     /// What `archive.json` says, if there is one. certsuite does not read it.
@@ -227,17 +209,16 @@ impl TnfFolder {
     /// Where it is not what the name says.
     pub fn archive_json(&self) -> Result<Option<ArchiveJson>, FolderError> {
         let path = self.root.join(layout::ARCHIVE_JSON);
-        let file = base::fs::if_there(base::fs::open(&path)).map_err(|error| TnfError::Io(error.into()));
-        at(&path, file.and_then(|file| file.map(ArchiveJson::read).transpose()))
+        match open_regular(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            opened => at(&path, opened.map_err(TnfError::from).and_then(ArchiveJson::read)).map(Some),
+        }
     }
 }
 
-/// Everything in a folder.
+/// Everything in a folder but its images.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// Key and entry of every image, in ascending order of the keys, each once. An entry that is `null`, at which
-    /// certsuite crashes when it looks for a tag, is one without anything in it: its digest is known all the same.
-    pub entries: Vec<(String, ContainerEntry)>,
     /// Every operator bundle.
     pub operators: Vec<Operator>,
     /// The chart index.
@@ -246,21 +227,39 @@ pub struct Contents {
     pub remarks: Vec<String>,
 }
 
-impl Visitor for Contents {
+struct All<E> {
+    entries: E,
+    contents: Contents,
+}
+
+impl<E: FnMut(&str, &ContainerEntry) -> Result<(), TnfError>> Visitor for All<E> {
     fn container(&mut self, digest: &str, entry: Option<&ContainerEntry>) -> Result<(), TnfError> {
-        if entry.is_none() {
-            let digest = text::sanitize(digest);
-            self.remarks.push(format!("the entry of `{digest}` is null; certsuite crashes when a tag is asked for"));
+        match entry {
+            Some(entry) => (self.entries)(digest, entry),
+            None => {
+                if self.contents.remarks.len() < limits::REMARKS {
+                    let shown = text::sanitize(digest);
+                    let remark = format!("the entry of `{shown}` is null; certsuite crashes when a tag is asked for");
+                    self.contents.remarks.push(remark);
+                }
+                (self.entries)(digest, &ContainerEntry::default())
+            }
         }
-        self.entries.push((digest.to_owned(), entry.cloned().unwrap_or_default()));
-        Ok(())
     }
 
     fn operator(&mut self, operator: &Operator) {
-        self.operators.push(operator.clone());
+        self.contents.operators.push(operator.clone());
     }
 
     fn charts(&mut self, index: ChartIndex) {
-        self.charts = index;
+        self.contents.charts = index;
     }
+}
+
+/// Opens a regular file, also behind a link, and does not wait for the other end of a pipe.
+///
+/// # Errors
+/// Where there is none.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    Ok(crate::base::fs::open(path)?.into_parts().0)
 }

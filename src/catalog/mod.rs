@@ -34,6 +34,8 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::limits;
+
 /// Why a file of the layout cannot be read as certsuite reads it.
 #[derive(Debug, thiserror::Error)]
 pub enum TnfError {
@@ -54,6 +56,30 @@ pub enum TnfError {
     Io(#[from] std::io::Error),
 }
 
+/// A catalog beyond the limits that readers keep. As an error of the writer it travels within an [`std::io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TooLarge(String);
+
+impl TooLarge {
+    fn entry(key: &str) -> Self {
+        let max = crate::base::text::size(limits::ENTRY_BYTES as u64);
+        let items = crate::base::text::count(limits::ENTRY_ITEMS as u64);
+        Self(format!("the image `{key}` has more than {items} repositories and tags, or more than {max} of these"))
+    }
+
+    fn text(id: &str) -> Self {
+        let max = crate::base::text::size(limits::TEXT_BYTES as u64);
+        Self(format!("the image `{id}` has a text of more than {max}"))
+    }
+}
+
+impl From<TooLarge> for std::io::Error {
+    fn from(error: TooLarge) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
 impl From<JsonError> for TnfError {
     fn from(error: JsonError) -> Self {
         match error {
@@ -67,24 +93,6 @@ impl From<JsonError> for TnfError {
 impl From<serde_json::Error> for TnfError {
     fn from(error: serde_json::Error) -> Self {
         JsonError::from(error).into()
-    }
-}
-
-/// A catalog beyond the limits that readers keep. As an error of the writer it travels within an [`std::io::Error`].
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct TooLarge(String);
-
-impl TooLarge {
-    fn entry(key: &str) -> Self {
-        let max = crate::base::text::size(crate::base::limits::ENTRY_BYTES as u64);
-        Self(format!("the image `{key}` has more than {max} of repositories and tags"))
-    }
-}
-
-impl From<TooLarge> for std::io::Error {
-    fn from(error: TooLarge) -> Self {
-        Self::new(std::io::ErrorKind::InvalidData, error)
     }
 }
 
@@ -106,7 +114,7 @@ impl ArchiveJson {
     /// Where it is something else.
     pub(crate) fn read(content: impl Read) -> Result<Self, TnfError> {
         let mut text = Vec::new();
-        content.take(crate::base::limits::ARCHIVE_JSON_BYTES).read_to_end(&mut text)?;
+        content.take(limits::ARCHIVE_JSON_BYTES).read_to_end(&mut text)?;
         Ok(serde_json::from_slice(&text)?)
     }
 

@@ -25,7 +25,7 @@ pub struct Snapshot {
     pub images: u64,
     /// Operator bundles, one for each document.
     pub operators: Vec<Operator>,
-    /// The chart index.
+    /// The chart index as served.
     pub chart_index: ChartIndex,
     /// Where all this comes from.
     pub sources: Vec<Source>,
@@ -165,5 +165,83 @@ impl<W: Write> Write for Capped<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::base::digest::Sha256Digest;
+    use crate::catalog::document::{Image, ObjectId};
+
+    fn snapshot(images: u64, operators: usize) -> Snapshot {
+        let operator = |number| Operator {
+            csv_name: format!("op.v{}", number % 7).into(),
+            ocp_version: "4.16".into(),
+            channel_name: "stable".into(),
+        };
+        Snapshot {
+            created: Timestamp::UNIX_EPOCH,
+            partial: None,
+            images,
+            operators: (0..operators).map(operator).collect(),
+            chart_index: ChartIndex::parse("entries: {}").unwrap(),
+            sources: vec![],
+        }
+    }
+
+    fn containers(images: u8) -> ContainersBuilder<Cursor<Vec<u8>>> {
+        let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
+        for id in 0..images {
+            let image = Image {
+                id: ObjectId::parse(&format!("{id:024x}")).unwrap(),
+                creation_date: "".into(),
+                architecture: "".into(),
+                certified: true,
+                image_id: None,
+                repositories: Box::new([]),
+            };
+            containers.image(&image).unwrap();
+        }
+        containers
+    }
+
+    #[test]
+    fn files_are_as_they_were_measured() {
+        let snapshot = snapshot(3, 1_100);
+        let mut layout = snapshot.lay_out(containers(3), Cursor::new(Vec::new())).unwrap();
+        let counts = Counts { containers: 3, digests: 3, operators: 1_100, charts: 0 };
+        assert_eq!((layout.counts(), layout.files().len()), (counts, 6));
+        let mut rows = 0;
+        let read = layout.read(|file, content| {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes)?;
+            assert_eq!((file.size, file.sha256), (bytes.len() as u64, Sha256Digest::of(&bytes)), "{}", file.path);
+            rows += String::from_utf8(bytes).unwrap().matches("csv_name").count();
+            Ok(())
+        });
+        read.unwrap();
+        assert_eq!(rows, 1_100);
+    }
+
+    #[test]
+    fn an_image_that_got_lost_is_noticed() {
+        let laid_out = snapshot(4, 0).lay_out(containers(3), Cursor::new(Vec::new()));
+        assert!(matches!(laid_out.err(), Some(LayoutError::Images { found: 3, due: 4 })));
+    }
+
+    #[test]
+    fn what_readers_would_refuse_and_what_the_disk_refuses_are_told_apart() {
+        let laid_out = snapshot(0, layout::MAX_OPERATORS + 1).lay_out(containers(0), Cursor::new(Vec::new()));
+        assert!(matches!(laid_out.err(), Some(LayoutError::TooLarge(_))));
+        let mut capped = Capped { inner: Vec::new(), left: 3 };
+        capped.write_all(b"abc").unwrap();
+        let error = LayoutError::from(capped.write_all(b"d").unwrap_err());
+        assert!(matches!(error, LayoutError::TooLarge(_)), "{error}");
+        let mut small = [0; 100];
+        let laid_out = snapshot(3, 0).lay_out(containers(3), Cursor::new(&mut small[..]));
+        assert!(matches!(laid_out.err(), Some(LayoutError::Io(_))));
     }
 }

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod context;
 mod diff;
+mod doctor;
 mod documents;
 mod dump;
 mod facts;
@@ -21,7 +22,9 @@ mod list;
 mod logging;
 mod man;
 mod output;
+mod probe;
 mod progress;
+mod prune;
 mod publish;
 mod pull;
 mod rollback;
@@ -48,8 +51,8 @@ use flags::Globals;
 
 /// Carry Red Hat's certified-artifact catalog across an air gap.
 ///
-/// On a connected host, `oct bundle` fetches the catalog into one signed file. Somebody carries it. On the bastion,
-/// `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
+/// On a connected host, `oct bundle` fetches the catalog into one signed archive. Someone carries the archive to the
+/// bastion. There, `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
 #[derive(Debug, Parser)]
 #[command(name = "oct", bin_name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -60,13 +63,15 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Defaults of flags can be set in /etc/oct/config.toml, then $XDG_CONFIG_HOME/oct/config.toml, then by the environment: \
-`jobs = 4` below `[bundle]` is --jobs 4, and so is OCT_JOBS=4. A flag decides over all of them.
+Configuration: each flag takes its default from /etc/oct/config.toml, $XDG_CONFIG_HOME/oct/config.toml, or its \
+variable; the later one wins, and a flag on the command line wins over all. `jobs = 4` below `[bundle]` means \
+--jobs 4, and so does OCT_JOBS=4. `oct config show` shows each value and where it comes from.
 
 Examples:
-  oct keygen                                         once, on the connected host
-  oct bundle --out /srv/catalogs                     then, daily
-  oct import /media/stick --to /opt/tnf/offline-db   on the bastion
+  oct keygen                           once, on the connected host
+  oct bundle --out /srv/catalogs       then daily
+  oct import /media/stick --to /opt/tnf/offline-db
+                                       on the bastion
 
 Exit codes: 0 done · 1 the answer is no · 2 usage · 3 the source · 4 verification · 5 policy · 6 this host · 130 \
 interrupted · 143 terminated";
@@ -83,10 +88,13 @@ enum Command {
     Inspect(inspect::Args),
     Status(status::Args),
     Rollback(rollback::Args),
+    Prune(prune::Args),
     Diff(diff::Args),
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
+    Probe(Box<probe::Args>),
+    Doctor(Box<doctor::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -100,6 +108,8 @@ enum Answer {
     Yes,
     /// No: exit code 1.
     No,
+    /// A source does not give what is needed: exit code 3.
+    NotToBeHad,
     /// What was asked about is not what was signed: exit code 4.
     NotAsSigned,
 }
@@ -145,8 +155,11 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
+        Command::Prune(args) => prune::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Doctor(args) => doctor::run(&context, *args),
+        Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),
         Command::Man(args) => man::run(&context, args),
@@ -159,6 +172,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        Ok(Answer::NotToBeHad) => ExitCode::from(Class::Source.exit_code()),
         Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
         Err(error) => {
             context.out.error(&error);

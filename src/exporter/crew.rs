@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// How long the first of all walks is waited for.
+const NOBODY_BEGAN: Duration = Duration::from_secs(60);
 
 /// All walks of one run.
 #[derive(Debug)]
@@ -53,9 +57,9 @@ impl Crew {
     /// Until when a walk that has not begun is waited for; nothing where none is.
     fn waits_until(&self) -> Option<Instant> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = state.first.unwrap_or_else(Instant::now);
-        let until = first + (first - self.began);
-        (state.left.values().any(Option::is_none) && Instant::now() < until).then_some(until)
+        let now = Instant::now();
+        let until = state.first.map_or(now + NOBODY_BEGAN, |first| first + (first - self.began));
+        (state.left.values().any(Option::is_none) && now < until).then_some(until)
     }
 
     /// How many pages each of `places` questions under way has to do, or nothing as long as some walk has not begun that
@@ -72,7 +76,6 @@ impl Crew {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn a_share_is_known_when_all_have_begun_or_one_takes_too_long() {

@@ -370,7 +370,7 @@ fn check(result: Result<u64, Cause>) -> Check {
 
 impl super::collection::Rung {
     /// What it is, for a person.
-    fn shown(self) -> String {
+    pub(super) fn shown(self) -> String {
         let way = match self.way {
             super::collection::Way::Keyset(DateForm::Offset) => "by date",
             super::collection::Way::Keyset(DateForm::Zulu) => "by date with Z",

@@ -20,6 +20,7 @@ mod ladder;
 mod limits;
 mod listing;
 mod passes;
+pub mod probe;
 mod retry;
 mod spans;
 mod walk;
@@ -261,6 +262,7 @@ async fn check(
 ) -> Result<(Checks, Timestamp), SourceError> {
     let name = &walk.collection.name;
     progress.begin(name, None);
+    progress.resume(name, walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await?);
     let checks = Evidence { walk, progress, least: options.evidence }.run().await?;
     if walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await? == 0 {
         progress.note(&format!("{name}: the server says that there is none"));

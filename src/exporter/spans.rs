@@ -10,9 +10,9 @@ use super::document::Document;
 use crate::catalog::document::ObjectId;
 
 /// A part is divided when more pages than this are believed to be left in it.
-const WORTH_DIVIDING: f64 = 1.8;
+const WORTH_DIVIDING: f64 = 1.5;
 /// And when it would take this many answers longer than its share.
-const BEHIND: f64 = 0.2;
+const BEHIND: f64 = 0.15;
 /// The upper part of a divided one is made smaller than whole pages by this factor, so that an estimate that is a little
 /// off does not cost one more.
 const ROOM: f64 = 0.97;
@@ -220,8 +220,8 @@ mod tests {
         assert_eq!(spans.pages(100).round(), 10.0);
         assert_eq!(spans.divide(100, 10.0), None);
         assert_eq!(spans.divide(1_000, 0.5), None);
-        assert!(spans.divide(100, 5.0).is_some());
-        assert_eq!(spans.divide(100, 5.0), None);
+        assert!(spans.divide(100, 6.0).is_some());
+        assert_eq!(spans.divide(100, 6.0), None);
     }
 
     #[test]

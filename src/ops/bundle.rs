@@ -15,10 +15,9 @@ use crate::archive::{self, Archive, Published};
 use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
-use crate::catalog::ChartIndex;
-use crate::catalog::ContainersBuilder;
 use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
+use crate::catalog::{ChartIndex, ContainersBuilder, TooLarge};
 use crate::certify::constraint::Constraint;
 use crate::exporter::GivenCharts;
 use crate::exporter::{self, Fetched};
@@ -118,8 +117,10 @@ pub async fn bundle(
     let (options, progress) = (options.clone(), Arc::clone(progress));
     // Packing keeps the processor busy: off the threads on which signals are answered.
     let packed = tokio::task::spawn_blocking(move || {
-        let images = |containers: &mut Containers| fetched.each_image(|image| containers.image(&image));
-        let mut report = pack(&snapshot(&fetched), images, &options, &keys, &*progress)?;
+        let mut containers = containers(&options.out, fetched.images().saturating_mul(BYTES_PER_IMAGE))?;
+        let taken = fetched.each_image(|image| containers.image(&image).map_err(|error| named(&options.out, error)));
+        taken.map_err(LayoutError::from)?;
+        let mut report = pack(&snapshot(&fetched), containers, &options, &keys, &*progress)?;
         (report.resumed, report.refused) = (fetched.resumed, fetched.refused);
         report.warnings.extend(fetched.notes.iter().cloned());
         fetched.forget_work()?;
@@ -137,7 +138,7 @@ pub fn read_charts(path: &Path) -> Result<GivenCharts, Error> {
     Ok(GivenCharts { url: format!("file://{}", path.canonicalize()?.display()), index })
 }
 
-/// The snapshot that was fetched, but for its images.
+/// The snapshot that was fetched.
 fn snapshot(fetched: &Fetched) -> Snapshot {
     Snapshot {
         created: fetched.created,
@@ -152,16 +153,38 @@ fn snapshot(fetched: &Fetched) -> Snapshot {
 /// Where images go on their way into the layout.
 pub(super) type Containers = ContainersBuilder<File>;
 
-/// Lays out, packs, signs and publishes a snapshot; `images` hands over its images.
+/// A place for images in a file without a name in `folder`, so that a killed run leaves nothing. What is to come takes
+/// `needed` bytes on that disk until it is an archive.
+pub(super) fn containers(folder: &Path, needed: u64) -> Result<Containers, Error> {
+    archive::require_space(folder, needed)?;
+    Ok(ContainersBuilder::new(nameless(folder)?))
+}
+
+fn nameless(folder: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(folder).map_err(|error| named(folder, error))
+}
+
+/// An error of a file without a name, with the name of its folder.
+fn named(folder: &Path, error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|cause| cause.is::<TooLarge>()) {
+        return error;
+    }
+    io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
+}
+
+/// Lays out, packs, signs and publishes a snapshot with the images in `containers`.
 pub(super) fn pack(
     snapshot: &Snapshot,
-    images: impl FnOnce(&mut Containers) -> io::Result<()>,
+    containers: Containers,
     options: &BundleOptions,
     keys: &[SigningKey],
     progress: &dyn Progress,
 ) -> Result<BundleReport, Error> {
     progress.begin("packing", None);
-    let layout = lay_out(snapshot, images, &options.out)?;
+    let layout = snapshot.lay_out(containers, nameless(&options.out)?).map_err(|error| match error {
+        LayoutError::Io(error) => LayoutError::Io(named(&options.out, error)),
+        error => error,
+    })?;
     let content = content_digest(layout.files());
     let standing = if options.force { None } else { unchanged(&options.out, content, &snapshot.partial, keys)? };
     let (manifest, outcome) = match standing {
@@ -173,7 +196,7 @@ pub(super) fn pack(
     };
     progress.end("packing");
     let folder = &options.out;
-    let mut warnings: Vec<_> = nameless(snapshot).into_iter().chain(no_charts(snapshot)).collect();
+    let mut warnings: Vec<_> = without_operators(snapshot).into_iter().chain(no_charts(snapshot)).collect();
     let removed = match options.retain {
         Some(newest) => retain(&outcome, folder, newest, keys, &mut warnings),
         None => Vec::new(),
@@ -193,27 +216,6 @@ pub(super) fn pack(
         resumed: 0,
         refused: 0,
     })
-}
-
-/// Lays the snapshot out in files without a name in `folder`: a killed run leaves nothing.
-fn lay_out(
-    snapshot: &Snapshot,
-    images: impl FnOnce(&mut Containers) -> io::Result<()>,
-    folder: &Path,
-) -> Result<Layout<File>, Error> {
-    archive::require_space(folder, snapshot.images.saturating_mul(BYTES_PER_IMAGE))?;
-    let nameless = || tempfile::tempfile_in(folder).map_err(|error| unwritable(folder, error));
-    let failed = |error: LayoutError| match error {
-        LayoutError::Io(error) => LayoutError::Io(unwritable(folder, error)),
-        error => error,
-    };
-    let mut containers = ContainersBuilder::new(nameless()?);
-    images(&mut containers).map_err(|error| failed(error.into()))?;
-    Ok(snapshot.lay_out(containers, nameless()?).map_err(failed)?)
-}
-
-fn unwritable(folder: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()))
 }
 
 /// Removes the archives that are too many. The new one is in its place: a failure is only worth a warning.
@@ -249,9 +251,8 @@ fn write(
     if !options.force {
         refuse_less(&folder.join(name.as_str()), snapshot)?;
     }
-    let unwritable = |error| unwritable(folder, error);
-    let mut body = tempfile::tempfile_in(folder).map_err(unwritable)?;
-    let packed = archive::pack(&mut layout, options.level, &mut body).map_err(unwritable)?;
+    let mut body = nameless(folder)?;
+    let packed = archive::pack(&mut layout, options.level, &mut body).map_err(|error| named(folder, error))?;
     let mut sources = snapshot.sources.clone();
     if options.created.is_some() {
         sources.iter_mut().for_each(|source| source.fetch = None);
@@ -280,7 +281,7 @@ fn write(
 }
 
 /// Warns of organizations without any bundle: a name that nobody has looks like that.
-fn nameless(snapshot: &Snapshot) -> Vec<String> {
+fn without_operators(snapshot: &Snapshot) -> Vec<String> {
     let organizations = snapshot.sources.iter().filter(|source| source.documents == 0);
     let names = organizations.filter_map(|source| source.name.strip_prefix("operators:"));
     names.map(|name| format!("`{}` has no operators in the catalog; is the name right?", sanitize(name))).collect()
@@ -343,11 +344,10 @@ fn unchanged(
 /// Charts whose `kubeVersion` does not parse.
 fn crashing_charts(index: &ChartIndex) -> Vec<CrashingChart> {
     let versions = index.versions().iter().filter(|version| !version.kube_version.is_empty());
-    versions
-        .filter_map(|chart| {
-            let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
-            let (version, kube_version) = (chart.version.clone(), chart.kube_version.clone());
-            Some(CrashingChart { name: chart.shown_name().to_owned(), version, kube_version, cause })
-        })
-        .collect()
+    let crashing = versions.filter_map(|chart| {
+        let cause = Constraint::parse(&chart.kube_version).err()?.to_string();
+        let (name, version) = (chart.shown_name().to_owned(), chart.version.clone());
+        Some(CrashingChart { name, version, kube_version: chart.kube_version.clone(), cause })
+    });
+    crashing.collect()
 }

@@ -1,6 +1,8 @@
-//! `oct diff`: two catalogs side by side, read as streams, without writing anything.
+//! `oct diff`: two catalogs side by side, read as streams, without writing into either.
 
-use std::io::{BufRead, BufReader, Read};
+mod only;
+
+use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,16 +12,19 @@ use jiff::Timestamp;
 use super::open::{self, VerifiedArchive};
 use super::{Error, from_db};
 use crate::archive::ArchiveError;
-use crate::base::{fs, limits, text};
+use crate::base::{limits, text};
 use crate::catalog::chart::ChartVersion;
 use crate::catalog::diff::{Diff, ImageDiff, Side};
 use crate::catalog::document::Operator;
 use crate::catalog::folder::TnfFolder;
-use crate::catalog::layout::{self, Kind};
-use crate::catalog::{ChartIndex, JsonError, OperatorPages, TnfError, diff, entry_line, split_line};
+use crate::catalog::layout::Kind;
+use crate::catalog::snapshot::LayoutError;
+use crate::catalog::{ChartIndex, ContainersBuilder, JsonError, OperatorPages, TnfError, diff, split_line};
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
+
+pub use only::{OnlyReport, Turn, Turned, only};
 
 /// Bytes of lines that travel at once from a reader to the comparison.
 const CHUNK: usize = 256 << 10;
@@ -161,7 +166,7 @@ impl Input {
     fn read(self, skip: Skip, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
         match self {
             Self::Archive(path, archive) => read_archive(&path, *archive, skip, lines),
-            Self::Folder(_, folder, manifest) => read_folder(&folder, manifest.is_some(), lines),
+            Self::Folder(_, folder, _) => read_folder(&folder, lines),
         }
     }
 }
@@ -175,10 +180,14 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
         };
         match Kind::of(&file.path) {
             Some(Kind::Containers) if !skip.containers => {
-                send_lines(content, lines).map_err(content_error)?;
+                let mut sender = Sender::new(lines);
+                match io::copy(content, &mut sender).and_then(|_| sender.finish()) {
+                    Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(content_error(error.into())),
+                    _ => {}
+                }
             }
             Some(Kind::Helm) if !skip.charts => {
-                let index = ChartIndex::read(content).map_err(|cause| content_error(cause.into()))?;
+                let index = ChartIndex::read(content).map_err(TnfError::from).map_err(content_error)?;
                 rest.charts = index.into_versions();
             }
             Some(Kind::OperatorPage { .. }) if !skip.operators => {
@@ -192,43 +201,65 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
     Ok(rest)
 }
 
-fn read_folder(folder: &TnfFolder, is_ours: bool, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
-    let contents = folder.contents()?;
-    if is_ours {
-        let path = folder.root().join(layout::CONTAINERS_DB);
-        let mut file = fs::open(&path).map_err(std::io::Error::from)?;
-        send_lines(&mut file, lines).map_err(|cause| Error::Content { path, cause })?;
-    } else {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        for (key, entry) in contents.entries {
-            chunk.extend(entry_line(&key, &entry));
-            chunk.push(b'\n');
-            // Nobody receives any more where the other side has failed.
-            if chunk.len() >= CHUNK && lines.send(std::mem::take(&mut chunk)).is_err() {
-                break;
-            }
-        }
-        let _ = lines.send(chunk);
+/// A folder may have its images in any order and spelling: they are sorted on the way, in a file without a name where
+/// they are many.
+fn read_folder(folder: &TnfFolder, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
+    let mut containers = ContainersBuilder::new(tempfile::tempfile()?);
+    let contents = from_db::read_images(folder, &mut containers, |_| {})?;
+    let mut sender = Sender::new(lines);
+    match containers.finish(&mut sender).and_then(|_| sender.finish()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(LayoutError::from(error).into()),
+        _ => {}
     }
     Ok(Rest { operators: contents.operators, charts: contents.charts.into_versions(), remarks: contents.remarks })
 }
 
-/// Sends whole lines, many at once.
-fn send_lines(content: &mut dyn Read, lines: &SyncSender<Vec<u8>>) -> Result<(), TnfError> {
-    let mut content = BufReader::with_capacity(64 << 10, content);
-    loop {
-        let mut chunk = Vec::with_capacity(CHUNK + (64 << 10));
-        if (&mut content).take(CHUNK as u64).read_to_end(&mut chunk)? == 0 {
-            return Ok(());
+/// Sends what is written to it, whole lines, many at once. Nobody receives any more where the other side has failed:
+/// then it fails as a broken pipe.
+struct Sender<'a> {
+    lines: &'a SyncSender<Vec<u8>>,
+    chunk: Vec<u8>,
+}
+
+impl<'a> Sender<'a> {
+    fn new(lines: &'a SyncSender<Vec<u8>>) -> Self {
+        Self { lines, chunk: Vec::with_capacity(2 * CHUNK) }
+    }
+
+    fn send(&mut self, rest: Vec<u8>) -> io::Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, rest);
+        self.lines.send(chunk).map_err(|_| ErrorKind::BrokenPipe.into())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if self.chunk.is_empty() { Ok(()) } else { self.send(Vec::new()) }
+    }
+}
+
+impl Write for Sender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.chunk.extend_from_slice(bytes);
+        if self.chunk.len() >= CHUNK {
+            match self.chunk.iter().rposition(|byte| *byte == b'\n') {
+                Some(end) => {
+                    let mut rest = Vec::with_capacity(2 * CHUNK);
+                    rest.extend_from_slice(&self.chunk[end + 1..]);
+                    self.chunk.truncate(end + 1);
+                    self.send(rest)?;
+                }
+                None if self.chunk.len() > limits::ENTRY_BYTES => {
+                    let max = text::size(limits::ENTRY_BYTES as u64);
+                    let what = format!("an entry of containers.db has more than {max}");
+                    return Err(io::Error::new(ErrorKind::InvalidData, what));
+                }
+                None => {}
+            }
         }
-        let rest = (&mut content).take(limits::ENTRY_BYTES as u64).read_until(b'\n', &mut chunk)?;
-        if rest == limits::ENTRY_BYTES && chunk.last() != Some(&b'\n') {
-            let max = text::size(limits::ENTRY_BYTES as u64);
-            return Err(TnfError::Mismatch(format!("an entry of containers.db has more than {max}")));
-        }
-        if lines.send(chunk).is_err() {
-            return Ok(());
-        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -56,10 +56,10 @@ impl Error {
             Self::Charts(_) => {
                 "report it to the owner of the chart index; until it is mended, bundle an older or a mended one with --charts-file"
             }
-            Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 "free some space on this filesystem, then run the command again"
             }
+            Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
             Self::Manifest { .. }
             | Self::TooLarge(_)
             | Self::Unreadable(_)
@@ -82,7 +82,7 @@ fn source(error: &SourceError) -> Option<String> {
         SourceError::Proxy { .. } => {
             "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %5C for a backslash and %20 for a space"
         }
-        SourceError::Busy(_) => "wait until it has ended",
+        SourceError::Busy(_) | SourceError::Downloading(_) => "wait until it has ended",
         SourceError::Client(_) | SourceError::Io(_) => return None,
     };
     Some(hint.into())

@@ -123,7 +123,7 @@ fn read_back(images: &[Image], operators: Vec<Operator>) {
         partial: None,
         images: images.len() as u64,
         operators,
-        chart_index: ChartIndex::default(),
+        chart_index: ChartIndex::parse("entries: {}").unwrap(),
         sources: vec![],
     };
     let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
@@ -148,23 +148,23 @@ pub fn containers(data: &[u8]) {
     if read.is_err() {
         return;
     }
-    let (written, mut kept) = (written(&entries), BTreeMap::new());
+    let written = written(entries.iter());
+    let mut kept = Vec::new();
     read_containers(&written[..], |key, entry| {
-        kept.insert(key.to_owned(), entry.unwrap().clone());
+        kept.push((key.to_owned(), entry.unwrap().clone()));
         Ok(())
     })
     .expect("what was written is read");
-    assert!(entries.keys().eq(kept.keys()));
-    assert_eq!(written, self::written(&kept));
+    assert!(entries.keys().eq(kept.iter().map(|(key, _)| key)));
+    assert_eq!(written, self::written(kept.iter().rev().map(|(key, entry)| (key, entry))));
 }
 
-/// These entries as a file.
-fn written(entries: &BTreeMap<String, ContainerEntry>) -> Vec<u8> {
-    let mut builder = ContainersBuilder::new(std::io::Cursor::new(Vec::new()));
-    entries.iter().for_each(|(key, entry)| builder.entry(key, entry).unwrap());
-    let mut written = Vec::new();
-    builder.finish(&mut written).unwrap();
-    written
+fn written<'a>(entries: impl Iterator<Item = (&'a String, &'a ContainerEntry)>) -> Vec<u8> {
+    let mut containers = ContainersBuilder::new(Cursor::new(Vec::new()));
+    entries.for_each(|(key, entry)| containers.entry(key, entry).unwrap());
+    let mut file = Vec::new();
+    containers.finish(&mut file).unwrap();
+    file
 }
 
 /// Operator pages, one after another between zero bytes: what one row says never makes a page fail that stands alone.

@@ -71,7 +71,8 @@ fn logs_go_to_stderr_in_the_form_and_at_the_level_asked_for() {
     let run = desk.bundle(&server, "out", &["-vv", "--log-format", "json", "--level", "1"]).expect(0);
     run.json();
     let logs = json_lines(&run.err);
-    assert!(logs.iter().any(|log| log["level"] == "DEBUG"), "{}", run.err);
+    let failed = logs.iter().find(|log| log["fields"]["message"] == "no answer").expect("the fault of a request");
+    assert!(failed["fields"]["url"].as_str().unwrap().starts_with("http://"), "{failed}");
     let quiet = desk.bundle(&server, "quiet", &["--quiet", "--level", "1"]).expect(0);
     assert_eq!(quiet.err, "");
 }

@@ -159,7 +159,7 @@ fn fields_that_go_keeps_are_bundled() {
     );
     let run = desk.run(&["bundle", "--from-db", "db", "--out", "out", "--json"]).expect(0);
     assert_eq!(run.json()["counts"], json!({"containers": 2, "digests": 2, "operators": 2, "charts": 1}));
-    assert!(run.err.contains("bbb` is null") && run.err.contains("1 keys stand more than once"), "{}", run.err);
+    assert!(run.err.contains("bbb` is null"), "{}", run.err);
     desk.run(&["import", &desk.archive("out"), "--to", "clean"]).expect(0);
     for db in ["db", "clean"] {
         let check = |arguments: &[&str]| desk.run(&[&["check"], arguments, &["--db", db]].concat());

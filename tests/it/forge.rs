@@ -59,6 +59,8 @@ fn image(number: u64) -> Image {
     }
 }
 
+const CHARTS: &str = "apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    kubeVersion: '>= 1.19'\n";
+
 /// A small catalog but for its images, another one for each `flavour`.
 fn snapshot(flavour: u64, created: &str) -> Snapshot {
     let operators = (1..=3).map(|number| Operator {
@@ -71,10 +73,7 @@ fn snapshot(flavour: u64, created: &str) -> Snapshot {
         partial: None,
         images: 4,
         operators: operators.collect(),
-        chart_index: ChartIndex::parse(
-            "apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    kubeVersion: '>= 1.19'\n",
-        )
-        .unwrap(),
+        chart_index: ChartIndex::parse(CHARTS).unwrap(),
         sources: vec![],
     }
 }

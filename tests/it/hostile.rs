@@ -448,12 +448,7 @@ fn data_that_certsuite_could_not_read() {
     replaced("charts: empty", HELM, b"", "");
     let page = text(PAGE);
     replaced("page: a null", PAGE, page.replacen("\"4.16\"", "null", 1).as_bytes(), "");
-    replaced(
-        "page: an absent field",
-        PAGE,
-        page.replacen("\"ocp_version\":\"4.16\",", "", 1).as_bytes(),
-        "incomplete, where",
-    );
+    replaced("page: an absent field", PAGE, page.replacen("\"ocp_version\":\"4.16\",", "", 1).as_bytes(), "incomplete");
     replaced("page: another number", PAGE, page.replace("\"page\":0", "\"page\":1").as_bytes(), "is due");
     replaced("page: another total", PAGE, page.replace("\"total\":3", "\"total\":4").as_bytes(), "is due");
     replaced("page: empty", PAGE, b"", "");

@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::cli_support::{Desk, Run};
 use crate::forge::{Forge, Layers, everything};
 use crate::install_support::{
-    self, Catalog, Job, Meddle, Scene, assert_tidy, lock, lock_with, names, read, was_killed,
+    self, Catalog, Job, Meddle, Scene, Template, assert_tidy, installed, lock, lock_with, names, read, scratch,
+    was_killed,
 };
 
 /// Archives `old` and `new`, and `oct.pub`, the key that signed them.
@@ -124,13 +125,17 @@ fn keep_holds_after_a_kill() {
     let late = hooks.passes().into_iter().skip_while(|(checkpoint, _)| *checkpoint != Checkpoint::CollectOld);
     let late: Vec<_> = late.collect();
     assert!(late.iter().any(|(checkpoint, _)| *checkpoint == Checkpoint::Discard) && late.len() > 10, "{late:?}");
-    for kill in late {
-        let scene = Scene::new("ABC");
-        assert!(was_killed(Job { kill: Some(kill), ..Job::new(&scene.dir, "install:D") }.run().0));
-        let previous = lock(&scene.dir).previous().unwrap();
-        assert!(new.is_in(&scene.dir), "{kill:?}");
+    let parent = scratch();
+    let begin = parent.path().join("begin");
+    installed(&begin, 9, "ABC");
+    for (number, kill) in late.into_iter().enumerate() {
+        let dir = parent.path().join(number.to_string());
+        assert!(Command::new("cp").arg("-a").args([&begin, &dir]).status().unwrap().success());
+        assert!(was_killed(Job { kill: Some(kill), ..Job::new(&dir, "install:D") }.run().0));
+        let previous = lock(&dir).previous().unwrap();
+        assert!(new.is_in(&dir), "{kill:?}");
         assert!(previous.len() == 1 && Catalog::new('C').is_in(previous[0].path()), "{kill:?}: {previous:?}");
-        assert_tidy(&scene.dir, &format!("{kill:?}"));
+        assert_tidy(&dir, &format!("{kill:?}"));
     }
 }
 
@@ -139,16 +144,18 @@ fn a_folder_that_is_removed_underneath_is_an_error() {
     let count = Arc::new(Meddle::default());
     let sample = Scene::new("AB");
     Catalog::new('C').install(&mut lock_with(&sample.dir, Arc::clone(&count) as _).unwrap(), 1).unwrap();
+    let (parent, template) = (scratch(), Template::new("AB"));
     for (at, whole) in count.passes().into_iter().flat_map(|at| [(at, true), (at, false)]) {
-        let scene = Scene::new("AB");
-        let gone = if whole { scene.dir.clone() } else { scene.dir.join(".oct") };
+        let dir = parent.path().join(format!("{at:?}{whole}"));
+        template.copy_to(&dir);
+        let gone = if whole { dir.clone() } else { dir.join(".oct") };
         let hooks = Meddle::acting(move |checkpoint, pass| {
             if (checkpoint, pass) == at {
                 let _ = fs::remove_dir_all(&gone);
             }
             Ok(())
         });
-        let outcome = lock_with(&scene.dir, hooks).and_then(|mut locked| Catalog::new('C').install(&mut locked, 1));
+        let outcome = lock_with(&dir, hooks).and_then(|mut locked| Catalog::new('C').install(&mut locked, 1));
         if let Err(error) = outcome {
             assert_eq!(error.class(), Class::Host, "{at:?}: {}", install_support::words(&error));
         }

@@ -150,13 +150,13 @@ fn data_or_oct_is_a_mount_point() {
             return;
         };
         let error = Catalog::new('B').install(&mut lock(&dir), 1).unwrap_err();
-        assert!(words(&error).contains("a mount point? Mount the folder above it instead"), "{}", words(&error));
+        assert!(words(&error).contains("is a mount point, mount the folder above it instead"), "{}", words(&error));
         assert!(Catalog::new('A').is_in(&dir));
         assert_tidy(&dir, "");
     }
     let Some(_mount) = Mount::new(&dir.join(".oct"), &["--bind", other.to_str().unwrap()]) else { return };
     let error = try_lock(&dir).err().unwrap();
-    assert!(words(&error).contains("on the same filesystem"), "{}", words(&error));
+    assert!(words(&error).contains("on the same filesystem as the folder"), "{}", words(&error));
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn a_folder_of_another_user() {
     assert!(status.success(), "others may read: {said}");
     let Some((status, said)) = as_nobody(&Job::new(&dir, "install:B")) else { return };
     assert_eq!(status.code(), Some(6), "{said}");
-    assert!(said.contains("the user who runs oct has no right to"), "{said}");
+    assert!(said.contains("the user who runs oct needs the right to change"), "{said}");
     assert!(Catalog::new('A').is_in(&dir));
 
     // The folder is theirs, what the old container left in it is not.
@@ -279,7 +279,7 @@ fn a_folder_of_another_user() {
     }
     let Some((status, said)) = as_nobody(&Job::new(&dir, "install:B")) else { return };
     assert_eq!(status.code(), Some(6), "{said}");
-    assert!(said.contains("the user who runs oct has no right to"), "{said}");
+    assert!(said.contains("the user who runs oct needs the right to change"), "{said}");
     assert!(dir.join("data/containers").is_dir());
     assert_tidy(&dir, "");
 }

@@ -6,7 +6,6 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Change, Changes, ImageChange};
-use crate::base::digest::Sha256Digest;
 use crate::base::limits;
 use crate::catalog::document::ObjectId;
 use crate::catalog::{ContainerEntry, JsonError, split_line};
@@ -25,25 +24,15 @@ pub enum Side {
 pub struct ImageDiff {
     /// Images of which the entries are kept; those behind are only counted.
     details: usize,
-    kept: HashMap<Name, Kept>,
+    kept: HashMap<ObjectId, Kept>,
     kept_bytes: usize,
     marks: Marks,
-}
-
-/// The document's id, or the beginning of the SHA-256 of another text by which an image is known.
-type Name = [u8; 12];
-
-fn name(id: &str) -> Name {
-    match ObjectId::parse(id) {
-        Some(id) => *id.as_bytes(),
-        None => *Sha256Digest::of(id.as_bytes()).as_bytes().first_chunk().unwrap_or(&[0; 12]),
-    }
 }
 
 /// Where an image was met, as a set of bits.
 #[derive(Default)]
 struct Marks {
-    marks: Vec<(Name, u8)>,
+    marks: Vec<(ObjectId, u8)>,
     /// The first of these are sorted, each image once.
     tidy: usize,
 }
@@ -53,17 +42,17 @@ const NEW: u8 = 2;
 const BOTH: u8 = 4;
 
 impl Marks {
-    fn add(&mut self, name: Name, bit: u8) {
+    fn add(&mut self, id: ObjectId, bit: u8) {
         if self.marks.len() >= self.tidy + self.tidy / 4 + (1 << 16) {
             self.tidy();
         }
-        self.marks.push((name, bit));
+        self.marks.push((id, bit));
     }
 
     fn tidy(&mut self) {
         self.marks.sort_unstable();
-        self.marks.dedup_by(|(name, bits), (kept, all)| {
-            let same = name == kept;
+        self.marks.dedup_by(|(id, bits), (kept, all)| {
+            let same = id == kept;
             if same {
                 *all |= *bits;
             }
@@ -72,8 +61,8 @@ impl Marks {
         self.tidy = self.marks.len();
     }
 
-    fn of(&self, name: &Name) -> u8 {
-        self.marks.binary_search_by(|(known, _)| known.cmp(name)).map_or(0, |at| self.marks[at].1)
+    fn of(&self, id: &ObjectId) -> u8 {
+        self.marks.binary_search_by(|(known, _)| known.cmp(id)).map_or(0, |at| self.marks[at].1)
     }
 }
 
@@ -95,7 +84,7 @@ impl ImageDiff {
     /// A line that both sides have.
     pub fn same(&mut self, line: &[u8]) {
         if let Some(id) = quick_id(line).filter(|id| !id.is_empty()) {
-            self.marks.add(name(id), BOTH);
+            self.marks.add(ObjectId::standing_for(id), BOTH);
         }
     }
 
@@ -111,10 +100,10 @@ impl ImageDiff {
         // An entry without an id is known by its key.
         let id = quick.unwrap_or(if entry.id.is_empty() { &key } else { &entry.id });
         let bits = if side == Side::Old { OLD } else { NEW };
-        self.marks.add(name(id), bits);
+        self.marks.add(ObjectId::standing_for(id), bits);
         let room = self.kept_bytes < limits::DIFF_BYTES;
         let begins = room && self.kept.len() < self.details;
-        let kept = match self.kept.entry(name(id)) {
+        let kept = match self.kept.entry(ObjectId::standing_for(id)) {
             Entry::Occupied(kept) if room => kept.into_mut(),
             Entry::Vacant(new) if begins => new.insert(Kept { id: id.into(), ..Kept::default() }),
             _ => return Ok(()),
@@ -138,8 +127,8 @@ impl ImageDiff {
             _ => Change::Changed,
         };
         self.marks.marks.iter().filter(|(_, bits)| *bits != BOTH).for_each(|(_, bits)| changes.count(change(*bits)));
-        for (name, kept) in self.kept {
-            changes.list.push(kept.describe(change(self.marks.of(&name)))?);
+        for (id, kept) in self.kept {
+            changes.list.push(kept.describe(change(self.marks.of(&id)))?);
         }
         changes.list.sort_by(|a, b| (a.change, &a.names, &a.id).cmp(&(b.change, &b.names, &b.id)));
         Ok(changes)
@@ -289,7 +278,7 @@ mod tests {
                     1 => diff.differs(Side::New, line.as_bytes()).unwrap(),
                     _ => diff.same(line.as_bytes()),
                 }
-                small.add(name(&id.to_string()), [OLD, NEW, BOTH][usize::from(side)]);
+                small.add(ObjectId::standing_for(&id.to_string()), [OLD, NEW, BOTH][usize::from(side)]);
                 if id % 7 == 0 {
                     small.tidy();
                 }
@@ -303,7 +292,7 @@ mod tests {
             let all = old.union(new).count() as u64;
             let found = diff.finish().unwrap();
             prop_assert_eq!((found.added, found.removed, found.total()), (added, removed, all));
-            for (id, bits) in old.union(new).map(|id| (id, small.of(&name(&id.to_string())))) {
+            for (id, bits) in old.union(new).map(|id| (id, small.of(&ObjectId::standing_for(&id.to_string())))) {
                 prop_assert_eq!([OLD, NEW, BOTH].map(|bit| bits & bit != 0), sets.each_ref().map(|set| set.contains(id)));
             }
         }

@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use oct::archive::name::ArchiveName;
-use oct::catalog::ContainersBuilder;
 use oct::catalog::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
 use oct::catalog::snapshot::Snapshot;
+use oct::catalog::{ChartIndex, ContainersBuilder};
 
 pub const IMAGES: usize = 200_000;
 pub const OPERATORS: usize = 30_000;
@@ -101,7 +101,7 @@ fn snapshot(images: usize, generation: usize) -> Snapshot {
         partial: None,
         images: images as u64,
         operators: operators.collect(),
-        chart_index: index.into_bytes(),
+        chart_index: ChartIndex::parse(index).unwrap(),
         sources: vec![],
     }
 }

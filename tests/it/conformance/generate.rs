@@ -1,7 +1,9 @@
 //! Folders, chart indexes, constraints and questions: well-formed ones, and odd ones of every kind that people have.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use oct::catalog::ContainerEntry;
 use oct::catalog::folder::Contents;
 use serde_json::{Value, json};
 
@@ -525,9 +527,9 @@ impl Generator {
     }
 
     /// Remembers what a folder holds, to ask for it.
-    pub fn learn(&mut self, contents: &Contents) {
+    pub fn learn(&mut self, images: &BTreeMap<String, ContainerEntry>, contents: &Contents) {
         self.known.clear();
-        for (digest, entry) in &contents.entries {
+        for (digest, entry) in images {
             self.known.push(json!({"kind": "container", "digest": digest}));
             for place in &entry.repositories {
                 for tag in &place.tags {

@@ -15,8 +15,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use oct::catalog::ChartIndex;
-use oct::catalog::folder::{Contents, TnfFolder};
+use oct::catalog::folder::{Contents, FolderError, TnfFolder};
+use oct::catalog::{ChartIndex, ContainerEntry};
 use oct::certify::constraint::satisfies;
 use oct::certify::lookup::Lookup;
 use oct::certify::offline;
@@ -158,10 +158,10 @@ fn folders_that_import_made_answer_as_the_model() {
     let (desk, server) = (Desk::new(), server(300, 8));
     desk.bundle(&server, "out", &[]).expect(0);
     desk.run(&["import", &desk.archive("out"), "--to", "db"]).expect(0);
-    let contents = TnfFolder::open(&desk.join("db")).unwrap().contents().unwrap();
-    generator.learn(&contents);
+    let (images, contents) = read(&desk.join("db")).unwrap();
+    generator.learn(&images, &contents);
     assert_eq!(answers(&model.ask(&json!({"kind": "load", "dir": desk.join("db")}))), ["ok"]);
-    compare_contents(&contents, &model.ask(&json!({"kind": "contents"})), &mut tally);
+    compare_contents(&images, &contents, &model.ask(&json!({"kind": "contents"})), &mut tally);
     let mut yes = 0;
     for _ in 0..100 {
         yes += compare_verdicts(&mut model, &desk.join("db"), &mut generator, &mut tally);
@@ -192,17 +192,16 @@ fn lay(root: &Path, files: &Files) {
 
 fn compare_folder(model: &mut Model, root: &Path, generator: &mut Generator, tally: &mut Tally) {
     let loaded = model.ask(&json!({"kind": "load", "dir": root}));
-    let contents = TnfFolder::open(root).unwrap().contents();
     tally.compared += 1;
-    match contents {
-        Ok(contents) if answers(&loaded) == ["ok"] => {
+    match read(root) {
+        Ok((images, contents)) if answers(&loaded) == ["ok"] => {
             let skipped = loaded["skipped"].as_array().map_or(0, Vec::len);
             let passed_over = contents.remarks.iter().filter(|remark| remark.contains("passes over it")).count();
             if skipped != passed_over {
                 tally.wrong.push(format!("{:?}\nthe model skips {}", contents.remarks, loaded["skipped"]));
             }
-            compare_contents(&contents, &model.ask(&json!({"kind": "contents"})), tally);
-            generator.learn(&contents);
+            compare_contents(&images, &contents, &model.ask(&json!({"kind": "contents"})), tally);
+            generator.learn(&images, &contents);
             compare_verdicts(model, root, generator, tally);
         }
         Ok(_) => tally.wrong.push(format!("read, the model {loaded}")),
@@ -211,9 +210,20 @@ fn compare_folder(model: &mut Model, root: &Path, generator: &mut Generator, tal
     }
 }
 
-fn compare_contents(contents: &Contents, read: &Value, tally: &mut Tally) {
-    let images: BTreeMap<&str, Value> = contents
-        .entries
+type Images = BTreeMap<String, ContainerEntry>;
+
+/// A folder as `oct` reads it.
+fn read(root: &Path) -> Result<(Images, Contents), FolderError> {
+    let mut images = Images::new();
+    let contents = TnfFolder::open(root).unwrap().contents(|digest, entry| {
+        images.insert(digest.to_owned(), entry.clone());
+        Ok(())
+    })?;
+    Ok((images, contents))
+}
+
+fn compare_contents(images: &Images, contents: &Contents, read: &Value, tally: &mut Tally) {
+    let images: BTreeMap<&str, Value> = images
         .iter()
         .map(|(key, entry)| {
             let repositories = entry.repositories.iter().map(|place| {
