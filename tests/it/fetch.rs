@@ -15,6 +15,7 @@ pub fn plan(server: &Standin) -> (Plan, FetchOptions) {
     let plan = Plan {
         catalog_url: server.catalog_url().parse().unwrap(),
         charts_url: server.charts_url().parse().unwrap(),
+        charts: None,
         operators: vec!["certified-operators".into(), "redhat-operators".into()],
         redhat_images: false,
         since: None,
