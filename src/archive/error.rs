@@ -14,7 +14,7 @@ pub enum ArchiveError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The file is something else.
-    #[error("`{}` is not a bundle of oct: it is {what}", path.display())]
+    #[error("`{}` is not an archive of oct: it is {what}", path.display())]
     NotAnArchive {
         /// The file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum ArchiveError {
         cause: HeaderError,
     },
     /// The file ends early.
-    #[error("`{}` is a bundle cut at {} of {}", path.display(), text::size(*found), text::size(*expected))]
+    #[error("`{}` is an archive cut at {} of {}", path.display(), text::size(*found), text::size(*expected))]
     Truncated {
         /// The file.
         path: PathBuf,

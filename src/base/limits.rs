@@ -82,6 +82,10 @@ pub const REMOTE_TEXT_CHARS: usize = 300;
 /// 10,000 containers are about 100 MB.
 pub const QUESTIONS_BYTES: u64 = 512 << 20;
 
+/// Lines of a list of questions, or records of one in JSON or YAML, those within records among them. Stops `[{},{},…`,
+/// each of which takes many times its size in memory; a pod has some 5, and a large cluster 20,000 pods.
+pub const QUESTIONS: usize = 300_000;
+
 /// Bytes of a list of questions in YAML. Stops the same, and a text that takes long to parse; the pods of a cluster with
 /// 1,000 containers are about 10 MB.
 pub const QUESTIONS_YAML_BYTES: u64 = 64 << 20;
@@ -92,7 +96,10 @@ pub const TEXT_BYTES: usize = 64 << 10;
 
 /// Keys of `containers.db`. Stops a file of empty entries, each of which takes many times its size in memory; 200,000
 /// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
-pub const DIGESTS: u64 = 8_000_000;
+pub const DIGESTS: u64 = 4_000_000;
+
+/// Remarks on entries of a folder. Stops a file of millions of odd ones.
+pub const REMARKS: usize = 100;
 
 /// Entries of `containers.db` that are `null`, each of which `check` remembers. Stops a file of such entries; real ones
 /// have none.

@@ -16,55 +16,59 @@ use super::runtime::until_signal;
 use super::{Answer, Outcome, documents, keys, values};
 use crate::base::text::{count, sanitize, sanitize_long, with_causes};
 use crate::ops::bundle::{self, BundleOptions, BundleReport, Outcome as Written};
+use crate::ops::from_db::{self, FromDb};
 use crate::ops::publish::PublishReport;
-use crate::ops::{Error, UsageError, from_db};
+use crate::ops::{Error, UsageError};
 
 /// Fetch the whole catalog into one signed archive
 ///
-/// Containers, operators and the chart index are fetched at once, checked against the server's own counts where it can
-/// count, and written to `catalog-YYYYMMDDHH.tar.zst` together with a checksum and a signature file. An interrupted run
-/// is continued by the next one.
+/// Fetches images, operators and the chart index, compares them with the server's own counts where it gives any, and
+/// writes `catalog-YYYYMMDDHH.tar.zst` with a checksum file and a signature file. After an interruption, the next run
+/// continues where the last one stopped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
-  oct keygen                        make a key once
-  oct bundle --out /srv/catalogs    then bundle, daily
-  oct bundle --since 2026-01-01     a partial bundle, marked as such
-  oct bundle --from-db offline-db   sign a folder that exists, such as an old container's dump
+  oct keygen                        once: make a key
+  oct bundle --out /srv/catalogs    then daily: write an archive
+  oct bundle --since 2026-01-01     write a partial archive, marked as such
+  oct bundle --from-db offline-db   make an archive from an existing folder
 
 {}", keys::ENVIRONMENT))]
 pub(super) struct Args {
     /// Folder for the archive
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
     out: PathBuf,
-    /// Secret key to sign with; twice while a key is being replaced [default: oct.key here or in the configuration]
+    /// Secret key to sign with; give two during a key rotation [default: oct.key here or in the configuration folder]
     #[arg(long, value_name = "FILE", env = "OCT_SECRET_KEY", value_hint = ValueHint::FilePath)]
     secret_key: Vec<PathBuf>,
-    /// Take the catalog over from a folder in the TNF layout; fetch nothing
+    /// Make the archive from a folder in the TNF layout, such as an old container's dump; fetch nothing
     #[arg(long, value_name = "DIR", env = "OCT_FROM_DB", value_hint = ValueHint::DirPath)]
     from_db: Option<PathBuf>,
     /// With --from-db: bundle the folder though it holds less than its archive.json says
-    #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL", hide_env_values = true)]
+    #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL")]
     allow_partial: bool,
-    /// Keep the newest N archives in the folder, and remove older ones with their sidecars
+    /// Bundle this chart index in place of the served one, such as a mended or an older one
+    #[arg(long, value_name = "FILE", env = "OCT_CHARTS_FILE", value_hint = ValueHint::FilePath)]
+    charts_file: Option<PathBuf>,
+    /// Keep the newest N archives in the folder; remove older ones with their side files
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
-    /// Promise in `catalogs.json` that it is written again within this time: `oct pull` warns when it is not
+    /// Promise in `catalogs.json` the next archive within this time; `oct pull` warns if it is late
     #[arg(long, value_name = "DURATION", env = "OCT_NEXT_WITHIN", value_parser = values::duration)]
     next_within: Option<SignedDuration>,
-    /// Write an archive although nothing changed since the newest one
+    /// Write an archive even if the catalog has not changed since the newest one
     #[arg(long, env = "OCT_FORCE")]
     force: bool,
-    /// Compression level
+    /// Compression level, from 1 (fast) to 19 (small)
     #[arg(long, value_name = "N", default_value_t = 6, env = "OCT_LEVEL", value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
     #[command(flatten)]
     fetch: FetchArgs,
 }
 
-/// What cannot go together on the command line: `--from-db` fetches nothing. How this host fetches, by environment or
-/// configuration, may be known all the same.
-pub fn conflict(matches: &ArgMatches) -> Option<String> {
+/// Flags that contradict each other: `--from-db` fetches nothing. Variables and configuration files may still say how
+/// this host fetches.
+pub(super) fn conflict(matches: &ArgMatches) -> Option<String> {
     matches.value_source("from_db").filter(|source| *source != ValueSource::DefaultValue)?;
     let given = |name: &String| matches.value_source(name) == Some(ValueSource::CommandLine);
     let flag = FetchArgs::names().into_iter().find(given)?.replace('_', "-");
@@ -85,11 +89,16 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         next_within: args.next_within,
         now: Timestamp::now,
     };
+    let charts = args.charts_file.as_deref().map(bundle::read_charts).transpose()?;
     let progress = context.progress();
     let report = match &args.from_db {
-        Some(folder) => from_db::bundle(folder, args.allow_partial, &options, &keys, context.now(), &*progress)?,
+        Some(folder) => {
+            let from = FromDb { folder, allow_partial: args.allow_partial, charts };
+            from_db::bundle(from, &options, &keys, context.now(), &*progress)?
+        }
         None => {
-            let (plan, fetch) = args.fetch.resolve(context)?;
+            let (mut plan, fetch) = args.fetch.resolve(context)?;
+            plan.charts = charts;
             until_signal(bundle::bundle(&plan, &fetch, &options, Arc::clone(&keys), &progress))?
         }
     };

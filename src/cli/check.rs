@@ -20,13 +20,13 @@ use crate::ops::check::{self, Cluster, ImageReference, Question, Questions, Refu
 use crate::ops::{Error, UsageError};
 use view::View;
 
-/// Say whether images, operators and charts are certified, as certsuite would say offline
+/// Check whether images, operators and charts are certified
 ///
-/// Answers from an installed folder what certsuite's offline reader would answer, by its rules and defaults, and says
-/// why. The folder is taken as it lies there: where it is unsigned or its key is not trusted here, a warning says so.
-/// An archive is verified first, as by `oct verify`.
+/// Answers from an installed catalog what certsuite would answer offline, by its rules and defaults, and gives the
+/// reason. Reads the folder as it is: if it is unsigned, or signed by a key that is not trusted here, a warning says so.
+/// Verifies an archive first, as `oct verify` does.
 ///
-/// Of pods, certsuite asks about the containers of running ones; the others are listed as not asked and do not count.
+/// certsuite asks only about containers of running pods. The others are listed as not asked, and do not count.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,31 +39,31 @@ Examples:
   helm ls -A -o json | oct check --from - --kube v1.29.5
   oct check --from claim.json --html evidence.html
 
-Exit codes: 0 all are certified, 1 something is not. With --online-rules the online verdicts count.")]
+Exit codes: 0 all are certified, 1 something is not. With --online-rules, the online verdicts count.")]
 pub(super) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    /// Take the questions from a file: lines, a claim.json, or JSON or YAML of oc, helm, crictl or podman; - is stdin
+    /// Read the questions from a file: lines, a claim.json, or JSON or YAML of oc, helm, crictl or podman; - is stdin
     #[arg(long, value_name = "FILE", env = "OCT_FROM", value_hint = ValueHint::FilePath)]
     from: Option<PathBuf>,
     #[command(flatten)]
     db: DbFlag,
-    /// OpenShift version of the cluster, for operators; any where none is given
+    /// OpenShift version of the cluster, for operators; without it, any version counts
     #[arg(long, global = true, value_name = "VERSION", env = "OCT_OCP", value_parser = ocp)]
     ocp: Option<String>,
     /// Kubernetes version of the cluster, for charts
     #[arg(long, global = true, value_name = "VERSION", env = "OCT_KUBE")]
     kube: Option<String>,
-    /// Give the verdicts of certsuite's online check on the same data, and say where and why they differ
+    /// Answer by the rules of certsuite's online check, and say where and why the offline answer differs
     #[arg(long, global = true, env = "OCT_ONLINE_RULES")]
     online_rules: bool,
-    /// Ask about every container of the pods, also those that certsuite does not ask about
+    /// Ask about every container of the pods, even those that certsuite skips
     #[arg(long, global = true, env = "OCT_ALL_CONTAINERS")]
     all_containers: bool,
-    /// Write the answers as one web page that needs no network
+    /// Write the answers as one HTML page that needs no network
     #[arg(long, global = true, value_name = "FILE", env = "OCT_HTML", value_hint = ValueHint::FilePath)]
     html: Option<PathBuf>,
-    /// Write the answers as a JUnit report, for CI
+    /// Write the answers as a JUnit report
     #[arg(long, global = true, value_name = "FILE", env = "OCT_JUNIT", value_hint = ValueHint::FilePath)]
     junit: Option<PathBuf>,
     #[command(flatten)]
@@ -78,7 +78,7 @@ enum What {
         #[arg(value_name = "REF", required_unless_present = "digest")]
         references: Vec<String>,
         /// Digest of a manifest or of a manifest list, such as sha256:b1946ac9…
-        #[arg(long, value_name = "DIGEST")]
+        #[arg(long, value_name = "DIGEST", env = "OCT_DIGEST")]
         digest: Vec<String>,
     },
     /// Operators by CSV name

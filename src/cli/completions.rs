@@ -5,7 +5,7 @@ use clap_complete::Shell;
 use super::context::Context;
 use super::{Answer, Outcome, output};
 
-/// Print completions for a shell
+/// Print shell completions
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -24,8 +24,8 @@ const DB_KEY: &str = "db";
 
 /// Show the configuration, or print an example of one
 ///
-/// Values come from /etc/oct/config.toml, then from $XDG_CONFIG_HOME/oct/config.toml, then from the environment; a flag
-/// decides over all of them.
+/// Each flag takes its default from /etc/oct/config.toml, $XDG_CONFIG_HOME/oct/config.toml, or its variable; the later one
+/// wins, and a flag on the command line wins over all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -23,17 +23,16 @@ const SHOWN_DETAILS: usize = 3;
 
 /// Show what differs between two catalogs
 ///
-/// Compares images by document, operators by name, version and where they are offered, and charts by version. Archives
-/// are verified first; folders, of whatever origin, are read as they are. Nothing is written. Exits with 1 where
-/// something differs.
+/// Compares images by document, operators by name, version and channel, and charts by version. Verifies archives first;
+/// reads folders as they are, whoever made them. Writes nothing. The exit code is 1 if something differs.
 ///
 /// With --only, both are asked what certsuite would ask about yours, and each answer that differs is shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   oct diff catalog-2026112320.tar.zst catalog-2026112420.tar.zst
-  oct diff /media/stick/catalog-2026112420.tar.zst
-  oct diff offline-db /media/stick/catalog-2026112420.tar.zst --full
+  oct diff /media/stick/catalog-2026112420.tar.zst     with what is installed
+  oct diff old-dump /media/stick/catalog-2026112420.tar.zst --full
   oct diff old-dump offline-db --json | jq .images.added
   oc get pods -A -o json | oct diff /media/stick/catalog-2026112420.tar.zst --only -")]
 pub(super) struct Args {

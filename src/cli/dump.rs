@@ -16,26 +16,25 @@ use crate::ops::import::{ImportOptions, Outcome as Imported};
 
 /// Do what the old offline-catalog container did
 ///
-/// Fills the folder that was mounted at /tmp/dump: with the bundle that was baked into the image where OCT_DUMP_ONLY
-/// is true, with the catalog as it is now otherwise. A newer catalog that is there already stays, unless
-/// OCT_FORCE_REGENERATE_DB is true.
+/// Fills the folder that is mounted at /tmp/dump. With OCT_DUMP_ONLY=true it installs the archive of the image; without,
+/// it fetches the catalog. A newer catalog in the folder stays, unless OCT_FORCE_REGENERATE_DB is true.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   podman run --rm -v ./offline-db:/tmp/dump:z -e OCT_DUMP_ONLY=true IMAGE
-  podman run --rm -v ./offline-db:/tmp/dump:z -e OCT_FORCE_REGENERATE_DB=true IMAGE
+  podman run --rm -v ./db:/tmp/dump:z -e OCT_FORCE_REGENERATE_DB=true IMAGE
   oct dump --target offline-db         the same without a container")]
 pub(super) struct Args {
-    /// The folder that gets `data`
+    /// The folder that receives `data`
     #[arg(long, value_name = "DIR", default_value = "/tmp/dump", env = "OCT_DUMP_TARGET", value_hint = ValueHint::DirPath)]
     target: PathBuf,
-    /// Where the image keeps its bundle and the public key that vouches for it
+    /// Folder of the image with the archive and the public key that signed it
     #[arg(long, value_name = "DIR", default_value = "/usr/share/oct/bundle", env = "OCT_DUMP_BUNDLE", value_hint = ValueHint::DirPath)]
     bundle: PathBuf,
-    /// Install the image's own bundle; do not fetch
+    /// Install the archive of the image; do not fetch
     #[arg(long, env = "OCT_DUMP_ONLY")]
     dump_only: bool,
-    /// Replace what is there, whatever it is
+    /// Replace what is in the folder, even if it is newer
     #[arg(long, env = "OCT_FORCE_REGENERATE_DB")]
     force_regenerate_db: bool,
     #[command(flatten)]

@@ -98,7 +98,8 @@ impl Facts {
         self.push(Line::Item { indent, text: text.into() })
     }
 
-    /// A line of a table with columns; lines that follow each other have the same ones. Numbers stand to the right.
+    /// A line of a table with columns; lines that follow each other have the same ones. A column of numbers stands to
+    /// the right.
     pub(super) fn cells(&mut self, cells: Vec<String>) -> &mut Self {
         self.push(Line::Cells(cells))
     }
@@ -240,21 +241,22 @@ impl Page {
     }
 
     fn cells(&mut self, lines: &[&Vec<String>]) {
-        let mut widths = vec![0; lines.iter().map(|line| line.len()).max().unwrap_or_default()];
+        let cell = |line: &Vec<String>, place: usize| line.get(place).map(|cell| harmless(cell)).unwrap_or_default();
+        let places = 0..lines.iter().map(|line| line.len()).max().unwrap_or_default();
+        let shapes: Vec<_> = places
+            .map(|place| {
+                let column = lines.iter().map(|line| cell(line, place));
+                let is_numbers =
+                    column.clone().all(|cell| cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b','));
+                (column.map(|cell| columns(&cell)).max().unwrap_or_default(), is_numbers)
+            })
+            .collect();
         for line in lines {
-            line.iter().zip(&mut widths).for_each(|(cell, width)| *width = columns(cell).max(*width));
-        }
-        for line in lines {
-            let cells = line.iter().zip(&widths).enumerate().map(|(place, (cell, width))| {
-                let (cell, is_number) =
-                    (harmless(cell), cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b','));
-                match (is_number, place + 1 == line.len()) {
-                    (true, _) => format!("{cell:>width$}"),
-                    (false, true) => cell,
-                    (false, false) => format!("{cell:width$}"),
-                }
+            let cells = shapes.iter().enumerate().map(|(place, &(width, is_numbers))| {
+                let cell = cell(line, place);
+                if is_numbers { format!("{cell:>width$}") } else { format!("{cell:width$}") }
             });
-            self.text.push_str(&cells.collect::<Vec<_>>().join("  "));
+            self.text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
             self.text.push('\n');
         }
     }

@@ -14,15 +14,8 @@ use crate::ops::{Error, UsageError};
 /// What to fetch, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct FetchArgs {
-    /// Base URL of the catalog's API
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "https://catalog.redhat.com/api/containers/v1",
-        env = "OCT_CATALOG_URL",
-        value_parser = values::url
-    )]
-    catalog_url: reqwest::Url,
+    #[command(flatten)]
+    catalog: CatalogUrl,
     /// URL of the chart index
     #[arg(
         long,
@@ -32,13 +25,13 @@ pub(super) struct FetchArgs {
         value_parser = values::url
     )]
     charts_url: reqwest::Url,
-    /// Requests at once
+    /// Number of requests at the same time
     #[arg(long, value_name = "N", default_value_t = 8, env = "OCT_JOBS", value_parser = clap::value_parser!(u32).range(1..=64))]
     jobs: u32,
-    /// Documents to ask for at once; the server may allow fewer
+    /// Documents per page; the server may allow fewer
     #[arg(long, value_name = "N", default_value_t = 500, env = "OCT_PAGE_SIZE", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     page_size: u32,
-    /// Organizations whose operators are taken
+    /// Organizations whose operators are fetched
     #[arg(
         long,
         value_name = "ORG,…",
@@ -48,37 +41,51 @@ pub(super) struct FetchArgs {
         value_parser = values::organization
     )]
     operators: Vec<String>,
-    /// Take Red Hat's own images too: one more collection to fetch and to carry, as large as the catalog has it
+    /// Fetch Red Hat's own images too; this makes the archive larger
     #[arg(long, env = "OCT_REDHAT_IMAGES")]
     redhat_images: bool,
-    /// Only containers entered since then; the bundle is marked as partial
+    /// Fetch only images that entered the catalog since then; the archive is marked as partial
     #[arg(long, value_name = "WHEN", env = "OCT_SINCE", value_parser = values::instant)]
     since: Option<Timestamp>,
-    /// Begin anew, whatever an interrupted run left
+    /// Start again; ignore what an interrupted run has fetched
     #[arg(long, env = "OCT_FRESH")]
     fresh: bool,
     #[command(flatten)]
     http: HttpArgs,
 }
 
+/// Where the catalog is.
+#[derive(Debug, clap::Args)]
+pub(super) struct CatalogUrl {
+    /// Base URL of the catalog's API
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://catalog.redhat.com/api/containers/v1",
+        env = "OCT_CATALOG_URL",
+        value_parser = values::url
+    )]
+    pub(super) catalog_url: reqwest::Url,
+}
+
 /// How requests are sent.
 #[derive(Debug, clap::Args)]
 pub(super) struct HttpArgs {
-    /// PEM file of a certificate authority to trust besides those of the system
+    /// PEM file of a certificate authority to trust, in addition to those of the system
     #[arg(long, value_name = "FILE", env = "OCT_CA_CERT", value_hint = ValueHint::FilePath)]
     ca_cert: Vec<PathBuf>,
-    /// How long one source may fail without any progress until the run fails
+    /// How long one source may fail without any progress before the run fails
     #[arg(long, value_name = "DURATION", default_value = "15m", env = "OCT_PATIENCE", value_parser = values::duration)]
     patience: SignedDuration,
-    /// How long nothing may come from the server until a request counts as failed
+    /// How long the server may send nothing before a request counts as failed
     #[arg(long, value_name = "DURATION", default_value = "75s", env = "OCT_STALL_TIMEOUT", value_parser = values::duration)]
     stall_timeout: SignedDuration,
-    /// What requests say they come from, where a front end wants another name
+    /// Value of the User-Agent header, for servers that refuse the usual one
     #[arg(long, value_name = "TEXT", env = "OCT_USER_AGENT")]
     user_agent: Option<String>,
-    /// Header for the server, such as a key; a value `@FILE` is read from that file
+    /// Header to send to the server, such as an API key; `@FILE` as the value reads it from that file
     ///
-    /// It goes to the host that you named alone, not to where that sends on, and is never logged.
+    /// It is sent only to the host that you named, not where that redirects to, and never logged.
     #[arg(long, value_name = "NAME: VALUE", env = "OCT_HEADER")]
     header: Vec<String>,
 }
@@ -93,12 +100,13 @@ impl FetchArgs {
     /// The flags as the fetch wants them.
     pub(super) fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
         let plan = Plan {
-            catalog_url: self.catalog_url,
+            catalog_url: self.catalog.catalog_url,
             charts_url: self.charts_url,
             operators: unique(self.operators),
             redhat_images: self.redhat_images,
             since: self.since,
             page_size: self.page_size,
+            charts: None,
         };
         let http = self.http.resolve(self.jobs)?;
         let (cache, fresh, evidence) = (context.cache.clone(), self.fresh, EVIDENCE_LEAST);

@@ -15,36 +15,36 @@ use crate::ops::import::{self, ImportOptions, Outcome as Imported};
 
 /// Verify an archive and install the folder that certsuite reads
 ///
-/// Nothing is written before the signature and every byte of the archive were checked, and the installed folder is
-/// replaced in one step: certsuite finds the old catalog or the new one, whole.
+/// Checks the signature and every byte of the archive before it writes anything, and replaces the installed folder in
+/// one step: certsuite always finds one complete catalog, the old one or the new one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   oct import /media/stick/catalog-2026112420.tar.zst
-  oct import /media/stick --to /opt/tnf/offline-db    the newest valid archive on the stick
+  oct import /media/stick --to /opt/tnf/offline-db    the newest on the stick
   oct import catalog-2026112420.tar.zst --dry-run")]
 pub(super) struct Args {
-    /// The archive, or a folder with archives, of which the newest valid one is taken
+    /// The archive, or a folder with archives: then the newest valid one is imported
     #[arg(value_name = "ARCHIVE|DIR", value_hint = ValueHint::AnyPath)]
     source: PathBuf,
-    /// The folder to give to certsuite as `--offline-db`
+    /// The folder that certsuite reads with `--offline-db`
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DB, env = DB_VARIABLE, value_hint = ValueHint::DirPath)]
     to: PathBuf,
     #[command(flatten)]
     keys: KeyArgs,
-    /// Let an older or a partial bundle replace what is installed
+    /// Allow an older or a partial archive to replace the installed catalog
     #[arg(long, env = "OCT_ALLOW_DOWNGRADE")]
     allow_downgrade: bool,
-    /// Move away what is no catalog but stands where one has to stand, and keep it in .oct/previous
+    /// If other files are where the catalog goes, move them to .oct/previous
     #[arg(long, env = "OCT_ADOPT")]
     adopt: bool,
-    /// Refuse bundles older than this, such as 30d
+    /// Refuse archives older than this, such as 30d
     #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", value_parser = values::duration)]
     max_age: Option<SignedDuration>,
     /// Check everything and write nothing
     #[arg(long, env = "OCT_DRY_RUN")]
     dry_run: bool,
-    /// How many replaced catalogs to keep for `oct rollback`
+    /// How many earlier catalogs to keep for `oct rollback`
     #[arg(long, value_name = "N", default_value_t = 1, env = "OCT_KEEP")]
     keep: usize,
 }

@@ -13,10 +13,10 @@ use crate::base::text::{count, sanitize};
 use crate::ops::inspect::{self, Trust};
 use crate::ops::list::{Depth, is_folder_of_archives};
 
-/// Show what a bundle holds, how old it is, from where, and who signed it
+/// Show what an archive holds, its age, its sources and its signers
 ///
-/// Reads only the header. It tells what the bundle says of itself, and whether a trusted key vouches for that; `oct
-/// verify` checks the data as well.
+/// Reads only the header: what the archive says about itself, and whether a trusted key signed that. `oct verify` checks
+/// the data as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     facts.row("signed by", found.key_ids.join(", "));
     match &found.trust {
         Trust::Verified { key_id, origin } => facts.row("trust", format!("{key_id} is trusted ({origin})")),
-        Trust::Unproved { cause } => facts.row("trust", format!("nothing below is proved: {cause}")),
+        Trust::Unproved { cause } => facts.row("trust", format!("nothing below is verified: {cause}")),
     };
     facts.partial(manifest.partial.as_ref()).counts(manifest.counts);
     facts.size(found.size, manifest.unpacked_size()).row("content", manifest.content.to_string());

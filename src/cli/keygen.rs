@@ -10,25 +10,25 @@ use super::facts::Facts;
 use super::{Answer, Outcome, documents, keys};
 use crate::ops::keys::KeyPair;
 
-/// Make a pair of keys to sign bundles with
+/// Make a key pair that signs archives
 ///
-/// Writes `oct.key`, the secret key, readable by you alone, and `oct.pub`, which every bastion needs. Read the
-/// fingerprint to the bastion's keeper by phone: it is what they compare.
+/// Writes the secret key `oct.key`, which only you can read, and the public key `oct.pub`, which every bastion needs. The
+/// administrator of the bastion compares the fingerprint with you by phone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
   oct keygen                            asks for a password
-  oct keygen --no-password --out keys   for a service that signs by itself
+  oct keygen --no-password --out keys   for a service that signs unattended
 
 {}", keys::ENVIRONMENT))]
 pub(super) struct Args {
     /// Folder for the two files
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
     out: PathBuf,
-    /// Leave the secret key unencrypted
+    /// Do not encrypt the secret key
     #[arg(long, env = "OCT_NO_PASSWORD")]
     no_password: bool,
-    /// What the files say of themselves
+    /// Comment in both files
     #[arg(long, value_name = "TEXT", default_value = "offline catalog", env = "OCT_COMMENT")]
     comment: String,
 }
@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     facts.row("secret key", documents::path(&secret)).below("keep it on this host");
     let name = public.file_name().unwrap_or_default().to_string_lossy();
     facts.row("public key", documents::path(&public)).below(format!("take it to every bastion: oct trust add {name}"));
-    facts.gap().text("Compare the fingerprint with the bastion's keeper by phone.");
+    facts.gap().text("Compare the fingerprint with the administrator of the bastion by phone.");
     let document = json!({
         "schema": "oct.keygen.v1",
         "key_id": id.to_string(),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::flags::DEFAULT_DB;
 use super::{documents, xdg};
 use crate::base::{fs, text};
-use crate::importer::StoreError;
 use crate::ops::Error;
 
 /// The file's name in the user's state folder. It holds a path and a line end.
@@ -39,10 +38,7 @@ pub(super) fn hint(dir: &Path) -> Option<String> {
 
 /// The same for an error that says that nothing is there.
 pub(super) fn hint_of(error: &Error) -> Option<String> {
-    match error {
-        Error::NoCatalog(dir) | Error::Store(StoreError::NoPrevious { dir }) => hint(dir),
-        _ => None,
-    }
+    hint(error.empty_folder()?)
 }
 
 fn read(folder: &Path) -> Option<PathBuf> {

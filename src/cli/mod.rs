@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod context;
 mod diff;
+mod doctor;
 mod documents;
 mod dump;
 mod facts;
@@ -50,8 +51,8 @@ use flags::Globals;
 
 /// Carry Red Hat's certified-artifact catalog across an air gap.
 ///
-/// On a connected host, `oct bundle` fetches the catalog into one signed file. Somebody carries it. On the bastion,
-/// `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
+/// On a connected host, `oct bundle` fetches the catalog into one signed archive. Someone carries the archive to the
+/// bastion. There, `oct import` verifies it and installs the folder that certsuite reads with `--offline-db`.
 #[derive(Debug, Parser)]
 #[command(name = "oct", bin_name = "oct", version, propagate_version = true, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -62,13 +63,15 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Defaults of flags can be set in /etc/oct/config.toml, then $XDG_CONFIG_HOME/oct/config.toml, then by the environment: \
-`jobs = 4` below `[bundle]` is --jobs 4, and so is OCT_JOBS=4. A flag decides over all of them.
+Configuration: each flag takes its default from /etc/oct/config.toml, $XDG_CONFIG_HOME/oct/config.toml, or its \
+variable; the later one wins, and a flag on the command line wins over all. `jobs = 4` below `[bundle]` means \
+--jobs 4, and so does OCT_JOBS=4. `oct config show` shows each value and where it comes from.
 
 Examples:
-  oct keygen                                         once, on the connected host
-  oct bundle --out /srv/catalogs                     then, daily
-  oct import /media/stick --to /opt/tnf/offline-db   on the bastion
+  oct keygen                           once, on the connected host
+  oct bundle --out /srv/catalogs       then daily
+  oct import /media/stick --to /opt/tnf/offline-db
+                                       on the bastion
 
 Exit codes: 0 done · 1 the answer is no · 2 usage · 3 the source · 4 verification · 5 policy · 6 this host · 130 \
 interrupted · 143 terminated";
@@ -91,6 +94,7 @@ enum Command {
     Trust(trust::Args),
     Dump(Box<dump::Args>),
     Probe(Box<probe::Args>),
+    Doctor(Box<doctor::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         Command::Prune(args) => prune::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Doctor(args) => doctor::run(&context, *args),
         Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),

@@ -8,10 +8,10 @@ use super::flags::{DbDir, KeyArgs};
 use super::{Answer, Outcome, documents};
 use crate::ops::rollback;
 
-/// Put the previous catalog back
+/// Restore the previous catalog
 ///
-/// The catalog that the last `oct import` replaced is proved again and comes back in one step; the one that it replaces
-/// is kept, so that a second rollback undoes the first.
+/// Verifies the catalog that the last `oct import` replaced, and restores it in one step. The present catalog is kept,
+/// so a second rollback undoes the first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -13,11 +13,10 @@ use crate::ops::status::{self, Action, State, Status};
 /// Deviations that are printed for people; `--json` has them all.
 const SHOWN: usize = 10;
 
-/// Show what is installed, proved again, and how old it is
+/// Verify the installed catalog again, and show its age
 ///
-/// Every file is hashed again and compared with the signed manifest. Exit code 0: intact, and not older than --max-age;
-/// 1: stale, or nothing installed; 4: not what was signed, not signed at all, or not provable here, as nobody trusted
-/// signed it.
+/// Hashes every file again and compares it with the signed manifest. Exit code 0: intact, and not older than --max-age;
+/// 1: stale, or nothing is installed; 4: altered, not signed, or signed by no key that is trusted here.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +26,7 @@ Examples:
 pub(super) struct Args {
     #[command(flatten)]
     db: DbDir,
-    /// Call a catalog stale that is older than this, such as 30d
+    /// Report a catalog as stale if it is older than this, such as 30d
     #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", value_parser = values::duration)]
     max_age: Option<SignedDuration>,
     #[command(flatten)]

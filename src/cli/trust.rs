@@ -12,11 +12,11 @@ use super::{Answer, Outcome, documents};
 use crate::ops::Error;
 use crate::ops::keys::{Keyring, Trust, TrustedKey};
 
-/// Say whose bundles this host accepts
+/// Manage the keys whose archives this host accepts
 ///
-/// Keys that you add are kept in `$XDG_CONFIG_HOME/oct/trusted.d`, or with --system in `/etc/oct/trusted.d`, for
-/// everybody on this host. Those built into this binary count as well. Where root has set a policy, in
-/// `/etc/oct/policy.toml`, it says which of them count; `oct trust list` shows it.
+/// `add` keeps a key in `$XDG_CONFIG_HOME/oct/trusted.d`, or with --system in `/etc/oct/trusted.d` for every user of this
+/// host. The keys built into this binary are trusted as well. A policy of root in `/etc/oct/policy.toml` can limit which
+/// of them count; `oct trust list` shows it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +42,7 @@ enum Action {
     },
     /// Show the trusted keys, where they come from, and the policy of this host
     List,
-    /// No longer trust a key
+    /// Stop trusting a key
     Remove {
         /// Its id, as `oct trust list` shows it, or its fingerprint
         #[arg(value_name = "ID")]

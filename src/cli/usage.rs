@@ -15,7 +15,7 @@ use crate::base::text::{self, is_unsafe, one_line};
 /// Says what is wrong, on stderr, and with `--json` on stdout too.
 pub(super) fn tell(error: &clap::Error) {
     let is_given = |flag: &str| std::env::args_os().any(|argument| argument == flag);
-    let message = text::sanitize_long(error.to_string().trim_start_matches("error: "));
+    let message = text::sanitize_long(&message(error));
     let failure: Value = documents::failure(Class::Usage, code(error.kind()), &message, None);
     if is_given("--json") {
         super::output::document(&documents::error(&failure));
@@ -38,21 +38,26 @@ fn code(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// What is wrong, without the usage that clap adds.
+fn message(error: &clap::Error) -> String {
+    let rendered = error.to_string();
+    let paragraph = rendered.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    paragraph.trim_start_matches("error: ").to_owned()
+}
+
 /// The error that names the variable, where a value in the environment is what is wrong, and not one that was typed.
 pub(super) fn blame_variable(command: &mut Command, error: clap::Error) -> clap::Error {
     let text_of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         _ => String::new(),
     };
-    let shown = text_of(ContextKind::InvalidArg);
+    let (shown, value) = (text_of(ContextKind::InvalidArg), text_of(ContextKind::InvalidValue));
     command.build();
     let arguments: Vec<_> = std::env::args_os().collect();
-    let Some(arg) = find(command, &shown).filter(|arg| !is_typed(arg, &arguments)) else { return error };
+    let Some(arg) = find(command, &shown).filter(|arg| !is_typed(arg, &value, &arguments)) else { return error };
     let Some(variable) = arg.get_env().filter(|variable| std::env::var_os(variable).is_some()) else { return error };
-    let rendered = error.to_string();
-    let first = rendered.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
     let name = format!("the variable {}", variable.display());
-    let message = first.trim_start_matches("error: ").replacen(&format!("'{shown}'"), &name, 1);
+    let message = message(&error).replacen(&format!("'{shown}'"), &name, 1);
     command.error(error.kind(), text::lines(&message))
 }
 
@@ -62,13 +67,17 @@ fn find(command: &Command, shown: &str) -> Option<Arg> {
     own.cloned().or_else(|| command.get_subcommands().find_map(|inner| find(inner, shown)))
 }
 
-fn is_typed(arg: &Arg, arguments: &[OsString]) -> bool {
+/// Whether the command line gives this value to the flag; a global one may be typed behind a command, and the variable is
+/// looked at nevertheless.
+fn is_typed(arg: &Arg, value: &str, arguments: &[OsString]) -> bool {
     let long = arg.get_long().map(|long| format!("--{long}"));
     let short = arg.get_short().map(|short| format!("-{short}"));
-    arguments.iter().filter_map(|argument| argument.to_str()).any(|argument| {
+    let is_given = arguments.iter().filter_map(|argument| argument.to_str()).any(|argument| {
         long.as_ref().is_some_and(|long| argument == long || argument.starts_with(&format!("{long}=")))
             || short.as_ref().is_some_and(|short| argument.starts_with(short))
-    })
+    });
+    let mut values = arguments.iter().map(|argument| argument.to_string_lossy());
+    is_given && values.any(|typed| typed == value || typed.ends_with(&format!("={value}")))
 }
 
 /// `error` with every quoted value in one line and without what a terminal obeys: a file name from a foreign stick can

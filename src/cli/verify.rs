@@ -13,9 +13,9 @@ use crate::base::text::count;
 use crate::ops::list::{Depth, is_folder_of_archives};
 use crate::ops::verify;
 
-/// Prove that an archive or an installed folder is what was signed
+/// Verify an archive or an installed folder
 ///
-/// Checks the signature, every checksum, and that the data parse as certsuite parses them.
+/// Checks the signature and every checksum, and reads the data with the rules of certsuite's reader.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

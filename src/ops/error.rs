@@ -175,7 +175,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Older than what is installed.
-    #[error("the bundle of {created} is older than the installed one of {installed}")]
+    #[error("the archive of {created} is older than the installed one of {installed}")]
     Older {
         /// Of the bundle.
         created: Timestamp,
@@ -183,7 +183,7 @@ pub enum PolicyError {
         installed: Timestamp,
     },
     /// Older than `--max-age` allows.
-    #[error("the bundle of {created} is {} old, more than {} allow", text::age(*age), text::age(*max))]
+    #[error("the archive of {created} is {} old, more than {} allow", text::age(*age), text::age(*max))]
     TooOld {
         /// Of the bundle.
         created: Timestamp,
@@ -217,7 +217,7 @@ pub enum PolicyError {
         what: Vec<PathBuf>,
     },
     /// A partial bundle would replace a full catalog.
-    #[error("the bundle is partial (containers since {since}), and a full catalog is installed")]
+    #[error("the archive is partial (containers since {since}), and a full catalog is installed")]
     Partial {
         /// What limits it.
         since: Timestamp,
@@ -342,6 +342,15 @@ impl UsageError {
 }
 
 impl Error {
+    /// The folder in which nothing is, where that is the error.
+    #[must_use]
+    pub fn empty_folder(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::NoCatalog(dir) | Self::Store(StoreError::NoPrevious { dir }) => Some(dir),
+            _ => None,
+        }
+    }
+
     /// The error of a folder in which no signed catalog is installed; `is_there` says whether an unsigned one is.
     pub(super) fn unsigned(path: &std::path::Path, is_there: bool) -> Self {
         let path = path.to_owned();

@@ -111,7 +111,7 @@ pub fn import(
     let size = archive.size;
     check_age(&manifest, options, &mut warnings)?;
     if let Some(partial) = &manifest.partial {
-        warnings.push(format!("the bundle is partial: it holds only containers since {}", partial.since));
+        warnings.push(format!("the archive is partial: it holds only containers since {}", partial.since));
     }
     let report = |outcome, recovered, warnings| ImportReport {
         archive: path.clone(),
@@ -242,7 +242,7 @@ pub(super) fn future_warning(manifest: &Manifest, now: Timestamp) -> Option<Stri
     let age = now.duration_since(manifest.created);
     (age < -CLOCK_TOLERANCE).then(|| {
         format!(
-            "the bundle of {} lies {} in the future of this host's clock ({now}); one of the clocks is wrong",
+            "the archive of {} lies {} in the future of this host's clock ({now}); one of the clocks is wrong",
             manifest.created,
             text::age(-age.as_secs()),
         )

@@ -2,24 +2,26 @@
 
 pub mod bundle;
 pub mod check;
-pub mod diff;
-pub mod dump;
-pub mod error;
-pub mod from_db;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod dump;
+pub(crate) mod error;
+pub(crate) mod from_db;
 pub mod hint;
 pub mod import;
-pub mod inspect;
+pub(crate) mod inspect;
 pub mod keys;
-pub mod list;
-pub mod open;
-pub mod probe;
-pub mod prune;
-pub mod publish;
-pub mod pull;
-pub mod rollback;
-pub mod status;
-pub mod verify;
+pub(crate) mod list;
+pub(crate) mod open;
+pub(crate) mod probe;
+pub(crate) mod prune;
+pub(crate) mod publish;
+pub(crate) mod pull;
+pub(crate) mod rollback;
+pub(crate) mod status;
+pub(crate) mod verify;
 
+pub use crate::importer::StoreError;
 pub use error::{Error, Lacking, PolicyError, UsageError};
 
 /// How long a lock that somebody else holds is waited for.

@@ -11,17 +11,17 @@ use proptest::prelude::*;
 use serde_json::Value;
 use standin::{Catalog, Knobs, MadeUp, Standin};
 
-use crate::trip::{Host, text};
+use crate::cli_support::{Desk, text};
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(crate::ROOT).join("tests/it/fixtures").join(name)
 }
 
 /// Asks all `lines` at once; the rows of the answer.
-pub fn ask(host: &Host, db: &str, lines: &[String]) -> Value {
-    std::fs::write(host.path("questions.txt"), lines.join("\n")).unwrap();
+pub fn ask(host: &Desk, db: &str, lines: &[String]) -> Value {
+    std::fs::write(host.join("questions.txt"), lines.join("\n")).unwrap();
     let output =
-        host.run(&["check", "--from", "questions.txt", "--db", db, "--json", "--online-rules", "--key", "oct.pub"]);
+        host.output(&["check", "--from", "questions.txt", "--db", db, "--json", "--online-rules", "--key", "oct.pub"]);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -32,11 +32,11 @@ fn made_up(seed: u64) -> Standin {
 }
 
 /// A host with an installed catalog of `server` in `db`.
-fn installed(server: &Standin) -> Host {
-    let host = Host::with_key();
-    let output = host.bundle(server, &[]);
+fn installed(server: &Standin) -> Desk {
+    let host = Desk::with_key();
+    let output = host.fetched(server, &[]);
     assert!(output.status.success(), "{}", text(&output));
-    host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db"]);
+    host.ok(&["import", &host.newest(), "--key", "oct.pub", "--to", "db"]);
     host
 }
 
@@ -57,7 +57,7 @@ fn each_rule_on_the_folder_with_recorded_verdicts() {
         }
         lines.push(question);
     }
-    let host = Host::with_key();
+    let host = Desk::with_key();
     let answer = ask(&host, &fixture("rules").display().to_string(), &lines);
     let rows = answer["rows"].as_array().unwrap();
     assert_eq!(rows.len(), cases.len());
@@ -133,7 +133,7 @@ fn everything_certified_is_found_and_nothing_else_by_index_and_without() {
             assert_eq!(row["offline"]["code"], "no-digest", "{line}");
         }
 
-        let archive = ask(&host, &host.archive(), &lines);
+        let archive = ask(&host, &host.newest(), &lines);
         assert_eq!(archive["kind"], "archive");
         assert!(archive["rows"] == answer["rows"]);
     }
@@ -176,7 +176,7 @@ fn after_a_rollback_the_version_that_was_put_back_answers() {
     });
     let (id, line) = removed.unwrap();
     server.remove(&id);
-    std::fs::create_dir(host.path("second")).unwrap();
+    std::fs::create_dir(host.join("second")).unwrap();
     let (catalog, charts) = (server.catalog_url(), server.charts_url());
     host.ok(&["bundle", "--out", "second", "--catalog-url", &catalog, "--charts-url", &charts]);
     host.ok(&["import", "second", "--key", "oct.pub", "--to", "db", "--allow-downgrade"]);
@@ -199,7 +199,7 @@ fn exit_codes_hints_and_untrusted_folders() {
     assert!(host.fails(4, &["check", "operator", "a.v1", "--db", "nowhere"]).contains("holds no catalog"));
     let error = host.fails(1, &["check", "operator", "a.v1", "--db", "db"]);
     assert!(error.contains("is not proved") && error.contains("--key"), "{error}");
-    assert!(host.fails(4, &["check", "operator", "a.v1", "--db", &host.archive()]).contains("key"));
+    assert!(host.fails(4, &["check", "operator", "a.v1", "--db", &host.newest()]).contains("key"));
     let csv = server.truth().bundles["certified-operators"]
         .iter()
         .map(|bundle| bundle.reduced()["csv_name"].as_str().unwrap_or_default().to_owned())

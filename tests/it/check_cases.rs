@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::trip::{Host, text};
+use crate::cli_support::{Desk, text};
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
 
@@ -19,8 +19,8 @@ fn shared(name: &str) -> Option<PathBuf> {
 }
 
 /// Exit code, document and stderr of a check.
-fn check(host: &Host, arguments: &[&str]) -> (i32, Value, String) {
-    let output = host.run(&[&["check", "--json"], arguments].concat());
+fn check(host: &Desk, arguments: &[&str]) -> (i32, Value, String) {
+    let output = host.output(&[&["check", "--json"], arguments].concat());
     let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
     (output.status.code().unwrap(), document, String::from_utf8(output.stderr).unwrap())
 }
@@ -45,7 +45,7 @@ fn question(document: &Value, row: usize) -> String {
 #[test]
 fn the_cases_beside_the_repository() {
     let Some(cases) = shared("cases") else { return };
-    let host = Host::new();
+    let host = Desk::bare();
     let db = cases.join("db").display().to_string();
     let run = |file: &str| check(&host, &["--db", &db, "--from", &cases.join(file).display().to_string()]);
     let b = format!("sha256:{}", "b".repeat(64));
@@ -106,7 +106,7 @@ fn write_folder(folder: &Path, files: &Value) {
 }
 
 /// What `oct check` answers where certsuite's reader answers `true`, `false`, `panic` or `load-error`.
-fn answer(host: &Host, db: &str, asked: &Value) -> String {
+fn answer(host: &Desk, db: &str, asked: &Value) -> String {
     let part = |name: &str| asked[name].as_str().unwrap_or_default();
     let mut arguments = vec!["check", "--json", "--db", db];
     let mut reference = format!("{}/{}", part("registry"), part("repository"));
@@ -123,7 +123,7 @@ fn answer(host: &Host, db: &str, asked: &Value) -> String {
         "operator" => arguments.extend(["operator", part("csv"), "--ocp", part("ocp")]),
         _ => arguments.extend(["chart", part("name"), part("version"), "--kube", part("kube")]),
     }
-    let output = host.run(&arguments);
+    let output = host.output(&arguments);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
     match (output.status.code(), document["rows"][0]["offline"]["code"].as_str()) {
         (Some(0), Some(_)) => "true".into(),
@@ -135,11 +135,11 @@ fn answer(host: &Host, db: &str, asked: &Value) -> String {
 }
 
 fn answers(cases: &[Value]) {
-    let host = Host::new();
+    let host = Desk::bare();
     let mut wrong = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let db = format!("db-{number}");
-        write_folder(&host.path(&db), &case["files"]);
+        write_folder(&host.join(&db), &case["files"]);
         let answer = answer(&host, &db, &case["question"]);
         if case["certsuite"] != answer.as_str() {
             wrong.push(format!("{}: {answer}, certsuite {}", case["name"], case["certsuite"]));
@@ -235,21 +235,21 @@ fn odd_folders_give_the_answers_of_certsuites_reader() {
         case("no charts at all", &tag("1"), "true", json!({"data/helm/helm.db": ""})),
         case("charts", &chart, "true", json!({})),
     ]);
-    let host = Host::new();
-    write_folder(&host.path("db"), &case("", &operator, "", json!({"data/operators/.keep": "x"}))["files"]);
+    let host = Desk::bare();
+    write_folder(&host.join("db"), &case("", &operator, "", json!({"data/operators/.keep": "x"}))["files"]);
     let warning = check(&host, &["--db", "db", "operator", "fir.v1.0.0"]).2;
     assert!(warning.contains("`data/operators/.keep` is no operator page; certsuite passes over it"), "{warning}");
 }
 
 /// A folder with one image in a registry without a dot.
-fn small(host: &Host) {
+fn small(host: &Desk) {
     let containers = json!({
         format!("sha256:{}", "d".repeat(64)): {"certified": true, "repositories": [
             {"registry": "non_registry", "repository": "fir/web", "tags": [{"name": "1"}, {"name": "latest"}]},
         ]},
     });
     write_folder(
-        &host.path("db"),
+        &host.join("db"),
         &json!({
             "data/containers/containers.db": containers.to_string(),
             "data/operators/operator_catalog_page_0_500.db": r#"{"data":[{"csv_name":"fir.v1.0.0","ocp_version":"4.12","channel_name":"s"}]}"#,
@@ -260,7 +260,7 @@ fn small(host: &Host) {
 
 #[test]
 fn a_digest_alone_and_a_registry_without_a_dot_are_questions() {
-    let host = Host::new();
+    let host = Desk::bare();
     small(&host);
     let digest = format!("sha256:{}", "d".repeat(64));
     let db = ["--db", "db"];
@@ -281,14 +281,14 @@ fn a_digest_alone_and_a_registry_without_a_dot_are_questions() {
         assert!(!error.contains("docker.io"), "no hint makes up a registry: {error}");
         assert!(error.contains("names no registry") || error.contains("is not a digest"), "{error}");
     }
-    std::fs::write(host.path("list"), "non_registry/fir/web:1\nfir/web:1\n").unwrap();
+    std::fs::write(host.join("list"), "non_registry/fir/web:1\nfir/web:1\n").unwrap();
     let (code, document, _) = ask(&["--from", "list"]);
     assert_eq!((code, verdicts(&document)), (1, vec!["yes".into(), "unclear".into()]));
 }
 
 #[test]
 fn what_is_no_list_of_questions_is_refused_once_with_what_to_do() {
-    let host = Host::new();
+    let host = Desk::bare();
     small(&host);
     for (input, part) in [
         (&b"NAMESPACE   NAME   IMAGE\nshop   web-0   quay.io/fir/web:1\n"[..], "oc get pods -A -o json"),
@@ -299,16 +299,16 @@ fn what_is_no_list_of_questions_is_refused_once_with_what_to_do() {
         (b"pod/web-0\npod/web-1\n", "oc get pods -A -o json"),
         (b"", "is empty"),
     ] {
-        std::fs::write(host.path("input"), input).unwrap();
+        std::fs::write(host.join("input"), input).unwrap();
         let error = host.fails(2, &["check", "--db", "db", "--from", "input"]);
         assert!(error.contains(part), "{error}");
     }
     for empty in ["[]", "{\"kind\":\"List\",\"items\":[]}", "apiVersion: v1\nitems: []\nkind: List\n"] {
-        std::fs::write(host.path("input"), empty).unwrap();
+        std::fs::write(host.join("input"), empty).unwrap();
         let answer = host.ok(&["check", "--db", "db", "--from", "input"]);
         assert!(answer.contains("0 of 0 certified"), "{answer}");
     }
     let utf_16: Vec<u8> = "\u{feff}operator fir.v1.0.0 4.12\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    std::fs::write(host.path("input"), utf_16).unwrap();
+    std::fs::write(host.join("input"), utf_16).unwrap();
     assert!(host.ok(&["check", "--db", "db", "--from", "input"]).contains("1 of 1 certified"));
 }

@@ -6,10 +6,10 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::check::fixture;
-use crate::trip::{Host, text};
+use crate::cli_support::{Desk, text};
 
 /// Runs `check` on the folder with recorded verdicts; exit code and stdout.
-fn run(host: &Host, arguments: &[&str], columns: &str) -> (i32, String) {
+fn run(host: &Desk, arguments: &[&str], columns: &str) -> (i32, String) {
     let db = fixture("rules").display().to_string();
     let mut all = vec!["check", "--db", &db];
     all.extend(arguments);
@@ -49,8 +49,8 @@ fn pods() -> Value {
 
 #[test]
 fn five_hundred_images_of_pods() {
-    let host = Host::new();
-    std::fs::write(host.path("pods.json"), pods().to_string()).unwrap();
+    let host = Desk::bare();
+    std::fs::write(host.join("pods.json"), pods().to_string()).unwrap();
     let (code, table) = run(&host, &["--from", "pods.json"], "100");
     assert_eq!(code, 1);
     let mut shown: String = table.lines().take(25).fold(String::new(), |mut shown, line| {
@@ -67,7 +67,7 @@ fn five_hundred_images_of_pods() {
 
 #[test]
 fn helm_releases_and_a_claim() {
-    let host = Host::new();
+    let host = Desk::bare();
     let releases = fixture("releases.json").display().to_string();
     let (code, table) = run(&host, &["--from", &releases, "--kube", "v1.25.11"], "100");
     assert_eq!(code, 1);
@@ -80,7 +80,7 @@ fn helm_releases_and_a_claim() {
 
 #[test]
 fn sixty_columns_and_the_online_rules() {
-    let host = Host::new();
+    let host = Desk::bare();
     let lines = [
         "quay.io/oakleaf/nolatest",
         "quay.io/oakleaf/draft:0.1",
@@ -89,7 +89,7 @@ fn sixty_columns_and_the_online_rules() {
         "operator oak-db.v1.0.0 4.10",
         "evil\u{1b}[31m thing is not this at all",
     ];
-    std::fs::write(host.path("list"), lines.join("\n")).unwrap();
+    std::fs::write(host.join("list"), lines.join("\n")).unwrap();
     let (code, table) = run(&host, &["--from", "list", "--online-rules"], "60");
     assert_eq!(code, 1);
     assert!(table.lines().all(|line| line.chars().count() <= 60), "{table}");

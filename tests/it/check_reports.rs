@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use standin::{Catalog, Knobs, MadeUp, Standin};
 
 use crate::check::fixture;
-use crate::trip::{Host, text};
+use crate::cli_support::{Desk, text};
 
 fn rules() -> String {
     fixture("rules").display().to_string()
@@ -35,8 +35,8 @@ fn pods() -> Value {
 
 #[test]
 fn the_table_says_what_is_not_asked_and_groups_what_is_not_certified() {
-    let host = Host::new();
-    std::fs::write(host.path("pods.json"), pods().to_string()).unwrap();
+    let host = Desk::bare();
+    std::fs::write(host.join("pods.json"), pods().to_string()).unwrap();
     let output =
         host.command(&["check", "--db", &rules(), "--from", "pods.json"]).env("COLUMNS", "90").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -47,9 +47,9 @@ fn the_table_says_what_is_not_asked_and_groups_what_is_not_certified() {
 
 #[test]
 fn a_claim_names_the_release_that_wrote_it() {
-    let host = Host::new();
+    let host = Desk::bare();
     let claim = fixture("claim.json").display().to_string();
-    let output = host.run(&["check", "--db", &rules(), "--from", &claim]);
+    let output = host.output(&["check", "--db", &rules(), "--from", &claim]);
     let table = String::from_utf8(output.stdout).unwrap();
     let said = table.split("\n\n").next().unwrap().replace('\n', " ");
     let versions = "format v0.4.0, OpenShift 4.12.30, Kubernetes v1.25.11";
@@ -58,11 +58,11 @@ fn a_claim_names_the_release_that_wrote_it() {
 
 #[test]
 fn the_page_holds_everything_and_loads_nothing() {
-    let host = Host::new();
-    std::fs::write(host.path("pods.json"), pods().to_string()).unwrap();
+    let host = Desk::bare();
+    std::fs::write(host.join("pods.json"), pods().to_string()).unwrap();
     let arguments = ["check", "--db", &rules(), "--from", "pods.json", "--html", "page.html", "--junit", "report.xml"];
-    assert_eq!(host.run(&arguments).status.code(), Some(1));
-    let page = std::fs::read_to_string(host.path("page.html")).unwrap();
+    assert_eq!(host.output(&arguments).status.code(), Some(1));
+    let page = std::fs::read_to_string(host.join("page.html")).unwrap();
     for part in
         ["1 of 6 certified", "sha256:1111", "no entry for digest", "not asked", "nobody who is trusted", "unsigned"]
     {
@@ -83,14 +83,14 @@ fn the_page_holds_everything_and_loads_nothing() {
         let stated = policy.split(&format!("{directive} 'sha256-")).nth(1).unwrap().split('\'').next().unwrap();
         assert_eq!(base64_to_hex(stated), hash, "{tag}");
     }
-    let report = std::fs::read_to_string(host.path("report.xml")).unwrap();
+    let report = std::fs::read_to_string(host.join("report.xml")).unwrap();
     assert!(report.contains(r#"tests="7" failures="4" errors="1" skipped="1""#), "{report}");
     assert!(
         report.contains(r#"<failure type="no-digest""#)
             && report.contains(r#"<skipped message="certsuite asks about running"#)
     );
     assert!(!report.contains("<img") && !report.contains('\u{1b}'));
-    let rest: Vec<_> = std::fs::read_dir(host.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let rest: Vec<_> = std::fs::read_dir(host.join("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(rest.len(), 3, "no temporary file stays: {rest:?}");
 }
 
@@ -110,7 +110,7 @@ fn base64_to_hex(text: &str) -> String {
 
 #[test]
 fn a_report_that_cannot_be_written_is_this_hosts_failure() {
-    let host = Host::new();
+    let host = Desk::bare();
     let error =
         host.fails(6, &["check", "--db", &rules(), "operator", "oak-db.v1.0.0", "--html", "no/such/folder.html"]);
     assert!(error.contains("no/such/folder.html"), "{error}");
@@ -120,26 +120,26 @@ fn a_report_that_cannot_be_written_is_this_hosts_failure() {
 fn images_of_red_hats_registries_are_explained() {
     let made_up = MadeUp { images: 60, bundles: 20, charts: 3, seed: 5, ..MadeUp::default() };
     let server = Standin::start(Catalog::made_up(&made_up), Knobs::default());
-    let host = Host::with_key();
+    let host = Desk::with_key();
     for (out, flags, note) in [("without", &[][..], true), ("with", &["--redhat-images"], false)] {
-        std::fs::create_dir(host.path(out)).unwrap();
-        let output = host.bundle(&server, &[&["--out", out], flags].concat());
+        std::fs::create_dir(host.join(out)).unwrap();
+        let output = host.fetched(&server, &[&["--out", out], flags].concat());
         assert!(output.status.success(), "{}", text(&output));
         host.ok(&["import", out, "--key", "oct.pub", "--to", &format!("db-{out}")]);
         let db = format!("db-{out}");
         let ask = ["check", "--json", "--key", "oct.pub", "--db", &db, "image", "registry.redhat.io/fir/absent:1"];
-        let document: Value = serde_json::from_slice(&host.run(&ask).stdout).unwrap();
+        let document: Value = serde_json::from_slice(&host.output(&ask).stdout).unwrap();
         let code = document["rows"][0]["note"]["code"].as_str();
         assert_eq!(code, note.then_some("bundled-without-redhat-images"), "{document:#}");
-        let archive = std::fs::read_dir(host.path(out)).unwrap().map(|entry| entry.unwrap().path());
+        let archive = std::fs::read_dir(host.join(out)).unwrap().map(|entry| entry.unwrap().path());
         let archive = archive.filter(|path| path.to_string_lossy().ends_with(".tar.zst")).next().unwrap();
         let ask = ["check", "--json", "--key", "oct.pub", "--db", archive.to_str().unwrap(), ask[6], ask[7]];
-        let of_archive: Value = serde_json::from_slice(&host.run(&ask).stdout).unwrap();
+        let of_archive: Value = serde_json::from_slice(&host.output(&ask).stdout).unwrap();
         assert_eq!(of_archive["rows"], document["rows"]);
         assert_eq!(of_archive["content"], document["content"]);
     }
     // Without a manifest the data themselves tell.
-    let document = host.run(&["check", "--json", "--db", &rules(), "image", "registry.redhat.io/fir/absent:1"]);
+    let document = host.output(&["check", "--json", "--db", &rules(), "image", "registry.redhat.io/fir/absent:1"]);
     let document: Value = serde_json::from_slice(&document.stdout).unwrap();
     assert!(document["rows"][0]["note"].is_null(), "this folder has one: {document:#}");
 }
@@ -148,14 +148,14 @@ fn images_of_red_hats_registries_are_explained() {
 fn a_file_that_is_gone_is_not_what_was_signed() {
     let made_up = MadeUp { images: 60, bundles: 600, charts: 3, seed: 6, ..MadeUp::default() };
     let server = Standin::start(Catalog::made_up(&made_up), Knobs::default());
-    let host = Host::with_key();
-    assert!(host.bundle(&server, &[]).status.success());
-    host.ok(&["import", &host.archive(), "--key", "oct.pub", "--to", "db"]);
+    let host = Desk::with_key();
+    assert!(host.fetched(&server, &[]).status.success());
+    host.ok(&["import", &host.newest(), "--key", "oct.pub", "--to", "db"]);
     let ask = ["check", "--key", "oct.pub", "--db", "db", "operator", "absent.v1"];
     assert!(!host.fails(1, &ask).contains("not what was signed"));
-    std::fs::write(host.path("db/data/operators/.keep"), "").unwrap();
+    std::fs::write(host.join("db/data/operators/.keep"), "").unwrap();
     assert!(host.fails(1, &ask).contains("`data/operators/.keep` is not what was signed"));
-    std::fs::remove_file(host.path("db/data/operators/.keep")).unwrap();
-    std::fs::remove_file(host.path("db/data/operators/operator_catalog_page_0_500.db")).unwrap();
+    std::fs::remove_file(host.join("db/data/operators/.keep")).unwrap();
+    std::fs::remove_file(host.join("db/data/operators/operator_catalog_page_0_500.db")).unwrap();
     assert!(host.fails(1, &ask).contains("operator_catalog_page_0_500.db` is not what was signed"));
 }

@@ -81,6 +81,8 @@ fn every_document_is_as_published() {
     fs::copy(desk.join("oct.pub"), desk.join("out/oct.pub")).unwrap();
     run(&["dump", "--target", "dump", "--bundle", "out", "--dump-only"], 0);
     run(&["man", "pages"], 0);
+    run(&["version"], 0);
+    run(&["config", "show"], 0);
 
     run(&["status", "nowhere"], 1);
     run(&["status", "db"], 0);

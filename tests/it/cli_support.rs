@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper may fail the test")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -51,6 +52,13 @@ impl Desk {
         desk
     }
 
+    /// A new one with `oct.key` and `oct.pub`, which is not trusted.
+    pub fn with_key() -> Self {
+        let desk = Self::bare();
+        desk.ok(&["keygen", "--no-password"]);
+        desk
+    }
+
     /// A new one without keys.
     pub fn bare() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
@@ -75,6 +83,29 @@ impl Desk {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// How a run ended, as it is.
+    pub fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs, expects success, and returns stdout.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        self.run(arguments).expect(0).out
+    }
+
+    /// Runs, expects exit code `code`, and returns stderr.
+    #[track_caller]
+    pub fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        self.run(arguments).expect(code).err
+    }
+
+    /// Bundles what `server` has, with further arguments.
+    pub fn fetched(&self, server: &Standin, arguments: &[&str]) -> Output {
+        let (catalog, charts) = (server.catalog_url(), server.charts_url());
+        self.output(&[&["bundle", "--catalog-url", &catalog, "--charts-url", &charts], arguments].concat())
+    }
+
     /// Bundles from a server into `out`.
     pub fn bundle(&self, server: &Standin, out: &str, more: &[&str]) -> Run {
         let (catalog, charts) = (server.catalog_url(), server.charts_url());
@@ -84,14 +115,45 @@ impl Desk {
 
     /// The only archive in `folder`.
     pub fn archive(&self, folder: &str) -> String {
-        let mut names: Vec<_> = fs::read_dir(self.join(folder))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.ends_with(".tar.zst"))
-            .collect();
+        let mut names = self.archives(folder);
         assert_eq!(names.len(), 1, "{names:?}");
         format!("{folder}/{}", names.remove(0))
     }
+
+    /// The newest archive, by name.
+    pub fn newest(&self) -> String {
+        self.archives(".").pop().expect("an archive")
+    }
+
+    fn archives(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.join(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name.starts_with("catalog-") && name.ends_with(".tar.zst"));
+        names.sort();
+        names
+    }
+}
+
+/// What a program said, for messages.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Every file below `folder` but the lock, with its bytes.
+pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.ends_with(".oct/lock") {
+                files.insert(path.clone(), fs::read(path).unwrap());
+            }
+        }
+    }
+    files
 }
 
 /// Each line as a JSON object in the form of the log.

@@ -1,11 +1,13 @@
 //! Every integration test, in one program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "whatever a test meets may fail it")]
 
+mod bounds;
 mod check;
 mod check_cases;
 mod check_from;
 mod check_reports;
 mod cli_config;
+mod cli_desk;
 mod cli_diff;
 mod cli_dump;
 mod cli_exit_codes;
@@ -14,6 +16,7 @@ mod cli_help;
 mod cli_import;
 mod cli_schemas;
 mod cli_support;
+mod conformance;
 mod diff_only;
 mod fetch;
 mod final_faults;

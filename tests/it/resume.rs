@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use standin::{Catalog, Knobs, MadeUp, Standin};
 
-use super::trip::{Host, text, tree};
+use crate::cli_support::{Desk, text, tree};
 
 fn server() -> Standin {
     let made_up = MadeUp { images: 8_000, bundles: 2_000, longest_tie: Some(250), ..MadeUp::default() };
@@ -13,9 +13,9 @@ fn server() -> Standin {
 }
 
 /// `content` of the manifest that a bundle of everything has.
-fn content(host: &Host, server: &Standin, out: &str, arguments: &[&str]) -> String {
+fn content(host: &Desk, server: &Standin, out: &str, arguments: &[&str]) -> String {
     let all = [&["--out", out, "--json", "--page-size", "100"], arguments].concat();
-    let output = host.bundle(server, &all);
+    let output = host.fetched(server, &all);
     assert!(output.status.success(), "{}", text(&output));
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     document["content"].as_str().unwrap().to_owned()
@@ -23,14 +23,14 @@ fn content(host: &Host, server: &Standin, out: &str, arguments: &[&str]) -> Stri
 
 #[test]
 fn a_server_that_dies_half_way() {
-    let (server, host) = (server(), Host::with_key());
+    let (server, host) = (server(), Desk::with_key());
     let undisturbed = content(&host, &server, "undisturbed", &[]);
     let (documents, half) = (server.stats().documents, server.stats().requests / 2);
     server.die_after(half);
-    let output = host.bundle(&server, &["--out", "out", "--page-size", "100", "--patience", "1s"]);
+    let output = host.fetched(&server, &["--out", "out", "--page-size", "100", "--patience", "1s"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("hint: run the same command again") || text(&output).contains("check the address"));
-    assert_eq!(tree(&host.path("out")).len(), 0, "neither an archive nor a part of one");
+    assert_eq!(tree(&host.join("out")).len(), 0, "neither an archive nor a part of one");
     server.revive();
     server.clear();
     assert_eq!(content(&host, &server, "out", &[]), undisturbed);
@@ -42,7 +42,7 @@ fn a_server_that_dies_half_way() {
 #[test]
 fn killed_at_random_moments() {
     let rounds = std::env::var("OCT_TEST_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4);
-    let (server, host) = (server(), Host::with_key());
+    let (server, host) = (server(), Desk::with_key());
     let undisturbed = content(&host, &server, "undisturbed", &[]);
     let whole = server.stats().requests;
     server.set(|knobs| knobs.latency = Duration::from_millis(10));
@@ -61,17 +61,17 @@ fn killed_at_random_moments() {
         child.kill().unwrap();
         child.wait().unwrap();
         // Either the archive is there, whole, or nothing that looks like one.
-        for path in tree(&host.path(&out)).keys().filter(|path| path.to_string_lossy().ends_with(".zst")) {
+        for path in tree(&host.join(&out)).keys().filter(|path| path.to_string_lossy().ends_with(".zst")) {
             host.ok(&["verify", path.to_str().unwrap(), "--key", "oct.pub"]);
         }
         assert_eq!(content(&host, &server, &out, &[]), undisturbed, "round {round}");
-        assert_eq!(tree(&host.path(&out)).len(), 3, "no litter");
+        assert_eq!(tree(&host.join(&out)).len(), 3, "no litter");
     }
 }
 
 #[test]
 fn a_signal_ends_it_at_once_even_while_it_reads() {
-    let (server, host) = (server(), Host::with_key());
+    let (server, host) = (server(), Desk::with_key());
     let versions: String = (0..30_000).map(|i| format!("  - version: 1.0.{i}\n    kubeVersion: '>= 1.20'\n")).collect();
     server.set_charts(&format!("apiVersion: v1\nentries:\n  a:\n{versions}"));
     let (catalog, charts) = (server.catalog_url(), server.charts_url());
@@ -88,6 +88,6 @@ fn a_signal_ends_it_at_once_even_while_it_reads() {
         let status = child.wait().unwrap();
         assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
         assert!(matches!(status.code(), Some(130 | 143)), "{status}");
-        assert!(tree(&host.path("out")).is_empty());
+        assert!(tree(&host.join("out")).is_empty());
     }
 }

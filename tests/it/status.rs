@@ -8,16 +8,18 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::cli_support::{Desk, Run, text};
 use crate::forge::{Forge, Layers};
 
+/// Two archives, and a desk in whose `db` they are installed.
 struct Scene {
-    parent: tempfile::TempDir,
+    desk: Desk,
 }
 
 impl Scene {
     /// Two archives and the key that signed them.
     fn new() -> Self {
-        let scene = Self { parent: crate::install_support::scratch() };
+        let scene = Self { desk: Desk::bare() };
         let mut forge = Forge::new();
         fs::write(scene.path("oct.pub"), forge.key.public().text()).unwrap();
         for (name, flavour, created) in [("old", 2, "2026-03-01T00:00:00Z"), ("new", 1, "2026-03-04T05:06:07Z")] {
@@ -28,13 +30,12 @@ impl Scene {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.parent.path().join(name)
+        self.desk.join(name)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(crate::OCT);
-        command.args(arguments).current_dir(self.parent.path()).env_clear();
-        command.env("OCT_KEY", "oct.pub").env("OCT_DB", "db").env("HOME", self.parent.path());
+        let mut command = self.desk.command(arguments);
+        command.env("OCT_KEY", "oct.pub").env("OCT_DB", "db");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -44,8 +45,8 @@ impl Scene {
     }
 
     fn json(&self, arguments: &[&str]) -> (i32, Value) {
-        let output = self.command(arguments).arg("--json").output().unwrap();
-        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap())
+        let run = Run::from(self.command(arguments).arg("--json").output().unwrap());
+        (run.code.unwrap(), run.json())
     }
 
     fn imported(&self) {
@@ -56,8 +57,7 @@ impl Scene {
 }
 
 fn outcome(output: &Output) -> (i32, String) {
-    let text = [&output.stdout[..], &output.stderr].concat();
-    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    (output.status.code().unwrap(), text(output))
 }
 
 #[test]
@@ -300,8 +300,8 @@ fn nothing_on_the_bastion_opens_a_socket() {
         let oct = scene.command(arguments);
         let mut command = Command::new(wrapper[0]);
         command.args(&wrapper[1..]).arg(oct.get_program());
-        command.args(oct.get_args()).current_dir(scene.parent.path());
-        command.env("OCT_KEY", "oct.pub").env("OCT_DB", "db").env("HOME", scene.parent.path());
+        command.args(oct.get_args()).current_dir(scene.desk.path());
+        command.env("OCT_KEY", "oct.pub").env("OCT_DB", "db").env("HOME", scene.desk.path());
         let (code, said) = outcome(&command.output().unwrap());
         assert_eq!(code, expected, "{arguments:?}: {said}");
         if traced {

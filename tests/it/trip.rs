@@ -7,94 +7,7 @@ use std::process::{Command, Output};
 
 use standin::{Catalog, Knobs, MadeUp, Standin};
 
-/// A folder with its own home, in which `oct` runs.
-pub struct Host {
-    folder: tempfile::TempDir,
-}
-
-impl Host {
-    pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// With a key pair `oct.key` and `oct.pub`.
-    pub fn with_key() -> Self {
-        let host = Self::new();
-        host.ok(&["keygen", "--no-password"]);
-        host
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(crate::OCT);
-        command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("XDG_CONFIG_HOME", self.path("config")).env("XDG_CACHE_HOME", self.path("cache"));
-        command
-    }
-
-    pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Runs, expects success, and returns stdout.
-    pub fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Runs, expects exit code `code`, and returns stderr.
-    pub fn fails(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output));
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    /// Bundles what `server` has, with further arguments.
-    pub fn bundle(&self, server: &Standin, arguments: &[&str]) -> Output {
-        let (catalog, charts) = (server.catalog_url(), server.charts_url());
-        let mut all = vec!["bundle", "--catalog-url", &catalog, "--charts-url", &charts];
-        all.extend(arguments);
-        self.run(&all)
-    }
-
-    /// The newest archive, by name.
-    pub fn archive(&self) -> String {
-        let mut names: Vec<_> = std::fs::read_dir(self.folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.starts_with("catalog-") && name.ends_with(".tar.zst"))
-            .collect();
-        names.sort();
-        names.pop().expect("an archive")
-    }
-}
-
-/// What a program said, for messages.
-pub fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// Every file below `folder` but the lock, with its bytes.
-pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(next).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if !path.ends_with(".oct/lock") {
-                files.insert(path.clone(), std::fs::read(path).unwrap());
-            }
-        }
-    }
-    files
-}
+use crate::cli_support::{Desk, text, tree};
 
 fn small(seed: u64) -> Standin {
     let made_up = MadeUp { images: 1_200, bundles: 700, seed, longest_tie: Some(600), ..MadeUp::default() };
@@ -102,8 +15,8 @@ fn small(seed: u64) -> Standin {
 }
 
 /// The outcome of an ordinary program, or `None` where this machine lacks it.
-fn plain(host: &Host, program: &str, arguments: &[&str]) -> Option<Output> {
-    let output = Command::new(program).args(arguments).current_dir(host.folder.path()).output();
+fn plain(host: &Desk, program: &str, arguments: &[&str]) -> Option<Output> {
+    let output = Command::new(program).args(arguments).current_dir(host.path()).output();
     if output.is_err() {
         eprintln!("skipped: this machine has no `{program}`");
     }
@@ -112,10 +25,10 @@ fn plain(host: &Host, program: &str, arguments: &[&str]) -> Option<Output> {
 
 #[test]
 fn fetch_sign_carry_verify_install() {
-    let (server, host) = (small(1), Host::with_key());
-    let output = host.bundle(&server, &[]);
+    let (server, host) = (small(1), Desk::with_key());
+    let output = host.fetched(&server, &[]);
     assert!(output.status.success(), "{}", text(&output));
-    let archive = host.archive();
+    let archive = host.newest();
     for (program, arguments) in [
         ("zstd", vec!["-t", archive.as_str()]),
         ("tar", vec!["--zstd", "-tf", &archive]),
@@ -135,10 +48,10 @@ fn fetch_sign_carry_verify_install() {
     host.ok(&["verify", "db", "--key", "oct.pub"]);
     host.ok(&["verify", &archive, "--key", "oct.pub"]);
     if plain(&host, "zstd", &["--version"]).is_some() {
-        std::fs::create_dir(host.path("by-hand")).unwrap();
+        std::fs::create_dir(host.join("by-hand")).unwrap();
         plain(&host, "tar", &["--zstd", "-xf", &archive, "-C", "by-hand"]);
         let strip = |root: &str| -> Vec<_> {
-            let root = host.path(root).join("data");
+            let root = host.join(root).join("data");
             tree(&root).into_iter().map(|(path, bytes)| (path.strip_prefix(&root).unwrap().to_owned(), bytes)).collect()
         };
         assert!(!strip("db").is_empty());
@@ -146,7 +59,7 @@ fn fetch_sign_carry_verify_install() {
     }
     let truth = server.truth();
     let operators: usize = ["certified-operators", "redhat-operators"].iter().map(|o| truth.bundles[*o].len()).sum();
-    let json = std::fs::read_to_string(host.path("db/data/archive.json")).unwrap();
+    let json = std::fs::read_to_string(host.join("db/data/archive.json")).unwrap();
     let expected = format!(
         r#"{{"containers":{},"operators":{operators},"charts":{}}}"#,
         truth.certified.len(),
@@ -159,28 +72,28 @@ fn fetch_sign_carry_verify_install() {
 
 #[test]
 fn an_unchanged_catalog_is_recognised_and_reproducible() {
-    let (server, host) = (small(2), Host::with_key());
-    let first = host.bundle(&server, &[]);
+    let (server, host) = (small(2), Desk::with_key());
+    let first = host.fetched(&server, &[]);
     assert!(first.status.success(), "{}", text(&first));
-    let before = tree(host.folder.path());
-    let second = host.bundle(&server, &[]);
+    let before = tree(host.path());
+    let second = host.fetched(&server, &[]);
     assert!(text(&second).contains("Unchanged"), "{}", text(&second));
     let archives = |tree: BTreeMap<PathBuf, Vec<u8>>| -> BTreeMap<_, _> {
-        tree.into_iter().filter(|(path, _)| !path.starts_with(host.path("cache"))).collect()
+        tree.into_iter().filter(|(path, _)| !path.starts_with(host.join(".cache"))).collect()
     };
-    assert_eq!(archives(before), archives(tree(host.folder.path())));
+    assert_eq!(archives(before), archives(tree(host.path())));
 
     let made = |out: &str| {
         let (catalog, charts) = (server.catalog_url(), server.charts_url());
         let arguments = ["bundle", "--catalog-url", &catalog, "--charts-url", &charts, "--out", out];
         let output = host.command(&arguments).env("SOURCE_DATE_EPOCH", "1767225600").output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
-        let root = host.path(out);
+        let root = host.join(out);
         tree(&root).into_iter().map(|(p, bytes)| (p.strip_prefix(&root).unwrap().to_owned(), bytes)).collect::<Vec<_>>()
     };
     let one = made("one");
     // An unchanged catalog is told of by the manifest of the archive that stands, not by one that nobody will see.
-    let again = host.bundle(&server, &["--out", "one", "--json"]);
+    let again = host.fetched(&server, &["--out", "one", "--json"]);
     let document: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!((&document["outcome"], &document["created"]), (&"unchanged".into(), &"2026-01-01T00:00:00Z".into()));
     assert!(document["requests"].as_u64().unwrap() > 0, "this run's requests");
@@ -188,13 +101,13 @@ fn an_unchanged_catalog_is_recognised_and_reproducible() {
     assert!(one == made("two"), "equal content and equal `created` give equal bytes");
 
     server.remove(&server.truth().certified[0].id);
-    let third = host.bundle(&server, &[]);
+    let third = host.fetched(&server, &[]);
     assert!(text(&third).contains("Bundled"), "{}", text(&third));
 }
 
 #[test]
 fn what_is_wrong_is_refused_and_leaves_the_folder_as_it_is() {
-    let (server, host) = (small(3), Host::with_key());
+    let (server, host) = (small(3), Desk::with_key());
     let epoch = |out: &str, seconds: &str| {
         let (catalog, charts) = (server.catalog_url(), server.charts_url());
         let arguments = ["bundle", "--catalog-url", &catalog, "--charts-url", &charts, "--out", out];
@@ -206,63 +119,63 @@ fn what_is_wrong_is_refused_and_leaves_the_folder_as_it_is() {
     epoch("new", "1767312000");
     let (old, new) = ("old/catalog-2026010100.tar.zst", "new/catalog-2026010200.tar.zst");
     host.ok(&["import", new, "--key", "oct.pub", "--to", "db"]);
-    let installed = tree(&host.path("db"));
+    let installed = tree(&host.join("db"));
     let refused = |code, arguments: &[&str]| {
         let all = [&["import"], arguments, &["--to", "db"]].concat();
         let stderr = host.fails(code, &all);
-        assert!(installed == tree(&host.path("db")), "{arguments:?} changed the folder");
+        assert!(installed == tree(&host.join("db")), "{arguments:?} changed the folder");
         stderr
     };
     // No key, another key.
     assert!(refused(4, &[new]).contains("no key is trusted"));
-    let stranger = Host::with_key();
-    let other = stranger.path("oct.pub");
+    let stranger = Desk::with_key();
+    let other = stranger.join("oct.pub");
     assert!(refused(4, &[new, "--key", other.to_str().unwrap()]).contains("not trusted here"));
     // Older.
     assert!(refused(5, &[old, "--key", "oct.pub"]).contains("is older than the installed one"));
     // A truncated archive, at several places, and one with something behind it.
-    let bytes = std::fs::read(host.path(new)).unwrap();
+    let bytes = std::fs::read(host.join(new)).unwrap();
     for length in [0, 5, 100, bytes.len() / 2, bytes.len() - 1] {
-        std::fs::write(host.path("cut.tar.zst"), &bytes[..length]).unwrap();
+        std::fs::write(host.join("cut.tar.zst"), &bytes[..length]).unwrap();
         let stderr = refused(4, &["cut.tar.zst", "--key", "oct.pub"]);
         assert!(["empty file", "cut", "damaged"].iter().any(|word| stderr.contains(word)), "{length}: {stderr}");
     }
-    std::fs::write(host.path("long.tar.zst"), [&bytes[..], b"x"].concat()).unwrap();
+    std::fs::write(host.join("long.tar.zst"), [&bytes[..], b"x"].concat()).unwrap();
     assert!(refused(4, &["long.tar.zst", "--key", "oct.pub"]).contains("behind its end"));
     // Flipped bits, spread over the file.
     for position in (0..bytes.len()).step_by(bytes.len() / 40) {
         let mut flipped = bytes.clone();
         flipped[position] ^= 1 << (position % 8);
-        std::fs::write(host.path("flip.tar.zst"), flipped).unwrap();
+        std::fs::write(host.join("flip.tar.zst"), flipped).unwrap();
         refused(4, &["flip.tar.zst", "--key", "oct.pub"]);
     }
     // Sidecars of another archive.
     for suffix in ["sha256", "minisig"] {
-        std::fs::copy(host.path(new), host.path("swap.tar.zst")).unwrap();
-        std::fs::copy(host.path(&format!("{old}.{suffix}")), host.path(&format!("swap.tar.zst.{suffix}"))).unwrap();
+        std::fs::copy(host.join(new), host.join("swap.tar.zst")).unwrap();
+        std::fs::copy(host.join(&format!("{old}.{suffix}")), host.join(&format!("swap.tar.zst.{suffix}"))).unwrap();
         let stderr = refused(4, &["swap.tar.zst", "--key", "oct.pub"]);
         assert!(stderr.contains(&format!("swap.tar.zst.{suffix}")), "{stderr}");
-        std::fs::remove_file(host.path(&format!("swap.tar.zst.{suffix}"))).unwrap();
+        std::fs::remove_file(host.join(&format!("swap.tar.zst.{suffix}"))).unwrap();
     }
     // Too old, and a dry run of what would be allowed.
     assert!(refused(5, &[new, "--key", "oct.pub", "--max-age", "1d"]).contains("old, more than"));
     host.ok(&["import", old, "--key", "oct.pub", "--to", "db", "--allow-downgrade", "--dry-run"]);
-    assert!(installed == tree(&host.path("db")));
+    assert!(installed == tree(&host.join("db")));
     host.ok(&["import", old, "--key", "oct.pub", "--to", "db", "--allow-downgrade"]);
-    assert!(installed != tree(&host.path("db")));
+    assert!(installed != tree(&host.join("db")));
 }
 
 #[test]
 fn a_partial_bundle_says_so_and_does_not_replace_a_full_one() {
-    let (server, host) = (small(4), Host::with_key());
-    let output = host.bundle(&server, &["--since", "2021-06-01", "--out", "partial"]);
+    let (server, host) = (small(4), Desk::with_key());
+    let output = host.fetched(&server, &["--since", "2021-06-01", "--out", "partial"]);
     assert!(output.status.success(), "{}", text(&output));
-    let output = host.run(&["import", "partial", "--key", "oct.pub", "--to", "db"]);
+    let output = host.output(&["import", "partial", "--key", "oct.pub", "--to", "db"]);
     assert!(output.status.success() && text(&output).contains("the bundle is partial"), "{}", text(&output));
-    let output = host.bundle(&server, &["--out", "full"]);
+    let output = host.fetched(&server, &["--out", "full"]);
     assert!(output.status.success(), "{}", text(&output));
     host.ok(&["import", "full", "--key", "oct.pub", "--to", "full-db"]);
-    let output = host.bundle(&server, &["--since", "2021-06-01", "--out", "later", "--force"]);
+    let output = host.fetched(&server, &["--since", "2021-06-01", "--out", "later", "--force"]);
     assert!(output.status.success(), "{}", text(&output));
     let stderr = host.fails(5, &["import", "later", "--key", "oct.pub", "--to", "full-db"]);
     assert!(stderr.contains("partial"), "{stderr}");
@@ -270,46 +183,46 @@ fn a_partial_bundle_says_so_and_does_not_replace_a_full_one() {
 
 #[test]
 fn no_archive_when_the_source_fails() {
-    let (server, host) = (small(5), Host::with_key());
+    let (server, host) = (small(5), Desk::with_key());
     server.die_after(4);
-    let output = host.bundle(&server, &["--tries", "2", "--out", "out"]);
+    let output = host.fetched(&server, &["--patience", "1s", "--out", "out"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
-    assert_eq!(tree(&host.path("out")).len(), 0);
+    assert_eq!(tree(&host.join("out")).len(), 0);
     assert!(text(&output).contains("no connection"), "{}", text(&output));
     server.revive();
-    let output = host.bundle(&server, &["--out", "out"]);
+    let output = host.fetched(&server, &["--out", "out"]);
     assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(tree(&host.path("out")).len(), 3);
+    assert_eq!(tree(&host.join("out")).len(), 3);
 }
 
 #[test]
 fn keys_are_checked_before_anything_is_fetched() {
-    let (server, host) = (small(6), Host::new());
-    let output = host.bundle(&server, &[]);
+    let (server, host) = (small(6), Desk::bare());
+    let output = host.fetched(&server, &[]);
     assert_eq!(output.status.code(), Some(6), "{}", text(&output));
     assert!(text(&output).contains("oct keygen"), "{}", text(&output));
     host.ok(&["keygen", "--no-password"]);
-    std::fs::set_permissions(host.path("oct.key"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let output = host.bundle(&server, &[]);
+    std::fs::set_permissions(host.join("oct.key"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let output = host.fetched(&server, &[]);
     assert!(output.status.code() == Some(6) && text(&output).contains("mode 0644"), "{}", text(&output));
-    let output = host.bundle(&server, &["--secret-key", "oct.pub"]);
+    let output = host.fetched(&server, &["--secret-key", "oct.pub"]);
     assert_eq!(output.status.code(), Some(6), "{}", text(&output));
     assert_eq!(server.stats().requests, 0);
     // A key with a password, from a file and wrong.
-    let host = Host::new();
+    let host = Desk::bare();
     let private = |name: &str, text: &str| {
-        std::fs::write(host.path(name), text).unwrap();
-        std::fs::set_permissions(host.path(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::write(host.join(name), text).unwrap();
+        std::fs::set_permissions(host.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     };
     private("password", "open sesame\n");
-    let keygen = host.command(&["keygen"]).env("OCT_KEY_PASSWORD_FILE", host.path("password")).output().unwrap();
+    let keygen = host.command(&["keygen"]).env("OCT_KEY_PASSWORD_FILE", host.join("password")).output().unwrap();
     assert!(keygen.status.success(), "{}", text(&keygen));
     let bundle = |password: Option<&str>| {
         let (catalog, charts) = (server.catalog_url(), server.charts_url());
         let mut command = host.command(&["bundle", "--catalog-url", &catalog, "--charts-url", &charts]);
         if let Some(password) = password {
             private("given", password);
-            command.env("OCT_KEY_PASSWORD_FILE", host.path("given"));
+            command.env("OCT_KEY_PASSWORD_FILE", host.join("given"));
         }
         command.stdin(std::process::Stdio::null()).output().unwrap()
     };
@@ -323,7 +236,7 @@ fn keys_are_checked_before_anything_is_fetched() {
 
 #[test]
 fn interrupted_by_a_signal_and_resumed() {
-    let (server, host) = (small(7), Host::with_key());
+    let (server, host) = (small(7), Desk::with_key());
     server.set(|knobs| knobs.latency = std::time::Duration::from_millis(400));
     let (catalog, charts) = (server.catalog_url(), server.charts_url());
     let arguments = ["bundle", "--catalog-url", &catalog, "--charts-url", &charts, "--page-size", "50", "--jobs", "2"];
@@ -335,7 +248,7 @@ fn interrupted_by_a_signal_and_resumed() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     server.set(|knobs| knobs.latency = std::time::Duration::ZERO);
-    let output = host.run(&arguments);
+    let output = host.output(&arguments);
     assert!(output.status.success() && text(&output).contains("going on where"), "{}", text(&output));
 }
 
@@ -351,14 +264,14 @@ fn the_real_documents_make_the_folder_that_is_known_to_be_right() {
         .and_then(|c| c.with_recorded_bundles(&data.join("operator-bundles-20221012.jsonl.zst")))
         .and_then(|c| c.with_recorded_charts(&data.join("helm-index-20260820.yaml.zst")))
         .unwrap();
-    let (server, host) = (Standin::start(catalog, Knobs::default()), Host::with_key());
-    let output = host.bundle(&server, &[]);
+    let (server, host) = (Standin::start(catalog, Knobs::default()), Desk::with_key());
+    let output = host.fetched(&server, &[]);
     assert!(output.status.success(), "{}", text(&output));
     host.ok(&["import", ".", "--key", "oct.pub", "--to", "db"]);
-    std::fs::create_dir(host.path("known")).unwrap();
+    std::fs::create_dir(host.join("known")).unwrap();
     let known = std::fs::File::open(data.join("tnf-db.tar.zst")).unwrap();
-    tar::Archive::new(zstd::Decoder::new(known).unwrap()).unpack(host.path("known")).unwrap();
-    let (found, due) = (catalog_of(&host.path("db")), catalog_of(&host.path("known")));
+    tar::Archive::new(zstd::Decoder::new(known).unwrap()).unpack(host.join("known")).unwrap();
+    let (found, due) = (catalog_of(&host.join("db")), catalog_of(&host.join("known")));
     assert_eq!((found.tags.len(), found.triples.len()), (4_637, 5_300));
     assert!(found.tags == due.tags, "every digest and every tag");
     assert!(found.triples == due.triples, "every operator triple");

@@ -20,8 +20,9 @@ pub(super) fn run() -> Outcome {
 /// The file.
 pub(super) fn text() -> String {
     let mut text = String::from(
-        "# Defaults of the flags of oct. /etc/oct/config.toml is read first, then $XDG_CONFIG_HOME/oct/config.toml, then\n\
-         # the environment; a flag decides over all of them. Take the `#` away before what you want to set.\n",
+        "# Configuration of oct: the defaults of its flags. Remove the `#` before a value to set it.\n\
+         # A value in $XDG_CONFIG_HOME/oct/config.toml wins over one in /etc/oct/config.toml, a variable over both, and a\n\
+         # flag over all.\n",
     );
     let mut section = String::new();
     for (key, arg) in keys(&super::super::command()) {
@@ -72,8 +73,10 @@ fn placeholder(arg: &Arg) -> &'static str {
         Some("DURATION") => "30d",
         Some("WHEN") => "2026-01-31",
         Some("VERSION") => "4.16",
+        Some("DIGEST") => "sha256:0000000000000000000000000000000000000000000000000000000000000000",
         Some("URL") => "https://example.com/",
         Some("DIR") => "/path/to/folder",
+        Some("NAME: VALUE") => "X-Example: value",
         Some("FILE") => "/path/to/file",
         _ => "text",
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use serde_json::json;
 
 use super::super::context::Context;
@@ -11,6 +11,9 @@ use super::super::{Answer, Outcome, documents};
 use super::{Setting, files, keys, read, texts};
 use crate::base::text;
 use crate::ops::UsageError;
+
+/// The name of a value that is a header.
+const HEADER: &str = "NAME: VALUE";
 
 /// A value in force.
 struct Shown {
@@ -68,23 +71,37 @@ fn shown(command: &Command, settings: &[Setting]) -> Vec<Shown> {
                     (Some(value.to_string_lossy().into_owned()), Origin::Variable(name.to_string_lossy().into_owned()))
                 }
                 (None, Some(setting)) => (
-                    texts(&arg, &setting.value).ok().map(|values| values.join(",")),
+                    texts(&arg, &setting.value).ok().map(|values| values.join(separator(&arg))),
                     Origin::File(setting.file.clone()),
                 ),
                 (None, None) => (default(&arg), Origin::Default),
             };
-            Shown { key, value: value.map(without_password), origin }
+            Shown { key, value: value.map(|value| without_secret(&arg, value)), origin }
         })
         .collect()
 }
 
-fn default(arg: &Arg) -> Option<String> {
-    let values: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-    (!values.is_empty()).then(|| values.join(","))
+/// Between several values.
+fn separator(arg: &Arg) -> &'static str {
+    if arg.get_value_delimiter().is_some() { "," } else { "\n" }
 }
 
-/// A proxy or a mirror may be named with a password, which is nobody's business.
-fn without_password(value: String) -> String {
+fn default(arg: &Arg) -> Option<String> {
+    let values: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+    match arg.get_action() {
+        _ if !values.is_empty() => Some(values.join(",")),
+        ArgAction::SetTrue => Some("false".into()),
+        ArgAction::Count => Some("0".into()),
+        _ => None,
+    }
+}
+
+/// The value without what is nobody's business: the content of a header, the password in a URL.
+fn without_secret(arg: &Arg, value: String) -> String {
+    if arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == HEADER)) {
+        let headers = value.split('\n').map(|header| header.split(':').next().unwrap_or_default());
+        return headers.map(|name| format!("{name}: ***")).collect::<Vec<_>>().join(", ");
+    }
     let Ok(mut url) = value.parse::<reqwest::Url>() else { return value };
     if url.password().is_some() && url.set_password(Some("***")).is_ok() { url.to_string() } else { value }
 }
@@ -94,9 +111,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_not_shown() {
-        assert_eq!(without_password("https://u:secret@h/x".into()), "https://u:***@h/x");
-        assert_eq!(without_password("https://h/x".into()), "https://h/x");
-        assert_eq!(without_password("a:b".into()), "a:b");
+    fn no_secret_is_shown() {
+        let (url, header) = (Arg::new("url"), Arg::new("header").value_name(HEADER));
+        assert_eq!(without_secret(&url, "https://u:secret@h/x".into()), "https://u:***@h/x");
+        assert_eq!(without_secret(&url, "https://h/x".into()), "https://h/x");
+        assert_eq!(without_secret(&url, "a:b".into()), "a:b");
+        assert_eq!(without_secret(&header, "X-API-KEY: secret: s\nX-Two: secret".into()), "X-API-KEY: ***, X-Two: ***");
     }
 }
