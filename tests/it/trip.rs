@@ -16,7 +16,7 @@ fn small(seed: u64) -> Standin {
 
 /// The outcome of an ordinary program, or `None` where this machine lacks it.
 fn plain(host: &Desk, program: &str, arguments: &[&str]) -> Option<Output> {
-    let output = Command::new(program).args(arguments).current_dir(host.join()).output();
+    let output = Command::new(program).args(arguments).current_dir(host.path()).output();
     if output.is_err() {
         eprintln!("skipped: this machine has no `{program}`");
     }
@@ -75,13 +75,13 @@ fn an_unchanged_catalog_is_recognised_and_reproducible() {
     let (server, host) = (small(2), Desk::with_key());
     let first = host.fetched(&server, &[]);
     assert!(first.status.success(), "{}", text(&first));
-    let before = tree(host.join());
+    let before = tree(host.path());
     let second = host.fetched(&server, &[]);
     assert!(text(&second).contains("Unchanged"), "{}", text(&second));
     let archives = |tree: BTreeMap<PathBuf, Vec<u8>>| -> BTreeMap<_, _> {
         tree.into_iter().filter(|(path, _)| !path.starts_with(host.join(".cache"))).collect()
     };
-    assert_eq!(archives(before), archives(tree(host.join())));
+    assert_eq!(archives(before), archives(tree(host.path())));
 
     let made = |out: &str| {
         let (catalog, charts) = (server.catalog_url(), server.charts_url());
