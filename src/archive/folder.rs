@@ -15,7 +15,7 @@ use crate::trust::KeyId;
 use crate::trust::signed::SignedManifest;
 
 /// Begins the names of files that are not complete yet.
-const PARTIAL_PREFIX: &str = ".oct-partial-";
+pub(super) const PARTIAL_PREFIX: &str = ".oct-partial-";
 /// How long a run waits for another that publishes into the same folder. Copying an archive takes seconds.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 /// How often it looks.
@@ -70,17 +70,29 @@ pub fn require_space(folder: &Path, needed: u64) -> Result<(), ArchiveError> {
 /// # Errors
 /// Where the folder cannot be listed or a file not be removed.
 pub fn sweep_partial(folder: &Path) -> io::Result<()> {
+    leftovers(folder, |name| name.starts_with(PARTIAL_PREFIX), true).map(drop)
+}
+
+/// Files in `folder` with such a name that no running `oct` writes; they are removed where that is wanted.
+///
+/// # Errors
+/// Where the folder cannot be listed or a file not be removed.
+pub(super) fn leftovers(folder: &Path, is_called: impl Fn(&str) -> bool, remove: bool) -> io::Result<Vec<PathBuf>> {
     // Whoever publishes here has files that are not locked yet. The next run sweeps.
-    let Ok(Some(_lock)) = Lock::take_at_once(folder) else { return Ok(()) };
+    let Ok(Some(_lock)) = Lock::take_at_once(folder) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
     for entry in fs::list(folder)? {
-        if entry.file_name().to_string_lossy().starts_with(PARTIAL_PREFIX)
+        if is_called(&entry.file_name().to_string_lossy())
             && let Ok(file) = fs::open_itself(&entry.path())
             && lock(file.file())?
         {
-            fs::remove_if_there(&entry.path())?;
+            if remove {
+                fs::remove_if_there(&entry.path())?;
+            }
+            found.push(entry.path());
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Whether nobody else has the lock of `file`, which is taken then.

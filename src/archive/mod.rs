@@ -22,7 +22,7 @@ mod write;
 pub use error::ArchiveError;
 pub use folder::{Published, archives, publish, require_space, sweep_partial};
 pub use read::{Archive, CheckedBody};
-pub use retain::{Retained, retain};
+pub use retain::{Retained, retain, surplus};
 pub use write::pack;
 
 pub use crate::trust::name;

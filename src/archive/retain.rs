@@ -26,6 +26,14 @@ struct Own {
     is_partial: bool,
 }
 
+/// The archives that [`retain`] would remove.
+///
+/// # Errors
+/// Where the folder cannot be listed.
+pub fn surplus(folder: &Path, newest: usize, own: &Keyring) -> io::Result<Vec<PathBuf>> {
+    too_many(folder, newest, own, Path::new(""))
+}
+
 /// Removes all archives but the `newest` from `folder`, each with its sidecars. `written` always stays: the archive that
 /// this run wrote, or found unchanged.
 ///

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::folder::{Lock, sidecars, text_file};
+use super::folder::{Lock, PARTIAL_PREFIX, sidecars, text_file};
 use super::name::ArchiveName;
 use crate::base::digest::{HashingReader, Sha256Digest};
 use crate::base::fs::{self, FileError};
@@ -62,18 +62,15 @@ pub fn download_path(folder: &Path, sha256: Sha256Digest) -> PathBuf {
     folder.join(format!("{DOWNLOAD_PREFIX}{sha256}"))
 }
 
-/// Downloads in `folder` that were not completed.
+/// What ended runs left in `folder`: files that are not complete, downloads too. They are removed where that is wanted.
 ///
 /// # Errors
-/// Where the folder cannot be listed.
-pub fn downloads(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let is_download = |entry: &fs_err::DirEntry| {
-        let name = entry.file_name();
-        let digest = name.to_str().and_then(|name| name.strip_prefix(DOWNLOAD_PREFIX));
-        digest.is_some_and(|digest| digest.parse::<Sha256Digest>().is_ok())
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
-    };
-    Ok(fs::list(folder)?.into_iter().filter(is_download).map(|entry| entry.path()).collect())
+/// Where the folder cannot be listed or a file not be removed.
+pub fn leftovers(folder: &Path, remove: bool) -> io::Result<Vec<PathBuf>> {
+    let is_digest = |text: &str| text.parse::<Sha256Digest>().is_ok();
+    let is_called =
+        |name: &str| name.starts_with(PARTIAL_PREFIX) || name.strip_prefix(DOWNLOAD_PREFIX).is_some_and(is_digest);
+    super::folder::leftovers(folder, is_called, remove)
 }
 
 /// SHA-256 of the whole file at `path`.

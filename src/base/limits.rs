@@ -82,6 +82,10 @@ pub const REMOTE_TEXT_CHARS: usize = 300;
 /// 10,000 containers are about 100 MB.
 pub const QUESTIONS_BYTES: u64 = 512 << 20;
 
+/// Lines of a list of questions, or records of one in JSON or YAML, those within records among them. Stops `[{},{},…`,
+/// each of which takes many times its size in memory; a pod has some 5, and a large cluster 20,000 pods.
+pub const QUESTIONS: usize = 300_000;
+
 /// Bytes of a list of questions in YAML. Stops the same, and a text that takes long to parse; the pods of a cluster with
 /// 1,000 containers are about 10 MB.
 pub const QUESTIONS_YAML_BYTES: u64 = 64 << 20;

@@ -1,7 +1,6 @@
 //! Catalog documents, reduced to what the TNF layout keeps.
 //!
-//! A document enters from the API as an [`ApiImage`] or an [`ApiOperator`], once; after that only the reduced form
-//! travels. Missing and `null` are the same here, as both occur (`tags`, `image_id`, whole repositories).
+//! A document enters by the exporter, is reduced once, and only this form travels on.
 
 use std::cmp::Ordering;
 use std::fmt;

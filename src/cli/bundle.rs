@@ -14,8 +14,9 @@ use super::facts::Facts;
 use super::fetch::FetchArgs;
 use super::runtime::until_signal;
 use super::{Answer, Outcome, documents, keys, values};
-use crate::base::text::{count, sanitize, sanitize_long};
+use crate::base::text::{count, sanitize, sanitize_long, with_causes};
 use crate::ops::bundle::{self, BundleOptions, BundleReport, Outcome as Written};
+use crate::ops::publish::PublishReport;
 use crate::ops::{Error, UsageError, from_db};
 
 /// Fetch the whole catalog into one signed archive
@@ -122,6 +123,9 @@ pub(super) fn warn_of(context: &Context, report: &BundleReport) {
 
 fn tell(context: &Context, report: &BundleReport, took: Duration) {
     warn_of(context, report);
+    for (path, error) in &report.listed.left_out {
+        context.out.warn(&format!("not listed: `{}`: {}", path.display(), with_causes(error)));
+    }
     let manifest = &report.manifest;
     let counts = manifest.counts;
     let (written, archive) = match &report.outcome {
@@ -138,6 +142,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
     for removed in &report.removed {
         facts.row("removed", documents::path(removed));
     }
+    facts.row("listed in", listed(&report.listed));
     facts.gap();
     match written {
         Some(published) => {
@@ -149,7 +154,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
             }
         }
         None => {
-            facts.text("The newest archive has the same content; nothing was written.");
+            facts.text("The newest archive has the same content; no archive was written.");
         }
     }
     let document = json!({
@@ -169,6 +174,9 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         "requests": report.requests,
         "refused": report.refused,
         "resumed": report.resumed,
+        "list": documents::path(&report.listed.list),
+        "listed": report.listed.catalogs.archives.len(),
+        "next": report.listed.catalogs.next,
         "removed": report.removed.iter().map(|path| documents::path(path)).collect::<Vec<_>>(),
         "warnings": report.warnings,
         "seconds": took.as_secs_f64(),
@@ -177,6 +185,14 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
         })).collect::<Vec<_>>(),
     });
     context.out.answer(&document, &facts);
+}
+
+/// The list of the folder's archives, and what it promises.
+fn listed(report: &PublishReport) -> String {
+    let archives = report.catalogs.archives.len() as u64;
+    let next = report.catalogs.next.map(|next| format!(", the next one by {next}")).unwrap_or_default();
+    let archives = if archives == 1 { "1 archive".to_owned() } else { format!("{} archives", count(archives)) };
+    format!("{}: {archives}{next}", documents::path(&report.list))
 }
 
 /// How long it took, and what was asked of the server.

@@ -98,7 +98,7 @@ enum What {
     },
 }
 
-fn ocp(text: &str) -> Result<String, String> {
+pub(super) fn ocp(text: &str) -> Result<String, String> {
     typed_ocp(text).ok_or_else(|| format!("`{text}` is no OpenShift version like 4.16"))
 }
 
@@ -155,8 +155,8 @@ fn questions(args: &Args) -> Result<Questions, Error> {
     })
 }
 
-/// The bytes of `--from`.
-fn input(path: &Path) -> Result<Vec<u8>, Error> {
+/// The bytes of a file with questions.
+pub(super) fn input(path: &Path) -> Result<Vec<u8>, Error> {
     let limit = limits::QUESTIONS_BYTES;
     let is_stdin = path == Path::new("-");
     let read = if is_stdin { fs::bounded(&mut std::io::stdin().lock(), path, limit) } else { fs::read(path, limit) };

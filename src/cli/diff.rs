@@ -1,5 +1,7 @@
 //! `oct diff`.
 
+mod only;
+
 use std::path::PathBuf;
 
 use clap::ValueHint;
@@ -11,6 +13,7 @@ use super::flags::{DbFlag, KeyArgs};
 use super::{Answer, Outcome, documents};
 use crate::base::text::{count, sanitize};
 use crate::catalog::diff::{Change, Changes, ChartChange, ImageChange, Offer, OperatorChange};
+use crate::ops::check::Cluster;
 use crate::ops::diff::{self, Compared};
 
 /// Changes of each kind that a summary shows.
@@ -22,13 +25,17 @@ const SHOWN_DETAILS: usize = 3;
 ///
 /// Compares images by document, operators by name, version and channel, and charts by version. Verifies archives first;
 /// reads folders as they are, whoever made them. Writes nothing. The exit code is 1 if something differs.
+///
+/// With --only, asks both catalogs about your images, operators and charts as certsuite would, and shows each answer that
+/// differs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   oct diff catalog-2026112320.tar.zst catalog-2026112420.tar.zst
   oct diff /media/stick/catalog-2026112420.tar.zst     with what is installed
   oct diff old-dump /media/stick/catalog-2026112420.tar.zst --full
-  oct diff old-dump offline-db --json | jq .images.added")]
+  oct diff old-dump offline-db --json | jq .images.added
+  oc get pods -A -o json | oct diff /media/stick/catalog-2026112420.tar.zst --only -")]
 pub(super) struct Args {
     /// Two catalogs, each an archive or a folder; one is compared with the installed catalog
     #[arg(value_names = ["OLD", "NEW"], num_args = 1..=2, required = true, value_hint = ValueHint::AnyPath)]
@@ -38,6 +45,16 @@ pub(super) struct Args {
     /// List every change, not only the first ones; of images at most 10,000
     #[arg(long, env = "OCT_FULL")]
     full: bool,
+    /// Show only what changed for the images, operators and charts in a file, in any form that `oct check --from` reads;
+    /// - is stdin
+    #[arg(long, value_name = "FILE", env = "OCT_ONLY", value_hint = ValueHint::FilePath)]
+    only: Option<PathBuf>,
+    /// OpenShift version of the cluster, for the operators of --only; without it, any version counts
+    #[arg(long, value_name = "VERSION", env = "OCT_OCP", value_parser = super::check::ocp)]
+    ocp: Option<String>,
+    /// Kubernetes version of the cluster, for the charts of --only
+    #[arg(long, value_name = "VERSION", env = "OCT_KUBE")]
+    kube: Option<String>,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -52,6 +69,10 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         [old, new] => (old, new),
         one => (&args.db.db, one.first().unwrap_or(&args.db.db)),
     };
+    if let Some(file) = &args.only {
+        let cluster = Cluster { ocp: args.ocp, kube: args.kube };
+        return only::run(context, (old, new), file, &cluster, &keyring);
+    }
     let report = diff::diff(old, new, &keyring, details)?;
     for warning in &report.warnings {
         context.out.warn(warning);
@@ -68,13 +89,6 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     if found.is_empty() {
         facts.text("No difference.");
     }
-    let side = |side: &Compared| {
-        json!({
-            "path": documents::path(&side.path),
-            "kind": if side.is_archive { "archive" } else { "folder" },
-            "created": side.created,
-        })
-    };
     let document = json!({
         "schema": "oct.diff.v1",
         "equal": found.is_empty(),
@@ -87,6 +101,14 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     });
     context.out.answer(&document, &facts);
     Ok(if found.is_empty() { Answer::Yes } else { Answer::No })
+}
+
+fn side(side: &Compared) -> serde_json::Value {
+    json!({
+        "path": documents::path(&side.path),
+        "kind": if side.is_archive { "archive" } else { "folder" },
+        "created": side.created,
+    })
 }
 
 fn describe(side: &Compared) -> String {

@@ -14,15 +14,8 @@ use crate::ops::{Error, UsageError};
 /// What to fetch, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct FetchArgs {
-    /// Base URL of the catalog's API
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "https://catalog.redhat.com/api/containers/v1",
-        env = "OCT_CATALOG_URL",
-        value_parser = values::url
-    )]
-    catalog_url: reqwest::Url,
+    #[command(flatten)]
+    catalog: CatalogUrl,
     /// URL of the chart index
     #[arg(
         long,
@@ -61,6 +54,20 @@ pub(super) struct FetchArgs {
     http: HttpArgs,
 }
 
+/// Where the catalog is.
+#[derive(Debug, clap::Args)]
+pub(super) struct CatalogUrl {
+    /// Base URL of the catalog's API
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://catalog.redhat.com/api/containers/v1",
+        env = "OCT_CATALOG_URL",
+        value_parser = values::url
+    )]
+    pub(super) catalog_url: reqwest::Url,
+}
+
 /// How requests are sent.
 #[derive(Debug, clap::Args)]
 pub(super) struct HttpArgs {
@@ -93,7 +100,7 @@ impl FetchArgs {
     /// The flags as the fetch wants them.
     pub(super) fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
         let plan = Plan {
-            catalog_url: self.catalog_url,
+            catalog_url: self.catalog.catalog_url,
             charts_url: self.charts_url,
             operators: unique(self.operators),
             redhat_images: self.redhat_images,

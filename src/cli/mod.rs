@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod context;
 mod diff;
+mod doctor;
 mod documents;
 mod dump;
 mod facts;
@@ -23,6 +24,7 @@ mod man;
 mod output;
 mod probe;
 mod progress;
+mod prune;
 mod publish;
 mod pull;
 mod rollback;
@@ -86,11 +88,13 @@ enum Command {
     Inspect(inspect::Args),
     Status(status::Args),
     Rollback(rollback::Args),
+    Prune(prune::Args),
     Diff(diff::Args),
     Keygen(keygen::Args),
     Trust(trust::Args),
     Dump(Box<dump::Args>),
     Probe(Box<probe::Args>),
+    Doctor(Box<doctor::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -151,8 +155,10 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&context, args),
         Command::Status(args) => status::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
+        Command::Prune(args) => prune::run(&context, args),
         Command::Diff(args) => diff::run(&context, args),
         Command::Dump(args) => dump::run(&context, *args),
+        Command::Doctor(args) => doctor::run(&context, *args),
         Command::Probe(args) => probe::run(&context, *args),
         Command::Config(args) => config::run(&context, args),
         Command::Completions(args) => completions::run(&context, args),

@@ -22,11 +22,6 @@ pub(super) fn cache() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"), ".cache")
 }
 
-/// `$XDG_STATE_HOME/oct`.
-pub(super) fn state() -> Option<PathBuf> {
-    folder(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"), ".local/state")
-}
-
 /// The user who called `sudo`, if one did, and another than the present one.
 pub(super) fn sudo() -> Option<Caller> {
     let uid: u32 = std::env::var("SUDO_UID").ok()?.parse().ok()?;
@@ -46,6 +41,11 @@ fn home_of(uid: u32, users: &str) -> Option<PathBuf> {
         _ => None,
     });
     home.filter(|home| home.is_absolute())
+}
+
+/// `$XDG_STATE_HOME/oct`.
+pub(super) fn state() -> Option<PathBuf> {
+    folder(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"), ".local/state")
 }
 
 /// A relative path counts as none (the specification: "consider the path invalid and ignore it").

@@ -43,16 +43,12 @@ pub trait Served: DeserializeOwned {
 }
 
 /// A value of type `T`, nothing where it is absent or `null`, or the mark that something else stood there.
+#[derive(Default)]
 enum Field<T> {
+    #[default]
     Absent,
     Is(T),
     Odd,
-}
-
-impl<T> Default for Field<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Field<T> {

@@ -1,7 +1,8 @@
 //! Files of a site: small ones at once, archives in as many parts as the network makes of them.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ impl Mirror {
     /// Its URL, for people.
     #[must_use]
     pub fn shown(&self) -> String {
-        shown(&self.base)
+        shown(&self.base).trim_end_matches('/').to_owned()
     }
 
     /// Requests that were sent.
@@ -313,6 +314,10 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
 /// A file that is being downloaded, locked for as long as this value lives.
 #[derive(Debug)]
 pub struct Target {
@@ -330,22 +335,27 @@ impl Target {
     /// # Errors
     /// Those of the disk, and where another process downloads into it.
     pub fn open(path: &Path, size: u64) -> Result<Self, SourceError> {
-        use std::os::unix::fs::OpenOptionsExt as _;
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(flags);
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));
-        let file = options.open(path).map_err(named)?;
-        let metadata = file.metadata().map_err(named)?;
-        if !metadata.is_file() {
-            return Err(named(io::Error::other("it is no regular file")).into());
-        }
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(SourceError::Busy(path.to_owned())),
-            // Some filesystems of networks have no locks. Everything else works there.
-            Ok(()) | Err(_) => {}
-        }
+        let (file, metadata) = loop {
+            let file = options.open(path).map_err(named)?;
+            let metadata = file.metadata().map_err(named)?;
+            if !metadata.is_file() {
+                return Err(named(io::Error::other("it is no regular file")).into());
+            }
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(SourceError::Downloading(path.to_owned())),
+                // Some filesystems of networks have no locks. Everything else works there.
+                Ok(()) | Err(_) => {}
+            }
+            // Whoever had the lock may have given the file its final name: then it is not ours to write.
+            if std::fs::symlink_metadata(path).is_ok_and(|named| same_file(&named, &metadata)) {
+                break (file, metadata);
+            }
+        };
         let mut target = Self { file, have: metadata.len(), furthest: 0, validators: None };
         if target.have > size {
             target.cut_to(0).map_err(named)?;
@@ -445,7 +455,7 @@ mod tests {
         std::fs::write(&path, "12345").unwrap();
         let first = Target::open(&path, 5).unwrap();
         assert_eq!(first.have(), 5);
-        assert!(matches!(Target::open(&path, 5), Err(SourceError::Busy(_))));
+        assert!(matches!(Target::open(&path, 5), Err(SourceError::Downloading(_))));
         drop(first);
         assert_eq!(Target::open(&path, 4).unwrap().have(), 0);
         std::fs::remove_file(&path).unwrap();

@@ -55,6 +55,9 @@ pub enum SourceError {
     /// The work folder cannot be used; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// Another `oct pull` is downloading the same.
+    #[error("another oct is downloading the same archive (to `{}`)", .0.display())]
+    Downloading(std::path::PathBuf),
     /// Another `oct bundle` is fetching the same.
     #[error("another oct is fetching the same catalog (its work folder `{0}` is locked)")]
     Busy(std::path::PathBuf),
@@ -68,7 +71,7 @@ impl Classified for SourceError {
             | Self::Endless { .. }
             | Self::Empty { .. }
             | Self::Proxy { .. } => Class::Source,
-            Self::Client(_) | Self::Io(_) | Self::Busy(_) => Class::Host,
+            Self::Client(_) | Self::Io(_) | Self::Busy(_) | Self::Downloading(_) => Class::Host,
         }
     }
 
@@ -81,7 +84,7 @@ impl Classified for SourceError {
             Self::Proxy { .. } => "unreadable-proxy",
             Self::Client(_) => "http-client",
             Self::Io(_) => "io",
-            Self::Busy(_) => "locked",
+            Self::Busy(_) | Self::Downloading(_) => "locked",
         }
     }
 }

@@ -31,8 +31,11 @@ pub enum Report {
     /// Of the documents seen, these have their only date now.
     Moved(Vec<Key>),
     /// A question about the listing.
-    Look(Box<dyn FnOnce(&Listing, Option<Begun>) + Send>),
+    Look(Look),
 }
+
+/// A question about a listing, and how its collection was begun.
+pub type Look = Box<dyn FnOnce(&Listing, Option<Begun>) + Send>;
 
 /// One end of the channel, for the walk of one collection.
 #[derive(Clone)]

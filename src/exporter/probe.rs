@@ -136,6 +136,40 @@ fn ping(base: &Url) -> Asked<'static> {
     Asked { source, form, url, cap, use_: Use::Nothing, read: Box::new(read) }
 }
 
+/// Who answers where the catalog should, as certsuite tells them apart (its source: a transport error, 404 and a body that
+/// breaks off mean unreachable, every other answer reachable).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reached {
+    /// The catalog: certsuite asks it, and never opens the folder.
+    Catalog,
+    /// Nobody, and why: certsuite uses the folder.
+    Nobody(String),
+    /// Something else, such as the block page of a proxy: certsuite takes it for the catalog, and finds nothing certified.
+    Another(String),
+}
+
+/// Asks for `/ping` once, as certsuite does.
+///
+/// # Errors
+/// Where HTTP cannot be set up.
+pub async fn reach(catalog: &Url, options: HttpOptions) -> Result<Reached, SourceError> {
+    let patience = options.stall;
+    let http = Http::new(options, catalog)?;
+    let Asked { url, cap, .. } = ping(catalog);
+    let answer = tokio::time::timeout(patience, http.get(&url, None, cap)).await.unwrap_or(Err(Fault::Stall(patience)));
+    Ok(match answer {
+        Ok(answer) if answer.body.as_deref().is_some_and(is_html) => {
+            Reached::Another(format!("HTTP status {} with an HTML page", answer.status))
+        }
+        Ok(_) => Reached::Catalog,
+        Err(fault @ Fault::Status { code: 404, .. }) => Reached::Nobody(fault.to_string()),
+        Err(fault @ (Fault::Status { .. } | Fault::TooLarge(_) | Fault::Redirect(_))) => {
+            Reached::Another(sanitize(&fault.to_string()))
+        }
+        Err(fault) => Reached::Nobody(sanitize(&fault.to_string())),
+    })
+}
+
 /// The first page of each rung of the ladder.
 fn listings(collection: &Collection, largest: u32, now: Timestamp) -> Vec<Asked<'_>> {
     let rungs = collection.ladder(largest).into_iter().map(|rung| {

@@ -138,8 +138,17 @@ fn run(
 /// version that is half removed must never be one that a rollback could choose. What was put away for being no catalog
 /// of `oct` stays and is not counted.
 pub(super) fn discard(folder: &Folder, keep: usize, removed: &mut Vec<String>) -> Result<()> {
+    discard_versions(folder, folder.previous()?.into_iter().filter(Previous::is_catalog).skip(keep), removed)
+}
+
+/// Moves versions to the trash; their names are added to `removed`.
+pub(super) fn discard_versions(
+    folder: &Folder,
+    versions: impl Iterator<Item = Previous>,
+    removed: &mut Vec<String>,
+) -> Result<()> {
     let oct = folder.oct()?;
-    for place in folder.previous()?.into_iter().filter(Previous::is_catalog).skip(keep).map(|version| version.place) {
+    for place in versions.map(|version| version.place) {
         oct.ensure_folder(TRASH)?;
         folder.before(Checkpoint::Discard, "move", &oct.at(paths::version(&place)))?;
         oct.rename(paths::version(&place), oct, Path::new(TRASH).join(&place))?;

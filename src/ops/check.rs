@@ -6,11 +6,13 @@
 //! are hashed while they are read, and compared with the manifest.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::base::digest::{HashingReader, Sha256Digest};
+use crate::base::digest::{HashingWriter, Sha256Digest};
 use crate::base::progress::Progress;
 use crate::base::text;
 use crate::catalog::folder::{Reader, TnfFolder, open_regular};
@@ -28,6 +30,7 @@ use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
 use crate::trust::{Keyring, TrustError};
 
+use super::open::CopyError;
 use super::{Error, LOCK_WAIT, open};
 
 /// `name` of the source of Red Hat's own images in a manifest.
@@ -238,18 +241,19 @@ fn read_folder(
     let mut altered = Vec::new();
     for relative in tree.files()? {
         let path = tree.root().join(&relative);
-        let digest = match open_regular(&path) {
-            Ok(file) => read_file(file, &relative, &mut reader, &mut catalog),
+        let read = match open_regular(&path) {
+            Ok(file) if manifest.is_some() => read_and_hash(file, &relative, &mut reader, &mut catalog).map(Some),
+            Ok(file) => reader.read(&relative, file, &mut catalog).map(|()| None),
             Err(error) => reader.pass_over(&relative, error.into()).map(|()| None),
         };
-        let digest = digest.map_err(|cause| Error::Content { path, cause })?;
-        if unread.remove(relative.as_str()) != digest.as_ref() && manifest.is_some() {
+        let digest = read.map_err(|cause| Error::Content { path, cause })?;
+        if unread.remove(relative.as_str()) != digest.as_ref() {
             altered.push(text::sanitize(&relative));
         }
     }
     altered.extend(unread.into_keys().map(str::to_owned));
     warnings.append(&mut reader.warnings);
-    if let Some(first) = altered.first().filter(|_| manifest.is_some()) {
+    if let Some(first) = altered.first() {
         let more = if altered.len() > 1 { format!(", nor are {} more", altered.len() - 1) } else { String::new() };
         warnings.push(format!("`{first}` is not what was signed{more}: the answers are of the data as they lie there"));
     }
@@ -257,18 +261,20 @@ fn read_folder(
     Ok(catalog)
 }
 
-/// Reads a file to its end, and hashes it on the way.
-fn read_file(
-    file: std::fs::File,
+/// Reads a file, and hashes all of it beside that.
+fn read_and_hash(
+    mut file: File,
     relative: &str,
     reader: &mut Reader,
     catalog: &mut Lookup,
-) -> Result<Option<Sha256Digest>, TnfError> {
-    let mut content = HashingReader::new(file);
-    reader.read(relative, &mut content, catalog)?;
-    match std::io::copy(&mut content, &mut std::io::sink()) {
-        Ok(_) => Ok(Some(content.finish().1)),
-        // A folder opens, and cannot be read; that was said.
-        Err(error) => reader.pass_over(relative, error.into()).map(|()| None),
+) -> Result<Sha256Digest, TnfError> {
+    let mut hash = HashingWriter::new(io::sink());
+    let (hashed, read) = open::beside(
+        |mut chunks| reader.read(relative, &mut chunks, catalog),
+        |chunks| open::pass_on(&mut file, &mut hash, &chunks),
+    )?;
+    match hashed {
+        Ok(()) => read.map(|()| hash.finish().2),
+        Err(CopyError::Read(error) | CopyError::Write(error)) => Err(error.into()),
     }
 }

@@ -1,5 +1,7 @@
 //! `oct diff`: two catalogs side by side, read as streams, without writing into either.
 
+mod only;
+
 use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ use crate::catalog::{ChartIndex, ContainersBuilder, JsonError, OperatorPages, Tn
 use crate::trust::Keyring;
 use crate::trust::manifest::Manifest;
 use crate::trust::signed::VerifiedManifest;
+
+pub use only::{OnlyReport, Turn, Turned, only};
 
 /// Bytes of lines that travel at once from a reader to the comparison.
 const CHUNK: usize = 256 << 10;

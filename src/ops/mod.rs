@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod check;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod dump;
 pub(crate) mod error;
 pub(crate) mod from_db;
@@ -13,12 +14,14 @@ pub mod keys;
 pub(crate) mod list;
 pub(crate) mod open;
 pub(crate) mod probe;
+pub(crate) mod prune;
 pub(crate) mod publish;
 pub(crate) mod pull;
 pub(crate) mod rollback;
 pub(crate) mod status;
 pub(crate) mod verify;
 
+pub use crate::importer::StoreError;
 pub use error::{Error, Lacking, PolicyError, UsageError};
 
 /// How long a lock that somebody else holds is waited for.

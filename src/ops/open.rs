@@ -145,7 +145,7 @@ fn write_error(failure: io::Error) -> Error {
 
 /// Runs `read` in a thread beside `feed`, with a bounded queue of chunks between the two. Fails where no thread can be
 /// made.
-fn beside<T: Send, U>(
+pub(super) fn beside<T: Send, U>(
     read: impl FnOnce(Chunks) -> T + Send,
     feed: impl FnOnce(SyncSender<Vec<u8>>) -> U,
 ) -> io::Result<(U, T)> {
@@ -162,13 +162,17 @@ fn beside<T: Send, U>(
 }
 
 /// What a copy failed at.
-enum CopyError {
+pub(super) enum CopyError {
     Read(io::Error),
     Write(io::Error),
 }
 
 /// Copies all of `content` to `copy` and, as long as somebody takes them, to `chunks`.
-fn pass_on(content: &mut dyn Read, copy: &mut dyn Write, chunks: &SyncSender<Vec<u8>>) -> Result<(), CopyError> {
+pub(super) fn pass_on(
+    content: &mut dyn Read,
+    copy: &mut dyn Write,
+    chunks: &SyncSender<Vec<u8>>,
+) -> Result<(), CopyError> {
     let mut taken = true;
     loop {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
@@ -183,7 +187,7 @@ fn pass_on(content: &mut dyn Read, copy: &mut dyn Write, chunks: &SyncSender<Vec
 }
 
 /// The chunks of a queue, as one stream.
-struct Chunks {
+pub(super) struct Chunks {
     receiver: Receiver<Vec<u8>>,
     chunk: Vec<u8>,
     position: usize,

@@ -264,6 +264,9 @@ impl SignedCatalogs {
         if self.signatures.len() > limits::SIGNATURES {
             return Err(TrustError::Malformed("the list has more signatures than any rotation needs").into());
         }
+        if self.signatures.is_empty() {
+            return Err(TrustError::Malformed("the list has no signature").into());
+        }
         let signatures: Vec<_> = self.signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
         let signers = keyring.check(self.text.as_bytes(), &signatures)?;
         let list = Catalogs::parse(&self.text)?;

@@ -87,8 +87,9 @@ fn an_odd_dump_becomes_a_valid_bundle() {
 #[test]
 fn a_folder_that_certsuite_cannot_read_is_refused() {
     let desk = Desk::new();
+    let image = format!(r#"{{"sha256:aa":{}}}"#, ENTRY.replace(",null]", "]"));
     let good = [
-        ("containers/containers.db", "{}"),
+        ("containers/containers.db", image.as_str()),
         ("helm/helm.db", "apiVersion: v1\nentries: {}\n"),
         ("operators/operator_catalog_page_0_0.db", r#"{"data":[],"total":0}"#),
     ];
@@ -126,10 +127,11 @@ fn the_public_dump_of_2022_answers_as_before() {
 #[test]
 fn retain_keeps_the_newest_and_whatever_is_not_an_archive() {
     let desk = Desk::new();
+    let image = format!(r#"{{"sha256:aa":{}}}"#, ENTRY.replace(",null]", "]"));
     write(
         &desk.join("db"),
         &[
-            ("containers/containers.db", "{}"),
+            ("containers/containers.db", &image),
             ("helm/helm.db", "apiVersion: v1\nentries: {}\n"),
             ("operators/operator_catalog_page_0_0.db", r#"{"data":[],"total":0}"#),
         ],

@@ -15,7 +15,9 @@ fn folder() -> PathBuf {
 /// Checks a document, and notes its schema.
 #[track_caller]
 fn check(document: &Value, seen: &mut BTreeSet<String>) {
-    let name = document["schema"].as_str().unwrap().to_owned();
+    // The list of a folder's archives is a file of its own, and named by its format.
+    let named = document["schema"].as_str().map(str::to_owned);
+    let name = named.unwrap_or_else(|| format!("{}.v{}", document["format"].as_str().unwrap(), document["version"]));
     let path = folder().join(format!("{name}.json"));
     let schema: Value = serde_json::from_str(&fs::read_to_string(&path).expect("a published schema")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -50,11 +52,32 @@ fn every_document_is_as_published() {
     run(&["verify", "db"], 0);
     run(&["bundle", "--from-db", "db", "--out", "again"], 0);
     run(&["diff", "db", &archive], 0);
-    let gone = server.truth().certified[0].id.clone();
+    let truth = server.truth();
+    let with_digest = truth.certified.iter().find_map(|image| {
+        let digest = image.reduced()["image_id"].as_str().filter(|digest| !digest.is_empty())?.to_owned();
+        Some((image.id.clone(), digest))
+    });
+    let (gone, gone_digest) = with_digest.unwrap();
     server.remove(&gone);
     server.set_charts("apiVersion: v1\nentries:\n  only:\n  - version: 1.0.0\n");
     run(&["bundle", "--out", "new", "--since", "2020-01-01", "--catalog-url", &catalog, "--charts-url", &charts], 0);
     run(&["diff", "db", &desk.archive("new")], 1);
+    run(&["list", "out"], 0);
+    run(&["list", "out", "--max-age", "0s"], 1);
+    run(&["list", "new"], 0);
+    run(&["verify", "out"], 0);
+    run(&["publish", "out", "--next-within", "2d"], 0);
+    let site = standin::Site::start("127.0.0.1", desk.join("out"));
+    run(&["pull", "--check", &site.url(), "--out", "in"], 1);
+    run(&["pull", &site.url(), "--out", "in"], 0);
+    run(&["pull", &site.url(), "--out", "in"], 0);
+    run(&["prune", "db", "--dry-run"], 0);
+    run(&["prune", "in", "--retain", "1"], 0);
+    let chart = server.truth().charts.iter().next().map(|chart| format!("chart {} {}\n", chart.name, chart.version));
+    fs::write(desk.join("mine"), chart.unwrap_or_default() + "chart nothing 1.0.0\n").unwrap();
+    run(&["diff", "db", &desk.archive("new"), "--only", "mine"], 0);
+    fs::write(desk.join("mine"), format!("image quay.io/mine/a@{gone_digest}\n")).unwrap();
+    run(&["diff", "db", &desk.archive("new"), "--only", "mine"], 1);
     fs::copy(desk.join("oct.pub"), desk.join("out/oct.pub")).unwrap();
     run(&["dump", "--target", "dump", "--bundle", "out", "--dump-only"], 0);
     run(&["man", "pages"], 0);
@@ -88,6 +111,9 @@ fn every_document_is_as_published() {
 
     let id = desk.run(&["trust", "list", "--json"]).json()["keys"][0]["key_id"].as_str().unwrap().to_owned();
     run(&["trust", "remove", &id], 0);
+
+    let list: Value = serde_json::from_slice(&fs::read(desk.join("out/catalogs.json")).unwrap()).unwrap();
+    check(&list, &mut seen);
 
     let published: BTreeSet<_> = fs::read_dir(folder())
         .unwrap()

@@ -140,6 +140,11 @@ fn a_broken_policy_stops_everything_that_trusts() {
         let run = island.run(&command).expect(6);
         assert!(run.err.contains("chmod go-w /etc/oct/policy.toml"), "{command:?}: {}", run.err);
     }
+    if rustix::process::geteuid().is_root() {
+        mode(&island.desk.join("etc/policy.toml"), 0o644);
+        std::os::unix::fs::chown(island.desk.join("etc/policy.toml"), Some(1), None).unwrap();
+        assert!(island.run(&["verify", &archive]).expect(6).err.contains("belongs to the user 1"));
+    }
     fs::remove_file(island.desk.join("etc/policy.toml")).unwrap();
     mode(&island.desk.join("etc"), 0o777);
     assert!(island.run(&["verify", &archive]).expect(6).err.contains("chmod go-w /etc/oct"));

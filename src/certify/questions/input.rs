@@ -1,10 +1,11 @@
 //! From bytes to documents: which encoding, which form, and what is refused by name.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::record::Node;
+use super::record::{Node, bounded, take_room};
 use super::{Refused, lines};
 use crate::base::limits;
 
@@ -43,6 +44,9 @@ pub enum InputError {
     /// A claim that says nothing of what was tested.
     #[error("the claim has no `configurations`, so it does not tell what was tested")]
     ClaimWithoutTests,
+    /// More lines than anybody has questions.
+    #[error("the input has more than {} lines", crate::base::text::count(limits::QUESTIONS as u64))]
+    TooManyLines,
     /// No line is a question.
     #[error("none of the {lines} lines or items is a question; the first: {first}")]
     NoQuestion {
@@ -65,7 +69,7 @@ impl InputError {
                 "make it with `oc get pods -A -o json`, `oc get csv -A -o json` or `helm ls -A -o json`, or give a claim.json"
             }
             Self::ClaimWithoutTests => "give the claim.json that certsuite wrote, whole",
-            Self::Json(_) | Self::NoQuestion { .. } => return None,
+            Self::Json(_) | Self::TooManyLines | Self::NoQuestion { .. } => return None,
         })
     }
 }
@@ -98,7 +102,7 @@ const MAGIC: [(&[u8], &str, &str); 7] = [
 ];
 
 /// The text of an input, in UTF-8 or UTF-16.
-pub(super) fn text(input: &[u8]) -> Result<String, InputError> {
+pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, InputError> {
     if let Some((_, what, hint)) = MAGIC.iter().find(|(magic, ..)| input.starts_with(magic)) {
         return Err(InputError::Foreign { what, hint });
     }
@@ -107,8 +111,9 @@ pub(super) fn text(input: &[u8]) -> Result<String, InputError> {
     }
     let units = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
-        String::from_utf16(&units).ok().filter(|_| bytes.len().is_multiple_of(2))
+        String::from_utf16(&units).ok().filter(|_| bytes.len().is_multiple_of(2)).map(Cow::Owned)
     };
+    let utf_8 = |bytes| std::str::from_utf8(bytes).ok().map(Cow::Borrowed);
     let decoded = match input {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => None,
         // Without a mark, the zero half of the first sign tells the order.
@@ -116,8 +121,8 @@ pub(super) fn text(input: &[u8]) -> Result<String, InputError> {
         [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes),
         [first, 0, ..] if *first != 0 => units(input, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => units(input, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
-        _ => String::from_utf8(input.to_vec()).ok(),
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf_8(rest),
+        _ => utf_8(input),
     };
     let hint = "save it as UTF-8; PowerShell does so with `Out-File -Encoding utf8`";
     let text = decoded.ok_or(InputError::Foreign { what: "text neither in UTF-8 nor in UTF-16", hint })?;
@@ -206,7 +211,9 @@ fn begins_yaml(line: &str) -> bool {
 
 /// The documents of a text in JSON.
 pub(super) fn json(text: &str) -> Result<Vec<Node>, InputError> {
-    serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().map_err(InputError::Json)
+    let documents = serde_json::Deserializer::from_str(text).into_iter();
+    let documents = documents.map(|node| node.and_then(|node| take_room().map(|()| node)));
+    bounded(|| documents.collect::<Result<_, _>>()).map_err(InputError::Json)
 }
 
 /// The documents of a text in YAML.
@@ -215,5 +222,5 @@ pub(super) fn yaml(text: &str) -> Result<Vec<Node>, InputError> {
         let limit = crate::base::text::size(limits::QUESTIONS_YAML_BYTES);
         return Err(InputError::Yaml(format!("it has more than {limit}")));
     }
-    super::yaml::documents(text).map_err(|error| InputError::Yaml(error.to_string()))
+    bounded(|| super::yaml::documents(text)).map_err(|error| InputError::Yaml(error.to_string()))
 }

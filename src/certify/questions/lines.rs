@@ -16,6 +16,7 @@
 use thiserror::Error;
 
 use super::{ChartQuestion, Cluster, InputError, OperatorQuestion, Question, Questions, Refused, Row, typed_ocp};
+use crate::base::limits;
 use crate::base::text::sanitize;
 use crate::certify::reference::ImageReference;
 
@@ -59,7 +60,11 @@ pub(super) fn parse(text: &str, cluster: &Cluster) -> Result<Questions, InputErr
         .enumerate()
         .map(|(index, line)| (index + 1, line.trim()))
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .take(limits::QUESTIONS + 1)
         .collect();
+    if lines.len() > limits::QUESTIONS {
+        return Err(InputError::TooManyLines);
+    }
     // The heading of a single column; no name of an image or an operator is upper-case.
     if lines.len() > 1 && lines[0].1.bytes().all(|b| b.is_ascii_uppercase()) {
         lines.remove(0);

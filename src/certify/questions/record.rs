@@ -4,11 +4,14 @@
 //! kinds, whose fields of equal names have other shapes, and one odd record must not take the others with it. What is not
 //! named here is skipped unread.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::base::limits;
 
 /// A text.
 pub(super) type Text = Field<AsText>;
@@ -78,8 +81,38 @@ impl<T: for<'a> Deserialize<'a>> Shape for AsList<T> {
     type Value = Vec<T>;
 
     fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Vec<T>>, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Some)
+        elements(list).map(Some)
     }
+}
+
+thread_local! {
+    /// How many more records the input may have. What reads them is made by derives, which pass nothing on.
+    static ROOM: Cell<usize> = const { Cell::new(limits::QUESTIONS) };
+}
+
+/// Runs `read`, which may keep [`limits::QUESTIONS`] records in all: documents and elements of lists.
+pub(super) fn bounded<T>(read: impl FnOnce() -> T) -> T {
+    ROOM.set(limits::QUESTIONS);
+    read()
+}
+
+/// Takes the room of one record.
+pub(super) fn take_room<E: serde::de::Error>() -> Result<(), E> {
+    let room = ROOM.get().checked_sub(1).ok_or_else(|| {
+        let max = crate::base::text::count(limits::QUESTIONS as u64);
+        E::custom(format_args!("more than {max} records"))
+    })?;
+    ROOM.set(room);
+    Ok(())
+}
+
+fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(mut list: A) -> Result<Vec<T>, A::Error> {
+    let mut elements = Vec::new();
+    while let Some(element) = list.next_element()? {
+        take_room()?;
+        elements.push(element);
+    }
+    Ok(elements)
 }
 
 impl<T: for<'a> Deserialize<'a>> Shape for AsObject<T> {
@@ -175,7 +208,7 @@ impl Shape for AsNode {
     }
 
     fn list<'de, A: SeqAccess<'de>>(list: A) -> Result<Option<Node>, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(|list| Some(Node::List(list)))
+        elements(list).map(|list| Some(Node::List(list)))
     }
 
     fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Node>, A::Error> {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::base::limits;
 
 const DIGEST: &str = "sha256:b1946ac92492d2347c6235b4d2611184b1946ac92492d2347c6235b4d2611184";
 const OTHER: &str = "sha256:591785b794601e212b260e25925636fd591785b794601e212b260e25925636fd";
@@ -189,6 +190,24 @@ fn other_files_are_refused_by_name() {
     assert!(refusal(deep.as_bytes()).contains("begins like JSON"));
     let tar = [&[b'a'; 257][..], b"ustar\0"].concat();
     assert!(refusal(&tar).contains("a tar file"));
+}
+
+#[test]
+fn what_would_fill_the_memory_is_refused() {
+    let many = |text: &str| text.repeat(limits::QUESTIONS + 1);
+    for (input, part) in [
+        (format!("[{}{{}}]", many("{},")), "more than 300,000 records"),
+        (format!("[{}[]]", "[{},{},{}],".repeat(limits::QUESTIONS / 3)), "more than 300,000 records"),
+        (format!("{{\"items\":[{}{{}}]}}", many("{\"items\":[]},")), "more than 300,000 records"),
+        (many("{}"), "more than 300,000 records"),
+        (many("- a: b\n"), "more than 300,000 records"),
+        (many("a\n"), "more than 300,000 lines"),
+    ] {
+        let text = refusal(input.as_bytes());
+        assert!(text.contains(part), "{text}");
+    }
+    // A list of its own for each input.
+    assert_eq!(rows("[]", &Cluster::default()), <[&str; 0]>::default());
 }
 
 #[test]

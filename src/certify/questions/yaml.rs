@@ -7,7 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, StrInput};
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::record::Node;
+use super::record::{Node, take_room};
 use crate::base::{limits, text};
 
 /// Why a text is no YAML that is read here.
@@ -36,6 +36,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, Error> {
     let mut nodes = Vec::new();
     while let Some(event) = events.take()? {
         if matches!(event, Event::DocumentStart(..)) {
+            take_room()?;
             nodes.push(Node::deserialize(&mut events)?);
         }
     }

@@ -18,7 +18,7 @@ use super::{Error, PolicyError, open};
 use crate::archive::{self, Archive, Retained, site};
 use crate::base::limits;
 use crate::base::progress::Progress;
-use crate::base::text::{self, sanitize};
+use crate::base::text;
 use crate::exporter::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 use crate::trust::name::ArchiveName;
@@ -353,7 +353,7 @@ impl Visit<'_> {
         if self.options.check {
             return Ok(self.report(Outcome::Newer(Box::new(wanted)), site, None));
         }
-        let (path, resumed) = self.download(&wanted).await?;
+        let (path, target, resumed) = self.download(&wanted).await?;
         let signatures = self.signatures(&wanted).await?;
         let (keyring, progress) = (Arc::clone(self.keyring), Arc::clone(self.progress));
         let (listed, out, at) = (wanted.clone(), self.options.out.clone(), self.file(&wanted));
@@ -361,6 +361,8 @@ impl Visit<'_> {
         let verified = tokio::task::spawn_blocking(move || {
             let manifest = verify(&path, &at, &listed, &signatures, &keyring, &*progress)?;
             let archive = site::adopt(&out, &listed.name, &path, listed.sha256, &signatures)?;
+            // Until now, nobody else may write there.
+            drop(target);
             Ok::<_, Error>((archive, manifest))
         });
         let (archive, manifest) = verified.await.map_err(|error| io::Error::other(error.to_string()))??;
@@ -380,18 +382,18 @@ impl Visit<'_> {
         format!("{}/{}", self.mirror.shown(), listed.name)
     }
 
-    /// Downloads the archive to a name of its own; returns that, and how much an earlier run had downloaded.
-    async fn download(&self, wanted: &Listed) -> Result<(PathBuf, u64), Error> {
+    /// Downloads the archive to a name of its own; returns that, the file with its lock, and how much an earlier run had downloaded.
+    async fn download(&self, wanted: &Listed) -> Result<(PathBuf, Target, u64), Error> {
         let path = site::download_path(&self.options.out, wanted.sha256);
         let mut target = Target::open(&path, wanted.size)?;
         let resumed = target.have();
-        require_space(&self.options.out, wanted.size - resumed)?;
+        archive::require_space(&self.options.out, wanted.size - resumed)?;
         let other = |cause: String| Error::NotListed { place: self.file(wanted), cause };
         let cause = match self.mirror.download(wanted.name.as_str(), &mut target, wanted.size).await? {
             Downloaded::Complete => {
                 target.sync()?;
                 if site::digest(&path)? == wanted.sha256 {
-                    return Ok((path, resumed));
+                    return Ok((path, target, resumed));
                 }
                 "its SHA-256 is another one".to_owned()
             }
@@ -449,17 +451,4 @@ fn verify(
         fs::remove_file(path)?;
     }
     verified
-}
-
-/// Refuses to begin a download for which there is no room.
-fn require_space(folder: &Path, bytes: u64) -> Result<(), Error> {
-    let found = rustix::fs::statvfs(folder).map_err(io::Error::from)?;
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    if free >= bytes {
-        return Ok(());
-    }
-    let (needed, free) = (text::size(bytes), text::size(free));
-    let what =
-        format!("`{}` needs {needed} for the archive, and has {free} free", sanitize(&folder.display().to_string()));
-    Err(io::Error::new(io::ErrorKind::StorageFull, what).into())
 }

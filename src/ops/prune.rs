@@ -1,0 +1,107 @@
+//! `oct prune`: previous catalogs, older archives and leftovers go.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::list::is_folder_of_archives;
+use super::{Error, LOCK_WAIT};
+use crate::archive::{self, Retained, site};
+use crate::base::progress::Progress;
+use crate::importer::{Holder, Recovered, Store, StoreError, Surplus};
+use crate::trust::Keyring;
+use crate::trust::catalogs::CATALOGS_FILE;
+
+/// What goes.
+#[derive(Debug, Clone)]
+pub struct PruneOptions {
+    /// The folder of an installed catalog, or a folder of archives.
+    pub dir: PathBuf,
+    /// How many previous catalogs stay.
+    pub keep: usize,
+    /// Whether what stood in the place of the catalog and is none goes too.
+    pub adopted: bool,
+    /// How many archives stay; `None` keeps all.
+    pub retain: Option<usize>,
+    /// Whether only to say what would go.
+    pub dry_run: bool,
+    /// This host's clock.
+    pub now: Timestamp,
+}
+
+/// What went, or would go.
+#[derive(Debug)]
+pub struct PruneReport {
+    /// Whether it is a folder of archives.
+    pub is_archives: bool,
+    /// Paths with their bytes.
+    pub removed: Vec<(PathBuf, u64)>,
+    /// Names of what was put away for standing in the place of the catalog, and stays.
+    pub adopted: Vec<String>,
+    /// What a crash had left and was settled first.
+    pub recovered: Vec<Recovered>,
+    /// What is worth knowing and no error.
+    pub warnings: Vec<String>,
+}
+
+/// Removes what `options` name from their folder.
+///
+/// # Errors
+/// Where the folder cannot be read or changed.
+pub fn prune(options: &PruneOptions, keyring: &Keyring, progress: &dyn Progress) -> Result<PruneReport, Error> {
+    if is_folder_of_archives(&options.dir) { archives(options, keyring) } else { installed(options, progress) }
+}
+
+fn installed(options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport, Error> {
+    if !options.dir.is_dir() {
+        return Err(StoreError::NotAFolder { path: options.dir.clone() }.into());
+    }
+    let (store, holder) = (Store::open(&options.dir), Holder::new("oct prune", options.now));
+    let goes = |surplus: &Surplus| options.adopted || !surplus.is_adopted;
+    let (recovered, surplus) = if options.dry_run {
+        let folder = store.read(&holder, LOCK_WAIT, progress)?;
+        (folder.recovered().to_vec(), folder.surplus(options.keep)?)
+    } else {
+        let mut locked = store.lock(&holder, LOCK_WAIT, progress)?;
+        let surplus = locked.surplus(options.keep)?;
+        locked.prune(surplus.iter().filter(|surplus| goes(surplus)).cloned().collect())?;
+        (locked.recovered().to_vec(), surplus)
+    };
+    let (removed, left): (Vec<_>, Vec<_>) = surplus.into_iter().partition(goes);
+    let path = |name: &str| options.dir.join(".oct/previous").join(name);
+    Ok(PruneReport {
+        is_archives: false,
+        removed: removed.into_iter().map(|surplus| (path(&surplus.name), surplus.bytes)).collect(),
+        adopted: left.into_iter().map(|surplus| surplus.name).collect(),
+        recovered,
+        warnings: Vec::new(),
+    })
+}
+
+fn archives(options: &PruneOptions, keyring: &Keyring) -> Result<PruneReport, Error> {
+    let folder = &options.dir;
+    let surplus = options.retain.map(|newest| archive::surplus(folder, newest, keyring)).transpose()?;
+    let mut removed = sized(surplus.unwrap_or_default());
+    let mut warnings = Vec::new();
+    if let Some(newest) = options.retain.filter(|_| !options.dry_run) {
+        let Retained { removed: gone, failure } = archive::retain(folder, newest, keyring, Path::new(""));
+        removed.retain(|(path, _)| gone.contains(path));
+        warnings.extend(failure.map(|failure| format!("the rest stays: {failure}")));
+        if !gone.is_empty() && folder.join(CATALOGS_FILE).exists() {
+            warnings.push(format!(
+                "`{CATALOGS_FILE}` still names what went: run `oct publish` with the key that signed it"
+            ));
+        }
+    }
+    // Their sizes are seen before they go.
+    removed.extend(sized(site::leftovers(folder, false)?));
+    if !options.dry_run {
+        site::leftovers(folder, true)?;
+    }
+    Ok(PruneReport { is_archives: true, removed, adopted: Vec::new(), recovered: Vec::new(), warnings })
+}
+
+fn sized(paths: Vec<PathBuf>) -> Vec<(PathBuf, u64)> {
+    let size = |path: &Path| fs_err::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+    paths.into_iter().map(|path| (path.clone(), size(&path))).collect()
+}
