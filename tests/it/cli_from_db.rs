@@ -93,11 +93,7 @@ fn a_folder_that_certsuite_cannot_read_is_refused() {
         ("helm/helm.db", "apiVersion: v1\nentries: {}\n"),
         ("operators/operator_catalog_page_0_0.db", r#"{"data":[],"total":0}"#),
     ];
-    for (path, text) in [
-        ("containers/containers.db", r#"{"a":{"_id":1}}"#),
-        ("helm/helm.db", "entries: 7"),
-        ("operators/notes.txt", "not a page"),
-    ] {
+    for (path, text) in [("containers/containers.db", r#"{"a":{"_id":1}}"#), ("helm/helm.db", "entries: 7")] {
         let name = path.replace('/', "-");
         write(&desk.join(&name), &good);
         write(&desk.join(&name), &[(path, text)]);
@@ -105,6 +101,11 @@ fn a_folder_that_certsuite_cannot_read_is_refused() {
         assert!(run.err.contains(path), "{}", run.err);
     }
     desk.run(&["bundle", "--from-db", "helm-helm.db", "--jobs", "3"]).expect(2);
+    // certsuite passes over a file that is no page.
+    write(&desk.join("stray"), &good);
+    write(&desk.join("stray"), &[("operators/notes.txt", "not a page")]);
+    let run = desk.run(&["bundle", "--from-db", "stray", "--out", "out"]).expect(0);
+    assert!(run.err.contains("notes.txt"), "{}", run.err);
 }
 
 #[test]
