@@ -171,7 +171,7 @@ fn a_partial_bundle_says_so_and_does_not_replace_a_full_one() {
     let output = host.fetched(&server, &["--since", "2021-06-01", "--out", "partial"]);
     assert!(output.status.success(), "{}", text(&output));
     let output = host.output(&["import", "partial", "--key", "oct.pub", "--to", "db"]);
-    assert!(output.status.success() && text(&output).contains("the bundle is partial"), "{}", text(&output));
+    assert!(output.status.success() && text(&output).contains("the archive is partial"), "{}", text(&output));
     let output = host.fetched(&server, &["--out", "full"]);
     assert!(output.status.success(), "{}", text(&output));
     host.ok(&["import", "full", "--key", "oct.pub", "--to", "full-db"]);
@@ -192,7 +192,7 @@ fn no_archive_when_the_source_fails() {
     server.revive();
     let output = host.fetched(&server, &["--out", "out"]);
     assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(tree(&host.join("out")).len(), 3);
+    assert_eq!(tree(&host.join("out")).len(), 5);
 }
 
 #[test]
