@@ -96,7 +96,10 @@ pub const TEXT_BYTES: usize = 64 << 10;
 
 /// Keys of `containers.db`. Stops a file of empty entries, each of which takes many times its size in memory; 200,000
 /// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
-pub const DIGESTS: u64 = 8_000_000;
+pub const DIGESTS: u64 = 4_000_000;
+
+/// Remarks on entries of a folder. Stops a file of millions of odd ones.
+pub const REMARKS: usize = 100;
 
 /// Entries of `containers.db` that are `null`, each of which `check` remembers. Stops a file of such entries; real ones
 /// have none.

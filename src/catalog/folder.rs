@@ -237,9 +237,11 @@ impl<E: FnMut(&str, &ContainerEntry) -> Result<(), TnfError>> Visitor for All<E>
         match entry {
             Some(entry) => (self.entries)(digest, entry),
             None => {
-                let shown = text::sanitize(digest);
-                let remark = format!("the entry of `{shown}` is null; certsuite crashes when a tag is asked for");
-                self.contents.remarks.push(remark);
+                if self.contents.remarks.len() < limits::REMARKS {
+                    let shown = text::sanitize(digest);
+                    let remark = format!("the entry of `{shown}` is null; certsuite crashes when a tag is asked for");
+                    self.contents.remarks.push(remark);
+                }
                 (self.entries)(digest, &ContainerEntry::default())
             }
         }

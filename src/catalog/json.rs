@@ -37,7 +37,7 @@ pub enum JsonError {
     Mistyped {
         /// Line, from 1.
         line: u64,
-        /// Byte within the line, from 1, just behind the value's beginning.
+        /// Byte within the line, from 1.
         column: u64,
         /// What stands there.
         what: String,
@@ -69,6 +69,15 @@ impl From<serde_json::Error> for JsonError {
     }
 }
 
+impl From<JsonError> for io::Error {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Io(error) => error,
+            other => Self::new(io::ErrorKind::InvalidData, other),
+        }
+    }
+}
+
 type Result<T> = std::result::Result<T, JsonError>;
 
 /// The beginning of a value. Of a text or a number all was read; a list or an object is read on by [`Json::item`] or
@@ -96,6 +105,8 @@ pub(super) struct Json<R> {
     line: u64,
     /// Where the line begins.
     line_start: u64,
+    /// Line and column of the value that was begun last.
+    began: (u64, u64),
     depth: usize,
     text: Vec<u8>,
     /// Whether the text was longer than is kept.
@@ -113,6 +124,7 @@ impl<R: Read> Json<R> {
             passed: 0,
             line: 1,
             line_start: 0,
+            began: (1, 1),
             depth: 0,
             text: Vec::new(),
             is_cut: false,
@@ -147,7 +159,9 @@ impl<R: Read> Json<R> {
 
     /// Begins the next value.
     pub(super) fn value(&mut self) -> Result<Value> {
-        match self.peek()? {
+        let first = self.peek()?;
+        self.began = self.place();
+        match first {
             Some(b'"') => self.string().map(|()| Value::Text),
             Some(b'{') => self.enter().map(|()| Value::Object),
             Some(b'[') => self.enter().map(|()| Value::List),
@@ -292,7 +306,7 @@ impl<R: Read> Json<R> {
                 Value::List => "a list",
                 Value::Object => "an object",
             };
-            let (line, column) = self.place();
+            let (line, column) = self.began;
             self.mistyped = Some(JsonError::Mistyped { line, column, what: format!("{found} where {due} is due") });
         }
         self.skip(value)

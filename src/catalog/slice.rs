@@ -88,6 +88,15 @@ impl<'a, T> IntoIterator for &'a Slice<T> {
     }
 }
 
+impl<T> IntoIterator for Slice<T> {
+    type Item = T;
+    type IntoIter = std::iter::Take<std::vec::IntoIter<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.slots.into_iter().take(self.len)
+    }
+}
+
 impl<T: PartialEq> PartialEq for Slice<T> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other

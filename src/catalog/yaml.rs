@@ -2,12 +2,13 @@
 //!
 //! yaml.v3 descends from libyaml and reads YAML 1.1. The parser here reads YAML 1.2, and where both versions differ, this
 //! module refuses: what is read here, yaml.v3 reads alike. What it refuses is refused here as well, and a little more, of
-//! which no chart index has anything: tags of one's own, keys that are no text, an anchor within itself.
+//! which no chart index has anything: directives, `...`, tabs between values, tags of one's own, keys that are no text or
+//! go over lines, an anchor within itself, a second document that is no YAML.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag};
 
 use crate::base::limits;
 
@@ -56,13 +57,14 @@ pub(super) enum Kind {
 }
 
 impl Document {
-    /// Reads the first document of `bytes`; what follows it does not count.
+    /// Reads the first document of `bytes`; others that follow it do not count.
     ///
     /// # Errors
     /// Where it is none that yaml.v3 reads, or a limit is passed.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let text = decode(bytes)?;
         check_characters(&text)?;
+        check_markers(&text)?;
         Composer::new(&text).compose()
     }
 
@@ -135,6 +137,26 @@ fn check_characters(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses directives and document markers of which the two versions of YAML have different ideas.
+fn check_markers(text: &str) -> Result<()> {
+    let mut is_prologue = true;
+    for (line, number) in text.lines().zip(1..) {
+        let line = line.trim_end();
+        let marked = |marker| line.strip_prefix(marker).filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if is_prologue && line.starts_with('%') && line != "%YAML 1.1" {
+            return Err(error(number, format!("the directive `{}`", crate::base::text::sanitize(line))));
+        }
+        is_prologue &= line.is_empty() || line.starts_with(['%', '#']);
+        if marked("...").is_some() {
+            return Err(error(number, "the end of a document, `...`"));
+        }
+        if marked("---").is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('#')) {
+            return Err(error(number, "a value on the line of `---`"));
+        }
+    }
+    Ok(())
+}
+
 fn error(line: u64, what: impl Into<String>) -> YamlError {
     YamlError { line, what: what.into() }
 }
@@ -147,12 +169,20 @@ struct Composer<'a> {
     open: Vec<Open>,
     /// By the parser's number of the anchor.
     anchors: Vec<Option<NodeId>>,
+    /// How many nodes the first document has, once it has ended.
+    first: Option<usize>,
+    /// How far the text was looked at, in bytes.
+    seen: usize,
 }
 
 /// A list or a mapping that has not ended.
 struct Open {
     id: NodeId,
     last: Option<NodeId>,
+    /// Whether it stands between brackets.
+    is_flow: bool,
+    /// Whether a mapping's key is next.
+    is_key_next: bool,
 }
 
 impl<'a> Composer<'a> {
@@ -160,45 +190,121 @@ impl<'a> Composer<'a> {
         let options = granit_parser::options! {
             flow_nesting_limit: limits::YAML_DEPTH,
             block_nesting_limit: limits::YAML_DEPTH,
+            emit_anchor_events: true,
         };
         let parser = Parser::new_from_str_with_options(text, options);
-        Self { text, parser, nodes: Vec::new(), open: Vec::new(), anchors: Vec::new() }
+        Self { text, parser, nodes: vec![], open: vec![], anchors: vec![], first: None, seen: 0 }
     }
 
     fn compose(mut self) -> Result<Document> {
         while let Some(event) = self.parser.next_event() {
             let (event, span) = event.map_err(|bad| error(bad.marker().line() as u64, bad.info()))?;
-            let line = span.start.line() as u64;
-            match event {
-                Event::DocumentStart(_, Some(version)) if (version.major, version.minor) != (1, 1) => {
-                    let what = format!("YAML {}.{}; certsuite reads 1.1 alone", version.major, version.minor);
-                    return Err(error(line, what));
-                }
-                Event::Scalar(text, style, anchor, tag) => {
-                    self.check_source(style, &span)?;
-                    let kind = scalar(text, style, tag.as_deref()).map_err(|what| error(line, what))?;
-                    self.add(line, kind, anchor)?;
-                }
-                Event::SequenceStart(_, anchor, tag) => {
-                    check_tag(tag.as_deref(), "seq").map_err(|what| error(line, what))?;
-                    self.begin(line, Kind::List(None), anchor)?;
-                }
-                Event::MappingStart(_, anchor, tag) => {
-                    check_tag(tag.as_deref(), "map").map_err(|what| error(line, what))?;
-                    self.begin(line, Kind::Map(None), anchor)?;
-                }
-                Event::SequenceEnd | Event::MappingEnd => self.end()?,
-                Event::Alias(anchor) => {
-                    let target = self.anchors.get(anchor).copied().flatten();
-                    let target = target.filter(|target| self.open.iter().all(|open| open.id != *target));
-                    let target = target.ok_or_else(|| error(line, "an anchor within itself"))?;
-                    self.add(line, Kind::Alias(target), 0)?;
-                }
-                Event::DocumentEnd => break,
-                _ => {}
+            self.event(event, &span)?;
+        }
+        self.check_gap(self.text.len())?;
+        // yaml.v3 looks a little into the second document: it has to be YAML, but does not count.
+        self.nodes.truncate(self.first.unwrap_or_default());
+        Ok(Document { nodes: self.nodes })
+    }
+
+    fn event(&mut self, event: Event<'a>, span: &Span) -> Result<()> {
+        let line = span.start.line() as u64;
+        let at = |what: String| error(line, what);
+        if matches!(event, Event::Anchor(..) | Event::Alias(_)) {
+            self.check_anchor(span)?;
+        }
+        if matches!(event, Event::Anchor(..)) {
+            return Ok(());
+        }
+        if let Some(range) = span.byte_range() {
+            self.check_gap(range.start)?;
+            self.seen = self.seen.max(range.end);
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.check_scalar(style, span)?;
+                let kind = scalar(text, style, tag.as_deref()).map_err(at)?;
+                self.add(line, kind, anchor)?;
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                check_tag(tag.as_deref(), "seq").map_err(at)?;
+                self.begin(line, Kind::List(None), style, anchor)?;
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                check_tag(tag.as_deref(), "map").map_err(at)?;
+                self.begin(line, Kind::Map(None), style, anchor)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end()?,
+            Event::Alias(anchor) => {
+                let target = self.anchors.get(anchor).copied().flatten();
+                let target = target.filter(|target| self.open.iter().all(|open| open.id != *target));
+                let target = target.ok_or_else(|| error(line, "an anchor within itself"))?;
+                self.add(line, Kind::Alias(target), 0)?;
+            }
+            Event::DocumentEnd => {
+                self.first.get_or_insert(self.nodes.len());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Refuses a name of an anchor, with its sign, that YAML 1.1 has not.
+    fn check_anchor(&self, span: &Span) -> Result<()> {
+        let range = span.byte_range().unwrap_or_default();
+        let name = self.text.get(range.start + 1..range.end).unwrap_or_default();
+        let rest = self.text.get(range.end..).unwrap_or_default();
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        if is_plain && rest.chars().next().is_none_or(|next| " \n\r,:]}".contains(next)) {
+            return Ok(());
+        }
+        let name = crate::base::text::sanitize(name);
+        Err(error(span.start.line() as u64, format!("the anchor `{name}`, or what stands right behind it")))
+    }
+
+    /// Refuses a tab between values, but in a comment: YAML 1.1 takes it at fewer places.
+    fn check_gap(&self, end: usize) -> Result<()> {
+        let gap = self.text.get(self.seen..end).unwrap_or_default();
+        if gap.contains('\t') && gap.lines().any(|line| line.split('#').next().is_some_and(|line| line.contains('\t')))
+        {
+            return Err(error(self.line(self.seen), "a tab between values, in this line or below it"));
+        }
+        Ok(())
+    }
+
+    fn line(&self, position: usize) -> u64 {
+        1 + self.text[..position].bytes().filter(|byte| *byte == b'\n').count() as u64
+    }
+
+    /// Refuses what the two versions of YAML read differently, and the parser does not tell.
+    fn check_scalar(&self, style: ScalarStyle, span: &Span) -> Result<()> {
+        let line = span.start.line() as u64;
+        let source = span.slice(self.text).unwrap_or_default();
+        if self.open.last().is_some_and(|open| open.is_key_next) {
+            if span.start.line() != span.end.line() {
+                return Err(error(line, "a key that goes over lines"));
+            }
+            if style == ScalarStyle::Plain && source.is_empty() {
+                return Err(error(line, "a value without a key"));
             }
         }
-        Ok(Document { nodes: self.nodes })
+        if style == ScalarStyle::Plain && source.contains('?') && self.open.last().is_some_and(|open| open.is_flow) {
+            return Err(error(line, "a `?` between brackets, not in quotes"));
+        }
+        if style == ScalarStyle::DoubleQuoted {
+            let mut rest = source;
+            while let Some((_, escaped)) = rest.split_once('\\') {
+                let mut chars = escaped.chars();
+                if chars.next() == Some('/') {
+                    return Err(error(line, "the escape `\\/`, which YAML 1.1 has not"));
+                }
+                rest = chars.as_str();
+            }
+        }
+        if source.contains('\t') && is_indented_by_tab(source, style, span.start.col()) {
+            return Err(error(line, "a tab that indents a line of this text"));
+        }
+        Ok(())
     }
 
     fn add(&mut self, line: u64, kind: Kind, anchor: usize) -> Result<NodeId> {
@@ -212,6 +318,7 @@ impl<'a> Composer<'a> {
             self.anchors[anchor] = Some(id);
         }
         if let Some(open) = self.open.last_mut() {
+            open.is_key_next = !open.is_key_next && matches!(self.nodes[open.id as usize].kind, Kind::Map(_));
             match open.last.replace(id) {
                 Some(last) => self.nodes[last as usize].next = Some(id),
                 None => match &mut self.nodes[open.id as usize].kind {
@@ -223,9 +330,11 @@ impl<'a> Composer<'a> {
         Ok(id)
     }
 
-    fn begin(&mut self, line: u64, kind: Kind, anchor: usize) -> Result<()> {
+    fn begin(&mut self, line: u64, kind: Kind, style: StructureStyle, anchor: usize) -> Result<()> {
+        let is_key_next = matches!(kind, Kind::Map(_));
         let id = self.add(line, kind, anchor)?;
-        self.open.push(Open { id, last: None });
+        let is_flow = style == StructureStyle::Flow;
+        self.open.push(Open { id, last: None, is_flow, is_key_next });
         if self.open.len() > limits::YAML_DEPTH {
             return Err(error(line, format!("more than {} values within values", limits::YAML_DEPTH)));
         }
@@ -241,22 +350,18 @@ impl<'a> Composer<'a> {
         self.nodes = document.nodes;
         checked
     }
+}
 
-    /// Refuses what the two versions of YAML read differently, and the parser does not tell.
-    fn check_source(&self, style: ScalarStyle, span: &Span) -> Result<()> {
-        if style != ScalarStyle::DoubleQuoted {
-            return Ok(());
-        }
-        let mut rest = span.slice(self.text).unwrap_or_default();
-        while let Some((_, escaped)) = rest.split_once('\\') {
-            let mut chars = escaped.chars();
-            if chars.next() == Some('/') {
-                return Err(error(span.start.line() as u64, "the escape `\\/`, which YAML 1.1 has not"));
-            }
-            rest = chars.as_str();
-        }
-        Ok(())
-    }
+/// Whether a tab stands where a line of a scalar is indented. A block scalar begins behind its first line's `indent`;
+/// behind as many spaces, a tab of a later line is text.
+fn is_indented_by_tab(source: &str, style: ScalarStyle, indent: usize) -> bool {
+    let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+    let is_tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+    let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let mut lines = source.lines();
+    let first = lines.next();
+    is_block && first.is_some_and(is_tabbed)
+        || lines.any(|line| is_tabbed(line) && (!is_block || spaces(line) < indent))
 }
 
 /// Refuses a mapping with one key twice, or with a key that is no text.

@@ -16,8 +16,9 @@ use super::runtime::until_signal;
 use super::{Answer, Outcome, documents, keys, values};
 use crate::base::text::{count, sanitize, sanitize_long, with_causes};
 use crate::ops::bundle::{self, BundleOptions, BundleReport, Outcome as Written};
+use crate::ops::from_db::{self, FromDb};
 use crate::ops::publish::PublishReport;
-use crate::ops::{Error, UsageError, from_db};
+use crate::ops::{Error, UsageError};
 
 /// Fetch the whole catalog into one signed archive
 ///
@@ -46,6 +47,9 @@ pub(super) struct Args {
     /// With --from-db: accept a folder that holds less than its archive.json says
     #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL")]
     allow_partial: bool,
+    /// Bundle this chart index in place of the served one, such as a mended or an older one
+    #[arg(long, value_name = "FILE", env = "OCT_CHARTS_FILE", value_hint = ValueHint::FilePath)]
+    charts_file: Option<PathBuf>,
     /// Keep the newest N archives in the folder; remove older ones with their side files
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
@@ -85,11 +89,16 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         next_within: args.next_within,
         now: Timestamp::now,
     };
+    let charts = args.charts_file.as_deref().map(bundle::read_charts).transpose()?;
     let progress = context.progress();
     let report = match &args.from_db {
-        Some(folder) => from_db::bundle(folder, args.allow_partial, &options, &keys, context.now(), &*progress)?,
+        Some(folder) => {
+            let from = FromDb { folder, allow_partial: args.allow_partial, charts };
+            from_db::bundle(from, &options, &keys, context.now(), &*progress)?
+        }
         None => {
-            let (plan, fetch) = args.fetch.resolve(context)?;
+            let (mut plan, fetch) = args.fetch.resolve(context)?;
+            plan.charts = charts;
             until_signal(bundle::bundle(&plan, &fetch, &options, Arc::clone(&keys), &progress))?
         }
     };

@@ -106,6 +106,7 @@ impl FetchArgs {
             redhat_images: self.redhat_images,
             since: self.since,
             page_size: self.page_size,
+            charts: None,
         };
         let http = self.http.resolve(self.jobs)?;
         let (cache, fresh, evidence) = (context.cache.clone(), self.fresh, EVIDENCE_LEAST);

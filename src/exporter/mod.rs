@@ -74,6 +74,26 @@ pub struct Plan {
     pub since: Option<Timestamp>,
     /// Documents to ask for at once; the server may allow fewer.
     pub page_size: u32,
+    /// A chart index in place of the served one.
+    pub charts: Option<GivenCharts>,
+}
+
+/// A mended or older chart index, taken in place of the served one.
+#[derive(Debug, Clone)]
+pub struct GivenCharts {
+    /// Where it lies, as a `file:` URL.
+    pub url: String,
+    /// The index.
+    pub index: ChartIndex,
+}
+
+impl GivenCharts {
+    /// The source that the manifest names.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        let documents = self.index.versions().len() as u64;
+        Source { name: "charts".into(), url: self.url.clone(), documents, total: None, fetch: None }
+    }
 }
 
 /// How to fetch it.
@@ -171,7 +191,10 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let chart_source = client::Source::new("charts");
     let charts = async {
         progress.begin("charts", None);
-        let index = charts::fetch(&client, &chart_source, &plan.charts_url, cache).await?;
+        let index = match &plan.charts {
+            Some(given) => given.index.clone(),
+            None => charts::fetch(&client, &chart_source, &plan.charts_url, cache).await?,
+        };
         progress.advance("charts", index.versions().len() as u64);
         progress.end("charts");
         Ok::<_, SourceError>((index, (options.now)()))
@@ -203,13 +226,15 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         let (name, documents) = (name.clone(), kept.count(name));
         sources.push(Source { name, url, documents, total, fetch: fetch_of(finished, about, Some(checks)) });
     }
-    let fetch = fetch_of(charts_finished, source_of(&chart_source), None);
-    sources.push(Source {
-        name: "charts".into(),
-        url: shown(&plan.charts_url),
-        documents: chart_index.versions().len() as u64,
-        total: None,
-        fetch,
+    sources.push(match &plan.charts {
+        Some(given) => given.source(),
+        None => Source {
+            name: "charts".into(),
+            url: shown(&plan.charts_url),
+            documents: chart_index.versions().len() as u64,
+            total: None,
+            fetch: fetch_of(charts_finished, source_of(&chart_source), None),
+        },
     });
     Ok(Fetched {
         created: kept.created,

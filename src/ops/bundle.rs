@@ -19,6 +19,7 @@ use crate::catalog::provenance::{Partial, Source};
 use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
 use crate::catalog::{ChartIndex, ContainersBuilder, TooLarge};
 use crate::certify::constraint::Constraint;
+use crate::exporter::GivenCharts;
 use crate::exporter::{self, Fetched};
 use crate::trust::manifest;
 use crate::trust::manifest::{Manifest, content_digest};
@@ -128,6 +129,15 @@ pub async fn bundle(
     packed.await.map_err(|error| std::io::Error::other(error.to_string()))?
 }
 
+/// Reads a chart index that is to be bundled in place of the served one.
+///
+/// # Errors
+/// Where the file cannot be read, or certsuite could not load it.
+pub fn read_charts(path: &Path) -> Result<GivenCharts, Error> {
+    let index = ChartIndex::read(crate::base::fs::open(path).map_err(io::Error::from)?)?;
+    Ok(GivenCharts { url: format!("file://{}", path.canonicalize()?.display()), index })
+}
+
 /// The snapshot that was fetched.
 fn snapshot(fetched: &Fetched) -> Snapshot {
     Snapshot {
@@ -186,7 +196,7 @@ pub(super) fn pack(
     };
     progress.end("packing");
     let folder = &options.out;
-    let mut warnings = without_operators(snapshot);
+    let mut warnings: Vec<_> = without_operators(snapshot).into_iter().chain(no_charts(snapshot)).collect();
     let removed = match options.retain {
         Some(newest) => retain(&outcome, folder, newest, keys, &mut warnings),
         None => Vec::new(),
@@ -275,6 +285,12 @@ fn without_operators(snapshot: &Snapshot) -> Vec<String> {
     let organizations = snapshot.sources.iter().filter(|source| source.documents == 0);
     let names = organizations.filter_map(|source| source.name.strip_prefix("operators:"));
     names.map(|name| format!("`{}` has no operators in the catalog; is the name right?", sanitize(name))).collect()
+}
+
+/// Warns of a chart index without any chart.
+fn no_charts(snapshot: &Snapshot) -> Option<String> {
+    let what = "the chart index has no charts: certsuite would take no chart for certified";
+    snapshot.chart_index.versions().is_empty().then(|| what.to_owned())
 }
 
 /// Refuses to put the archive of `snapshot` in the place of one of the same hour that holds more.

@@ -1,7 +1,6 @@
 //! `oct bundle --from-db`: a catalog taken over from a folder that exists.
 
 use std::collections::HashSet;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,14 +10,15 @@ use jiff::Timestamp;
 use super::Error;
 use super::bundle::{self, BundleOptions, BundleReport, Containers};
 use crate::archive;
-use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text::count;
+use crate::base::{self, limits};
 use crate::catalog::document::ObjectId;
-use crate::catalog::folder::{Contents, TnfFolder, open_regular};
+use crate::catalog::folder::{Contents, TnfFolder};
 use crate::catalog::provenance::{Counts, Source};
 use crate::catalog::snapshot::{LayoutError, Snapshot};
 use crate::catalog::{ArchiveJson, ContainerEntry, TnfError, layout};
+use crate::exporter::GivenCharts;
 use crate::trust::SigningKey;
 use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 
@@ -29,16 +29,24 @@ pub const SOURCE: &str = "folder";
 /// the archive.
 const COPIES: u64 = 4;
 
-/// Makes a signed bundle of the folder `from`. Every file is read as certsuite reads it and written anew.
-///
-/// With `allow_partial`, the folder may hold less than its own `archive.json` says.
+/// What to take over.
+#[derive(Debug)]
+pub struct FromDb<'a> {
+    /// The folder that holds `data`, or `data` itself.
+    pub folder: &'a Path,
+    /// Whether the folder may hold less than its own `archive.json` says.
+    pub allow_partial: bool,
+    /// A chart index in place of the folder's own.
+    pub charts: Option<GivenCharts>,
+}
+
+/// Makes a signed bundle of a folder. Every file is read as certsuite reads it and written anew.
 ///
 /// # Errors
 /// Where certsuite could not read the folder, it has no images or less than it says, nothing in it tells how old it is,
 /// or the archive cannot be written.
 pub fn bundle(
-    from: &Path,
-    allow_partial: bool,
+    from: FromDb<'_>,
     options: &BundleOptions,
     keys: &Arc<Vec<SigningKey>>,
     now: Timestamp,
@@ -47,10 +55,10 @@ pub fn bundle(
     progress.begin("reading", None);
     fs::create_dir_all(&options.out)?;
     archive::sweep_partial(&options.out)?;
-    let folder = TnfFolder::open(from)?;
+    let folder = TnfFolder::open(from.folder)?;
     let size = fs::metadata(folder.root().join(layout::CONTAINERS_DB))?.len();
     let mut containers = bundle::containers(&options.out, size.saturating_mul(COPIES))?;
-    let (snapshot, remarks) = read(&folder, &mut containers, allow_partial, options.created, now)?;
+    let (snapshot, remarks) = read(&from, &folder, &mut containers, options.created, now)?;
     progress.end("reading");
     let mut report = bundle::pack(&snapshot, containers, options, keys, progress)?;
     report.warnings.splice(0..0, remarks);
@@ -59,9 +67,7 @@ pub fn bundle(
 
 /// What the manifest beside the data says, **unverified**, if there is one.
 pub(super) fn manifest_beside(folder: &TnfFolder) -> Option<Manifest> {
-    let mut text = String::new();
-    let file = open_regular(&folder.root().join(MANIFEST_FILE)).ok()?;
-    file.take(limits::HEADER_BYTES).read_to_string(&mut text).ok()?;
+    let text = base::fs::read_text(&folder.root().join(MANIFEST_FILE), limits::HEADER_BYTES).ok()?;
     Manifest::parse(&text).ok()
 }
 
@@ -112,9 +118,9 @@ pub(super) fn read_images(
 
 /// The folder as a snapshot, with what is odd about it. Its images go into `containers`.
 fn read(
+    asked: &FromDb<'_>,
     folder: &TnfFolder,
     containers: &mut Containers,
-    allow_partial: bool,
     stated_date: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(Snapshot, Vec<String>), Error> {
@@ -136,7 +142,7 @@ fn read(
         charts: charts.versions().len() as u64,
     };
     if let Some(lack) = lack(counts, stated) {
-        if !allow_partial {
+        if !asked.allow_partial {
             return Err(Error::Lacks { path: from.to_owned(), lack });
         }
         remarks.push(format!("`{}` {lack}", from.display()));
@@ -147,20 +153,21 @@ fn read(
     let newest = seen.newest.or(stated_date).ok_or_else(|| Error::NoDate(from.to_owned()))?;
     let created = known.map_or(newest, |manifest| manifest.created.max(newest)).min(now);
     let created = Timestamp::from_second(created.as_second()).unwrap_or(created);
-    let root = from.canonicalize()?;
+    let source = Source {
+        name: SOURCE.into(),
+        url: format!("file://{}", from.canonicalize()?.display()),
+        documents: documents + counts.operators + counts.charts,
+        total: stated.map(|stated| stated.containers + stated.operators + stated.charts),
+        fetch: None,
+    };
+    let given = asked.charts.as_ref();
     let snapshot = Snapshot {
         created,
         partial: known.and_then(|manifest| manifest.partial.clone()),
         images: documents,
-        sources: vec![Source {
-            name: SOURCE.into(),
-            url: format!("file://{}", root.display()),
-            documents: documents + counts.operators + counts.charts,
-            total: stated.map(|stated| stated.containers + stated.operators + stated.charts),
-            fetch: None,
-        }],
+        sources: std::iter::once(source).chain(given.map(GivenCharts::source)).collect(),
         operators,
-        chart_index: charts,
+        chart_index: given.map_or(charts, |given| given.index.clone()),
     };
     Ok((snapshot, remarks))
 }

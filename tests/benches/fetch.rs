@@ -136,6 +136,7 @@ fn fetch() {
     let plan = Plan {
         catalog_url: std::env::var("CATALOG").unwrap().parse().unwrap(),
         charts_url: std::env::var("CHARTS").unwrap().parse().unwrap(),
+        charts: None,
         operators: vec!["certified-operators".into(), "redhat-operators".into()],
         redhat_images: false,
         since: None,

@@ -84,28 +84,158 @@ fn an_odd_dump_becomes_a_valid_bundle() {
     desk.run(&["diff", "dump", "db"]).expect(0);
 }
 
+const CHARTS: &str = "apiVersion: v1\nentries:\n  c:\n  - name: c\n    version: 1.0.0\n";
+const PAGE: &str = r#"{"data":[{"csv_name":"op.v1","ocp_version":"4.12","channel_name":"stable"}],"total":1}"#;
+
+/// A folder with one image, one operator and one chart version.
+fn small(folder: &Path) {
+    let containers = format!(r#"{{"sha256:aa":{}}}"#, ENTRY.replace(",null]", "]"));
+    write(
+        folder,
+        &[
+            ("containers/containers.db", &containers),
+            ("helm/helm.db", CHARTS),
+            ("operators/operator_catalog_page_0_500.db", PAGE),
+        ],
+    );
+}
+
 #[test]
 fn a_folder_that_certsuite_cannot_read_is_refused() {
     let desk = Desk::new();
-    let image = format!(r#"{{"sha256:aa":{}}}"#, ENTRY.replace(",null]", "]"));
-    let good = [
-        ("containers/containers.db", image.as_str()),
-        ("helm/helm.db", "apiVersion: v1\nentries: {}\n"),
-        ("operators/operator_catalog_page_0_0.db", r#"{"data":[],"total":0}"#),
-    ];
-    for (path, text) in [("containers/containers.db", r#"{"a":{"_id":1}}"#), ("helm/helm.db", "entries: 7")] {
-        let name = path.replace('/', "-");
-        write(&desk.join(&name), &good);
-        write(&desk.join(&name), &[(path, text)]);
-        let run = desk.run(&["bundle", "--from-db", &name, "--out", "out"]).expect(4);
-        assert!(run.err.contains(path), "{}", run.err);
+    for (path, text, due) in [
+        ("containers/containers.db", r#"{"a":{"_id":1}}"#, "line 1, column 13: a number where a text is due"),
+        ("containers/containers.db", "{\n\"a\": {},\n}", "line 3, column 1: `}` where a name in quotes is due"),
+        ("helm/helm.db", "entries: 7", "`entries` is `7`, where a mapping is due"),
+        ("helm/helm.db", "entries: {}\nx: {a: 1, a: 2}\n", "line 2: the key `a` stands twice"),
+    ] {
+        small(&desk.join("bad"));
+        write(&desk.join("bad"), &[(path, text)]);
+        let run = desk.run(&["bundle", "--from-db", "bad", "--out", "out"]).expect(4);
+        assert!(run.err.contains(path) && run.err.contains(due), "{}", run.err);
     }
-    desk.run(&["bundle", "--from-db", "helm-helm.db", "--jobs", "3"]).expect(2);
-    // certsuite passes over a file that is no page.
-    write(&desk.join("stray"), &good);
-    write(&desk.join("stray"), &[("operators/notes.txt", "not a page")]);
-    let run = desk.run(&["bundle", "--from-db", "stray", "--out", "out"]).expect(0);
-    assert!(run.err.contains("notes.txt"), "{}", run.err);
+    desk.run(&["bundle", "--from-db", "bad", "--jobs", "3"]).expect(2);
+}
+
+#[test]
+fn what_certsuite_passes_over_is_left_out_with_a_remark() {
+    let desk = Desk::new();
+    small(&desk.join("db"));
+    let operators = desk.join("db/data/operators");
+    for (name, text) in [
+        ("._operator_catalog_page_0_500.db", &b"\0\x05\x16\x07\0"[..]),
+        (".keep", b""),
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
+        ("page.html", b"<html></html>"),
+        ("operator_catalog_page_2_500.db", br#"{"data":[{"csv_name":"op.v9","ocp_version":4.9}]}"#),
+        ("operator_catalog_page_3_500.db", br#"{"data":[{"csv_name":"op.v8"}]}x"#),
+    ] {
+        fs::write(operators.join(name), text).unwrap();
+    }
+    fs::create_dir(operators.join("old")).unwrap();
+    std::os::unix::fs::symlink("nowhere", operators.join("dangling")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, operators.join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let run = desk.run(&["bundle", "--from-db", "db", "--out", "out", "--json"]).expect(0);
+    assert_eq!(run.json()["counts"]["operators"], 1);
+    let remarks = run.err.matches("certsuite passes over it").count();
+    assert_eq!(remarks, 9, "{}", run.err);
+    assert!(run.err.contains("`data/operators/old` is no operator page"), "{}", run.err);
+    desk.run(&["import", &desk.archive("out"), "--to", "clean"]).expect(0);
+    desk.run(&["check", "operator", "op.v1", "--ocp", "4.12", "--db", "db"]).expect(0);
+    desk.run(&["diff", "db", "clean"]).expect(0);
+}
+
+#[test]
+fn fields_that_go_keeps_are_bundled() {
+    let desk = Desk::new();
+    small(&desk.join("db"));
+    let bb = format!("sha256:{}", "b".repeat(64));
+    let twice = format!(r#"{{"sha256:aa":{ENTRY},"sha256:aa":{{"_id":"5f059f17bed8bd4f99d20101"}},"{bb}":null}}"#);
+    let twice = twice.replace(",null]", "]");
+    let kept = r#"{"data":[{"CSV_Name":"op.v2"}]}"#;
+    write(
+        &desk.join("db"),
+        &[("containers/containers.db", &twice), ("operators/operator_catalog_page_1_500.db", kept)],
+    );
+    let run = desk.run(&["bundle", "--from-db", "db", "--out", "out", "--json"]).expect(0);
+    assert_eq!(run.json()["counts"], json!({"containers": 2, "digests": 2, "operators": 2, "charts": 1}));
+    assert!(run.err.contains("bbb` is null"), "{}", run.err);
+    desk.run(&["import", &desk.archive("out"), "--to", "clean"]).expect(0);
+    for db in ["db", "clean"] {
+        let check = |arguments: &[&str]| desk.run(&[&["check"], arguments, &["--db", db]].concat());
+        check(&["operator", "op.v2", "--ocp", "4.12"]).expect(0);
+        check(&["image", "r.example/a/b:1"]).expect(1);
+        check(&["image", &format!("r.example/a/b@{bb}")]).expect(0);
+    }
+}
+
+#[test]
+fn the_newest_document_dates_the_bundle_whenever_files_were_written() {
+    let desk = Desk::new();
+    small(&desk.join("db"));
+    let bundle = |out: &str| desk.run(&["bundle", "--from-db", "db", "--out", out, "--json"]);
+    // The first four bytes of the id.
+    assert_eq!(bundle("by-id").expect(0).json()["created"], "2020-07-08T10:25:27Z");
+    let dated = format!(
+        r#"{{"sha256:aa":{},"sha256:bb":{{"_id":"x","creation_date":"2022-06-01T00:00:00.5+00:00"}}}}"#,
+        ENTRY.replace(",null]", "]")
+    );
+    write(&desk.join("db"), &[("containers/containers.db", &dated)]);
+    assert_eq!(bundle("by-date").expect(0).json()["created"], "2022-06-01T00:00:00Z");
+    desk.run(&["import", &desk.archive("by-date"), "--to", "clean", "--max-age", "1d"]).expect(5);
+    write(&desk.join("db"), &[("containers/containers.db", r#"{"sha256:aa":{"_id":"x"}}"#)]);
+    let undated = bundle("undated").expect(3);
+    assert!(undated.err.contains("SOURCE_DATE_EPOCH"), "{}", undated.err);
+    let mut command = desk.command(&["bundle", "--from-db", "db", "--out", "undated"]);
+    Run::from(command.env("SOURCE_DATE_EPOCH", "1600000000").output().unwrap()).expect(0);
+}
+
+#[test]
+fn a_folder_that_lacks_what_it_says_is_refused_unless_that_is_meant() {
+    let desk = Desk::new();
+    small(&desk.join("db"));
+    write(&desk.join("db"), &[("archive.json", r#"{"containers":2,"operators":90,"charts":1}"#)]);
+    let run = |more: &[&str]| desk.run(&[&["bundle", "--from-db", "db", "--out", "out"], more].concat());
+    let refused = run(&[]).expect(3);
+    assert!(refused.err.contains("1 of 2 images and 1 of 90 operators"), "{}", refused.err);
+    assert!(refused.err.contains("--allow-partial"), "{}", refused.err);
+    let meant = run(&["--allow-partial"]).expect(0);
+    assert!(meant.err.contains("1 of 2 images"), "{}", meant.err);
+    desk.run(&["bundle", "--allow-partial"]).expect(2);
+    write(
+        &desk.join("db"),
+        &[("archive.json", r#"{"containers":0,"operators":1,"charts":1}"#), ("containers/containers.db", "{}")],
+    );
+    let empty = run(&[]).expect(3);
+    assert!(empty.err.contains("holds no images"), "{}", empty.err);
+}
+
+#[test]
+fn a_given_chart_index_takes_the_place_of_the_served_one() {
+    let (desk, server) = (Desk::new(), server(300, 4));
+    small(&desk.join("db"));
+    fs::write(desk.join("charts.yaml"), "entries:\n  c:\n  - name: c\n  - null\n  - name: c\n    version: 2.0.0\n")
+        .unwrap();
+    for (out, arguments) in [("fetched", vec![]), ("taken", vec!["--from-db", "db"])] {
+        let given = [&arguments[..], &["--charts-file", "charts.yaml"]].concat();
+        let run = if out == "fetched" {
+            desk.bundle(&server, out, &given)
+        } else {
+            desk.run(&[&["bundle", "--out", out, "--json"], &given[..]].concat())
+        };
+        assert_eq!(run.expect(0).json()["counts"]["charts"], 2);
+        let inspected = desk.run(&["inspect", &desk.archive(out), "--json"]).expect(0).json();
+        let sources = inspected["manifest"]["sources"].as_array().unwrap();
+        let charts = sources.iter().find(|source| source["name"] == "charts").unwrap();
+        assert!(charts["url"].as_str().unwrap().ends_with("/charts.yaml"), "{charts}");
+        desk.run(&["verify", &desk.archive(out)]).expect(0);
+    }
+    fs::write(desk.join("charts.yaml"), "entries: {}\nx: {a: 1, a: 2}\n").unwrap();
+    let refused = desk.bundle(&server, "bad", &["--charts-file", "charts.yaml"]).expect(3);
+    assert!(refused.err.contains("line 2: the key `a` stands twice"), "{}", refused.err);
+    fs::write(desk.join("charts.yaml"), "entries: {}\n").unwrap();
+    let empty = desk.bundle(&server, "empty", &["--charts-file", "charts.yaml"]).expect(0);
+    assert!(empty.err.contains("the chart index has no charts"), "{}", empty.err);
 }
 
 #[test]
@@ -128,11 +258,10 @@ fn the_public_dump_of_2022_answers_as_before() {
 #[test]
 fn retain_keeps_the_newest_and_whatever_is_not_an_archive() {
     let desk = Desk::new();
-    let image = format!(r#"{{"sha256:aa":{}}}"#, ENTRY.replace(",null]", "]"));
     write(
         &desk.join("db"),
         &[
-            ("containers/containers.db", &image),
+            ("containers/containers.db", r#"{"sha256:aa":{}}"#),
             ("helm/helm.db", "apiVersion: v1\nentries: {}\n"),
             ("operators/operator_catalog_page_0_0.db", r#"{"data":[],"total":0}"#),
         ],

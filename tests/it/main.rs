@@ -1,6 +1,7 @@
 //! Every integration test, in one program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "whatever a test meets may fail it")]
 
+mod bounds;
 mod check;
 mod check_cases;
 mod check_from;
@@ -15,6 +16,7 @@ mod cli_help;
 mod cli_import;
 mod cli_schemas;
 mod cli_support;
+mod conformance;
 mod diff_only;
 mod fetch;
 mod final_faults;
