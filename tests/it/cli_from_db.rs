@@ -258,7 +258,6 @@ fn the_public_dump_of_2022_answers_as_before() {
 #[test]
 fn retain_keeps_the_newest_and_whatever_is_not_an_archive() {
     let desk = Desk::new();
-    let image = format!(r#"{{"sha256:aa":{}}}"#, ENTRY.replace(",null]", "]"));
     write(
         &desk.join("db"),
         &[
