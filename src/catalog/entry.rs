@@ -105,7 +105,8 @@ impl<'a> Entry<'a> {
     /// Whether readers accept it.
     pub(super) fn check(&self) -> Result<(), TooLarge> {
         let mut items = 0;
-        let mut long = [&self._id, &self.creation_date, &self.architecture, &self.image_id].into_iter().any(too_long);
+        let mut long =
+            [&self._id, &self.creation_date, &self.architecture, &self.image_id].into_iter().any(|text| too_long(text));
         for repository in &self.repositories {
             items += 1 + repository.tags.len();
             long |= too_long(&repository.registry) || too_long(&repository.repository);
@@ -124,7 +125,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn too_long(text: &Cow<'_, str>) -> bool {
+fn too_long(text: &str) -> bool {
     text.len() > limits::TEXT_BYTES
 }
 

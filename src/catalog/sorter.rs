@@ -238,7 +238,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sorted(records: &[(Vec<u8>, Vec<u8>)], room: usize) -> (Vec<(Vec<u8>, Vec<u8>)>, usize) {
+    type Record = (Vec<u8>, Vec<u8>);
+
+    fn sorted(records: &[Record], room: usize) -> (Vec<Record>, usize) {
         let mut spill = io::Cursor::new(Vec::new());
         let mut sorter = Sorter::new(&mut spill, room);
         records.iter().for_each(|(key, value)| sorter.push(key, value).unwrap());

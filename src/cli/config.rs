@@ -280,8 +280,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, &used).unwrap();
-        let found: std::collections::BTreeSet<_> =
-            read(&[file.clone()]).unwrap_or_else(|error| panic!("{error}\n{used}")).iter().map(Setting::key).collect();
+        let found: std::collections::BTreeSet<_> = read(std::slice::from_ref(&file))
+            .unwrap_or_else(|error| panic!("{error}\n{used}"))
+            .iter()
+            .map(Setting::key)
+            .collect();
         assert_eq!(found, keys.into_iter().map(|(key, _)| key).collect());
         apply(super::super::command(), &[file]).unwrap_or_else(|error| panic!("{error}\n{used}"));
         assert_eq!(

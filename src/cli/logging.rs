@@ -106,7 +106,7 @@ fn object(kind: Kind, text: &str, mut fields: Value) -> Value {
     json!({ "timestamp": format!("{:.6}", Timestamp::now()), "level": level, "fields": fields })
 }
 
-/// The log's way to [`line`].
+/// The log's way to [`line()`].
 struct Writer;
 
 impl Write for Writer {

@@ -255,7 +255,7 @@ mod tests {
             seen.newest.map(|date| date.to_string())
         };
         let old = entry("5f059f17bed8bd4f99d20100", "2020-10-20T18:17:55.675000+00:00");
-        assert_eq!(date(&[old.clone()]).unwrap(), "2020-10-20T18:17:55.675Z");
+        assert_eq!(date(std::slice::from_ref(&old)).unwrap(), "2020-10-20T18:17:55.675Z");
         assert_eq!(date(&[old.clone(), entry("61cf9980bed8bd4f99d20100", "")]).unwrap(), "2022-01-01T00:00:00Z");
         assert_eq!(date(&[entry("61cf9980bed8bd4f99d20100", "yesterday"), old]).unwrap(), "2022-01-01T00:00:00Z");
         assert_eq!(date(&[entry("x", "")]), None);

@@ -65,6 +65,9 @@ fn measure(desk: &Desk, arguments: &[&str]) -> (Option<i32>, String, u64) {
     }
 }
 
+/// File, its beginning, the piece that is repeated, its end, and what is said of it.
+type Case<'a> = (&'a str, &'a str, &'a dyn Fn(usize) -> String, &'a str, &'a str);
+
 #[test]
 fn an_unsigned_folder_of_any_kind_is_answered_or_refused_in_little_memory() {
     const CONTAINERS: &str = "containers/containers.db";
@@ -73,7 +76,7 @@ fn an_unsigned_folder_of_any_kind_is_answered_or_refused_in_little_memory() {
     let same = |piece: &'static str| move |_: usize| piece.to_owned();
     let key = |value: &'static str| move |number: usize| format!("\"{number}\":{value},");
     let aliases = format!("x: &x [{}]\nentries:\n", "{name: c},".repeat(1_000));
-    let cases: [(&str, &str, &dyn Fn(usize) -> String, &str, &str); 17] = [
+    let cases: [Case<'_>; 17] = [
         (CONTAINERS, r#"{"a":{"repositories":["#, &same("{},"), "{}]}}", "more than 100000 repositories and tags"),
         (
             CONTAINERS,

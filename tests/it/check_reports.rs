@@ -131,8 +131,8 @@ fn images_of_red_hats_registries_are_explained() {
         let document: Value = serde_json::from_slice(&host.output(&ask).stdout).unwrap();
         let code = document["rows"][0]["note"]["code"].as_str();
         assert_eq!(code, note.then_some("bundled-without-redhat-images"), "{document:#}");
-        let archive = std::fs::read_dir(host.join(out)).unwrap().map(|entry| entry.unwrap().path());
-        let archive = archive.filter(|path| path.to_string_lossy().ends_with(".tar.zst")).next().unwrap();
+        let mut files = std::fs::read_dir(host.join(out)).unwrap().map(|entry| entry.unwrap().path());
+        let archive = files.find(|path| path.to_string_lossy().ends_with(".tar.zst")).unwrap();
         let ask = ["check", "--json", "--key", "oct.pub", "--db", archive.to_str().unwrap(), ask[6], ask[7]];
         let of_archive: Value = serde_json::from_slice(&host.output(&ask).stdout).unwrap();
         assert_eq!(of_archive["rows"], document["rows"]);

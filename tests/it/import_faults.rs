@@ -111,7 +111,7 @@ fn each_call_fails_once() {
     fastrand::Rng::with_seed(5).shuffle(&mut faults);
 
     let (mut failed, mut found_new) = (0, 0);
-    for (call, error, pass) in faults.iter().cycle().take(rounds).copied() {
+    for (call, error, pass) in faults.iter().cycle().take(rounds) {
         let about = format!("{call} fails with {error} at pass {pass}");
         fs::remove_dir_all(at("db")).unwrap();
         copy(&at("template"), &at("db"));

@@ -152,10 +152,10 @@ fn what_is_wrong_is_refused_and_leaves_the_folder_as_it_is() {
     // Sidecars of another archive.
     for suffix in ["sha256", "minisig"] {
         std::fs::copy(host.join(new), host.join("swap.tar.zst")).unwrap();
-        std::fs::copy(host.join(&format!("{old}.{suffix}")), host.join(&format!("swap.tar.zst.{suffix}"))).unwrap();
+        std::fs::copy(host.join(format!("{old}.{suffix}")), host.join(format!("swap.tar.zst.{suffix}"))).unwrap();
         let stderr = refused(4, &["swap.tar.zst", "--key", "oct.pub"]);
         assert!(stderr.contains(&format!("swap.tar.zst.{suffix}")), "{stderr}");
-        std::fs::remove_file(host.join(&format!("swap.tar.zst.{suffix}"))).unwrap();
+        std::fs::remove_file(host.join(format!("swap.tar.zst.{suffix}"))).unwrap();
     }
     // Too old, and a dry run of what would be allowed.
     assert!(refused(5, &[new, "--key", "oct.pub", "--max-age", "1d"]).contains("old, more than"));

@@ -182,7 +182,7 @@ fn a_key_that_others_can_change_counts_for_nothing() {
     host.ok(&[
         "trust",
         "remove",
-        &std::fs::read_to_string(&key).map(|_| key.file_stem().unwrap()).unwrap().to_str().unwrap(),
+        std::fs::read_to_string(&key).map(|_| key.file_stem().unwrap()).unwrap().to_str().unwrap(),
     ]);
     host.ok(&["verify", &archive, "--key", "oct.pub"]);
     mode(&host.join("oct.pub"), 0o664);
@@ -323,7 +323,7 @@ fn each_key_of_a_rotation_has_its_signature_file() {
     // It is checked where it is there.
     host.ok(&["verify", &archive, "--key", "new/oct.pub"]);
     let good = std::fs::read_to_string(host.join(&second)).unwrap();
-    let first = std::fs::read_to_string(host.join(&format!("{archive}.minisig"))).unwrap();
+    let first = std::fs::read_to_string(host.join(format!("{archive}.minisig"))).unwrap();
     let spoiled = |text: &str| {
         let lines: Vec<_> = text.lines().collect();
         let mut bytes = STANDARD.decode(lines[1]).unwrap();
@@ -334,9 +334,9 @@ fn each_key_of_a_rotation_has_its_signature_file() {
     assert!(host.fails(4, &["verify", &archive, "--key", "new/oct.pub"]).contains(&second));
     std::fs::write(host.join(&second), &good).unwrap();
     // One by a stranger under the name of the first is refused, the other signer's is not.
-    std::fs::write(host.join(&format!("{archive}.minisig")), &good).unwrap();
+    std::fs::write(host.join(format!("{archive}.minisig")), &good).unwrap();
     host.ok(&["verify", &archive, "--key", "old/oct.pub"]);
-    std::fs::write(host.join(&format!("{archive}.minisig")), &first).unwrap();
+    std::fs::write(host.join(format!("{archive}.minisig")), &first).unwrap();
     // An archive of the same hour leaves no signature of a key that did not sign it.
     let report: serde_json::Value =
         serde_json::from_slice(&host.fetched(&server, &["--secret-key", "new/oct.key", "--force", "--json"]).stdout)
@@ -353,7 +353,7 @@ fn sidecars_that_were_carried_as_text_are_taken_as_minisign_and_sha256sum_take_t
     let (server, host) = (server(), Desk::with_key());
     assert!(host.fetched(&server, &[]).status.success());
     let archive = host.newest();
-    let sidecar = |suffix: &str| host.join(&format!("{archive}.{suffix}"));
+    let sidecar = |suffix: &str| host.join(format!("{archive}.{suffix}"));
     let minisig = std::fs::read_to_string(sidecar("minisig")).unwrap();
     std::fs::write(sidecar("minisig"), minisig.replace('\n', "\r\n")).unwrap();
     let checksum = std::fs::read_to_string(sidecar("sha256")).unwrap();

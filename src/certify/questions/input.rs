@@ -176,7 +176,7 @@ fn table(line: &str) -> Option<&'static str> {
                 .bytes()
                 .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'(' | b')'))
     };
-    if words.len() < 2 || !words.iter().all(|word| is_heading(word)) {
+    if words.len() < 2 || !words.iter().all(is_heading) {
         return None;
     }
     let has = |heading: &str| words.contains(&heading);
