@@ -347,3 +347,38 @@ fn merge(mut old: Lines, mut new: Lines, images: &mut ImageDiff) -> Result<(), (
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn lines_travel_whole_and_one_without_an_end_is_refused() {
+        let (send, receive) = sync_channel(1_000);
+        let lines: Vec<String> = (0..3_000).map(|number| format!("{}{number}\n", "x".repeat(number))).collect();
+        let all = lines.concat() + "the end";
+        let mut sender = Sender::new(&send);
+        all.as_bytes().chunks(70_000).for_each(|part| sender.write_all(part).unwrap());
+        sender.finish().unwrap();
+        let chunks: Vec<Vec<u8>> = receive.try_iter().collect();
+        assert_eq!(chunks.concat(), all.as_bytes());
+        let (last, whole) = chunks.split_last().unwrap();
+        assert!(whole.len() > 10 && whole.iter().all(|chunk| chunk.ends_with(b"\n")) && last.ends_with(b"the end"));
+
+        let mut sender = Sender::new(&send);
+        let mut endless = io::repeat(b'x').take(limits::ENTRY_BYTES as u64 * 2);
+        let error = io::copy(&mut endless, &mut sender).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(sender.chunk.len() < limits::ENTRY_BYTES + 2 * CHUNK);
+    }
+
+    #[test]
+    fn where_nobody_receives_sending_ends() {
+        let (send, receive) = sync_channel(1);
+        drop(receive);
+        let error = io::copy(&mut io::repeat(b'\n').take(10 << 20), &mut Sender::new(&send)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+}
