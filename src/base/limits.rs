@@ -98,6 +98,10 @@ pub const TEXT_BYTES: usize = 64 << 10;
 /// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
 pub const DIGESTS: u64 = 4_000_000;
 
+/// Keys of a folder's `containers.db` that stand there more than once. Stops a file of nothing else, whose keys would be
+/// kept in memory; real ones have none.
+pub const REPEATED: usize = 100_000;
+
 /// Remarks on entries of a folder. Stops a file of millions of odd ones.
 pub const REMARKS: usize = 100;
 

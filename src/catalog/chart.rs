@@ -115,6 +115,9 @@ struct Decoder<'a> {
 
 type Decoded<T> = Result<T, YamlError>;
 
+/// Takes the first key of a mapping that is merged, and how many merges lead to it.
+type Each<'e, D> = &'e mut dyn FnMut(&mut D, Option<NodeId>, u32) -> Decoded<()>;
+
 impl<'a> Decoder<'a> {
     fn index(&mut self) -> Decoded<()> {
         let Some(root) = self.document.root() else { return Ok(()) };
@@ -232,12 +235,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Gives `each` the first key of every mapping that `<<` names: one, or a list of them.
-    fn merges(
-        &mut self,
-        merged: Option<NodeId>,
-        merges: u32,
-        each: &mut dyn FnMut(&mut Self, Option<NodeId>, u32) -> Decoded<()>,
-    ) -> Decoded<()> {
+    fn merges(&mut self, merged: Option<NodeId>, merges: u32, each: Each<'_, Self>) -> Decoded<()> {
         let Some(value) = merged else { return Ok(()) };
         if merges == limits::YAML_MERGES {
             return Err(self.error(value, format!("more than {merges} merges within merges")));

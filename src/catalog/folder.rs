@@ -167,6 +167,18 @@ impl TnfFolder {
         Ok(files)
     }
 
+    /// Reads `containers.db` alone: see [`read_containers`].
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn containers(
+        &self,
+        visit: impl FnMut(&str, Option<&ContainerEntry>) -> Result<(), TnfError>,
+    ) -> Result<u64, FolderError> {
+        let path = self.root.join(layout::CONTAINERS_DB);
+        at(&path, open_regular(&path).map_err(TnfError::from).and_then(|file| read_containers(file, visit)))
+    }
+
     /// Everything that certsuite reads, with remarks on what is odd. The images go to `entries` one by one, in the order
     /// of the file: of a key that comes twice a JSON reader keeps the last. An entry that is `null`, at which certsuite
     /// crashes when it looks for a tag, is one without anything in it: its digest is known all the same.

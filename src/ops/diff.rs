@@ -205,7 +205,7 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
 /// they are many.
 fn read_folder(folder: &TnfFolder, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     let mut containers = ContainersBuilder::new(tempfile::tempfile()?);
-    let contents = from_db::read_images(folder, &mut containers, |_| {})?;
+    let contents = from_db::read_images(folder, &mut containers, |_, _| {})?;
     let mut sender = Sender::new(lines);
     match containers.finish(&mut sender).and_then(|_| sender.finish()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(LayoutError::from(error).into()),

@@ -1,6 +1,7 @@
 //! `oct bundle --from-db`: a catalog taken over from a folder that exists.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::base::progress::Progress;
 use crate::base::text::count;
 use crate::base::{self, limits};
 use crate::catalog::document::ObjectId;
-use crate::catalog::folder::{Contents, TnfFolder};
+use crate::catalog::folder::{Contents, FolderError, TnfFolder};
 use crate::catalog::provenance::{Counts, Source};
 use crate::catalog::snapshot::{LayoutError, Snapshot};
 use crate::catalog::{ArchiveJson, ContainerEntry, TnfError, layout};
@@ -74,6 +75,10 @@ pub(super) fn manifest_beside(folder: &TnfFolder) -> Option<Manifest> {
 /// What is to be known of images that pass by.
 #[derive(Default)]
 struct Seen {
+    /// A hash of each key; keys with a hash that was there before.
+    hasher: RandomState,
+    hashes: HashSet<u64>,
+    repeated: BTreeSet<String>,
     digests: u64,
     ids: HashSet<ObjectId>,
     nameless: u64,
@@ -81,7 +86,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, entry: &ContainerEntry) {
+    fn add(&mut self, key: &str, entry: &ContainerEntry) {
+        if !self.hashes.insert(self.hasher.hash_one(key)) && self.repeated.len() < limits::REPEATED {
+            self.repeated.insert(key.to_owned());
+        }
+        self.count(entry);
+    }
+
+    fn count(&mut self, entry: &ContainerEntry) {
         self.digests += 1;
         if entry.id.is_empty() {
             self.nameless += 1;
@@ -89,6 +101,37 @@ impl Seen {
             self.ids.insert(ObjectId::standing_for(&entry.id));
         }
         self.newest = self.newest.max(entered(entry));
+    }
+
+    /// Reads the images once more where a key stands twice, to count the last entry of each key alone.
+    fn recounted(self, folder: &TnfFolder) -> Result<Self, Error> {
+        if self.repeated.is_empty() {
+            return Ok(self);
+        }
+        if self.repeated.len() == limits::REPEATED {
+            let cause = TnfError::Limit(format!("{} keys or more stand twice", limits::REPEATED));
+            let path = folder.root().join(layout::CONTAINERS_DB);
+            return Err(FolderError { path, cause }.into());
+        }
+        let mut left: BTreeMap<String, u64> = self.repeated.into_iter().map(|key| (key, 0)).collect();
+        folder.containers(|key, _| {
+            if let Some(times) = left.get_mut(key) {
+                *times += 1;
+            }
+            Ok(())
+        })?;
+        let mut seen = Self::default();
+        folder.containers(|key, entry| {
+            let times = left.get_mut(key).map_or(0, |times| {
+                *times = times.saturating_sub(1);
+                *times
+            });
+            if times == 0 {
+                seen.count(entry.unwrap_or(&ContainerEntry::default()));
+            }
+            Ok(())
+        })?;
+        Ok(seen)
     }
 
     /// How many documents the entries come from: an image stands under several digests.
@@ -101,11 +144,11 @@ impl Seen {
 pub(super) fn read_images(
     folder: &TnfFolder,
     containers: &mut Containers,
-    mut seen: impl FnMut(&ContainerEntry),
+    mut seen: impl FnMut(&str, &ContainerEntry),
 ) -> Result<Contents, Error> {
     let mut failed = None;
     let contents = folder.contents(|key, entry| {
-        seen(entry);
+        seen(key, entry);
         containers.entry(key, entry).map_err(|error| {
             failed = Some(error);
             TnfError::Limit("the spill".into())
@@ -126,7 +169,9 @@ fn read(
 ) -> Result<(Snapshot, Vec<String>), Error> {
     let stated = folder.archive_json()?;
     let mut seen = Seen::default();
-    let Contents { operators, charts, mut remarks } = read_images(folder, containers, |entry| seen.add(entry))?;
+    let Contents { operators, charts, mut remarks } =
+        read_images(folder, containers, |key, entry| seen.add(key, entry))?;
+    let seen = seen.recounted(folder)?;
     let beside = manifest_beside(folder);
     let from = folder.root();
     // Documents that share all their digests with others do not show in the file: only its maker could count them.
@@ -206,7 +251,7 @@ mod tests {
         };
         let date = |entries: &[ContainerEntry]| {
             let mut seen = Seen::default();
-            entries.iter().for_each(|entry| seen.add(entry));
+            entries.iter().for_each(|entry| seen.count(entry));
             seen.newest.map(|date| date.to_string())
         };
         let old = entry("5f059f17bed8bd4f99d20100", "2020-10-20T18:17:55.675000+00:00");
@@ -220,7 +265,7 @@ mod tests {
     fn an_image_counts_once_under_all_its_digests() {
         let mut seen = Seen::default();
         for id in ["5f059f17bed8bd4f99d20100", "x", "5F059F17BED8BD4F99D20100", "", "x", ""] {
-            seen.add(&ContainerEntry { id: id.into(), ..Default::default() });
+            seen.count(&ContainerEntry { id: id.into(), ..Default::default() });
         }
         assert_eq!((seen.digests, seen.documents()), (6, 4));
     }
