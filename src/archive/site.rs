@@ -44,16 +44,14 @@ pub fn list(folder: &Path) -> Result<Option<SignedCatalogs>, FileError> {
 ///
 /// # Errors
 /// Those of the disk.
-pub fn write_list(lock: &ListLock, list: &SignedCatalogs) -> io::Result<(PathBuf, PathBuf)> {
+pub fn write_list(lock: &ListLock, list: &SignedCatalogs) -> io::Result<()> {
     let folder = &lock.folder;
-    let (path, signature_path) = (folder.join(CATALOGS_FILE), folder.join(SIGNATURE_FILE));
     let text = text_file(folder, list.text())?;
     let signatures = text_file(folder, &list.signature_text())?;
     // Nothing but two renames lies between the old pair and the new one.
-    text.persist(&path).map_err(|error| error.error)?;
-    signatures.persist(&signature_path).map_err(|error| error.error)?;
-    fs_err::File::open(folder)?.sync_all()?;
-    Ok((path, signature_path))
+    text.persist(folder.join(CATALOGS_FILE)).map_err(|error| error.error)?;
+    signatures.persist(folder.join(SIGNATURE_FILE)).map_err(|error| error.error)?;
+    fs_err::File::open(folder)?.sync_all()
 }
 
 /// Where an archive with this digest is downloaded to, until it has been verified.

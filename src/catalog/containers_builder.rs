@@ -1,13 +1,10 @@
 //! Writing `containers.db`: from images in any order to one entry a line, keys in ascending order, in bounded memory.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::io::{self, Read, Seek, Write};
-
-use serde::{Deserialize, Serialize};
 
 use super::TooLarge;
 use super::containers::ContainerEntry;
+use super::entry::{Entry, Shared};
 use super::sorter::{ROOM, Sorter};
 use crate::base::{limits, text};
 use crate::catalog::document::Image;
@@ -47,14 +44,18 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
         entry.check()?;
         self.value.clear();
         entry.write(&mut self.value);
-        let digests = image.deployable_digests();
-        for digest in &digests {
-            self.sorter.push(digest.to_string().as_bytes(), &self.value)?;
+        let mut keys: Vec<_> = image.deployable_digests().iter().map(ToString::to_string).collect();
+        if keys.is_empty() {
+            keys.push(image.id.to_string());
         }
-        if digests.is_empty() {
-            self.sorter.push(image.id.to_string().as_bytes(), &self.value)?;
+        keys.iter().try_for_each(|key| self.push(key))
+    }
+
+    fn push(&mut self, key: &str) -> io::Result<()> {
+        if key.len() > limits::TEXT_BYTES {
+            return Err(TooLarge::text(&text::sanitize(&key.chars().take(100).collect::<String>())).into());
         }
-        Ok(())
+        self.sorter.push(key.as_bytes(), &self.value)
     }
 
     /// Takes an entry as it is, under a key that need not be one of the digests that it tells of. Of entries with one key
@@ -68,7 +69,7 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
         entry.check()?;
         self.value.clear();
         entry.write(&mut self.value);
-        self.sorter.push(key.as_bytes(), &self.value)
+        self.push(key)
     }
 
     /// How many images were taken; `None` where entries were, of which only the caller knows how many images they
@@ -114,6 +115,9 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
             }
             out.write_all(&line)?;
             keys += 1;
+            if keys > limits::DIGESTS {
+                return Err(TooLarge(format!("it has more than {} digests", text::count(limits::DIGESTS))).into());
+            }
             std::mem::swap(&mut key, &mut next_key);
             std::mem::swap(&mut value, &mut next);
         }
@@ -122,224 +126,21 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
     }
 }
 
-/// The documents that share one key.
-struct Shared {
-    key: String,
-    main: Entry<'static>,
-    certified: bool,
-    repositories: BTreeMap<(String, String), BTreeSet<String>>,
-    /// Repositories and tags in these, and the bytes of their texts.
-    items: usize,
-    bytes: usize,
-}
-
-impl Shared {
-    fn new(key: &[u8], value: &[u8]) -> io::Result<Self> {
-        let mut shared = Self {
-            key: String::from_utf8_lossy(key).into_owned(),
-            main: Entry::default(),
-            certified: false,
-            repositories: BTreeMap::new(),
-            items: 0,
-            bytes: 0,
-        };
-        shared.main = shared.merge(value)?.into_owned();
-        Ok(shared)
-    }
-
-    fn add(&mut self, value: &[u8]) -> io::Result<()> {
-        let entry = self.merge(value)?;
-        let is_foreign = |entry: &Entry<'_>| entry.image_id != self.key;
-        if (is_foreign(&entry), &entry._id) < (is_foreign(&self.main), &self.main._id) {
-            self.main = entry.into_owned();
-        }
-        Ok(())
-    }
-
-    /// Takes the repositories out of an entry; returns the rest of it.
-    fn merge<'v>(&mut self, value: &'v [u8]) -> io::Result<Entry<'v>> {
-        let mut entry: Entry<'v> = serde_json::from_slice(value)?;
-        self.certified |= entry.certified;
-        for repository in std::mem::take(&mut entry.repositories) {
-            let (names, mut count, mut bytes) = ((repository.registry.into(), repository.repository.into()), 0, 0);
-            let tags = match self.repositories.entry(names) {
-                btree_map::Entry::Occupied(known) => known.into_mut(),
-                btree_map::Entry::Vacant(new) => {
-                    (count, bytes) = (1, new.key().0.len() + new.key().1.len());
-                    new.insert(BTreeSet::new())
-                }
-            };
-            for tag in repository.tags {
-                let size = tag.name.len();
-                if tags.insert(tag.name.into_owned()) {
-                    (count, bytes) = (count + 1, bytes + size);
-                }
-            }
-            (self.items, self.bytes) = (self.items + count, self.bytes + bytes);
-            if self.items > limits::ENTRY_ITEMS || self.bytes > limits::ENTRY_BYTES {
-                return Err(TooLarge::entry(&text::sanitize(&self.key)).into());
-            }
-        }
-        Ok(entry)
-    }
-}
-
-/// An entry of the file in the one spelling in which `oct` writes it, and reads it back out of the spill.
-#[derive(Default, Serialize, Deserialize)]
-struct Entry<'a> {
-    #[serde(borrow)]
-    _id: Cow<'a, str>,
-    #[serde(borrow)]
-    creation_date: Cow<'a, str>,
-    #[serde(borrow)]
-    architecture: Cow<'a, str>,
-    certified: bool,
-    #[serde(borrow)]
-    image_id: Cow<'a, str>,
-    #[serde(borrow)]
-    repositories: Vec<Repository<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Repository<'a> {
-    #[serde(borrow)]
-    registry: Cow<'a, str>,
-    #[serde(borrow)]
-    repository: Cow<'a, str>,
-    #[serde(borrow)]
-    tags: Vec<Tag<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Tag<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-}
-
-impl<'a> Entry<'a> {
-    fn of_image(image: &'a Image) -> Self {
-        let repositories = image.repositories.iter().map(|repository| {
-            (&*repository.registry, &*repository.repository, repository.tags.iter().map(|tag| &**tag))
-        });
-        Self {
-            _id: image.id.to_string().into(),
-            creation_date: (&*image.creation_date).into(),
-            architecture: (&*image.architecture).into(),
-            certified: image.certified,
-            image_id: image.image_id.as_ref().map(ToString::to_string).unwrap_or_default().into(),
-            repositories: each_once(repositories),
-        }
-    }
-
-    fn of_entry(entry: &'a ContainerEntry) -> Self {
-        let repositories = entry.repositories.iter().map(|repository| {
-            let tags = repository.tags.iter().map(|tag| tag.name.as_str());
-            (repository.registry.as_str(), repository.repository.as_str(), tags)
-        });
-        Self {
-            _id: entry.id.as_str().into(),
-            creation_date: entry.creation_date.as_str().into(),
-            architecture: entry.architecture.as_str().into(),
-            certified: entry.certified,
-            image_id: entry.image_id.as_str().into(),
-            repositories: each_once(repositories),
-        }
-    }
-
-    fn of_shared(shared: &'a Shared) -> Self {
-        let repositories = shared.repositories.iter().map(|((registry, repository), tags)| {
-            let tags = tags.iter().map(|name| Tag { name: name.into() }).collect();
-            Repository { registry: registry.into(), repository: repository.into(), tags }
-        });
-        let main = &shared.main;
-        Self {
-            _id: (&*main._id).into(),
-            creation_date: (&*main.creation_date).into(),
-            architecture: (&*main.architecture).into(),
-            certified: shared.certified,
-            image_id: (&*main.image_id).into(),
-            repositories: repositories.collect(),
-        }
-    }
-
-    /// Without its repositories, which are elsewhere.
-    fn into_owned(self) -> Entry<'static> {
-        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        Entry {
-            _id: owned(self._id),
-            creation_date: owned(self.creation_date),
-            architecture: owned(self.architecture),
-            certified: self.certified,
-            image_id: owned(self.image_id),
-            repositories: Vec::new(),
-        }
-    }
-
-    /// Whether readers accept it.
-    fn check(&self) -> Result<(), TooLarge> {
-        let mut items = 0;
-        let mut long = [&self._id, &self.creation_date, &self.architecture, &self.image_id].into_iter().any(too_long);
-        for repository in &self.repositories {
-            items += 1 + repository.tags.len();
-            long |= too_long(&repository.registry) || too_long(&repository.repository);
-            long |= repository.tags.iter().any(|tag| too_long(&tag.name));
-        }
-        if long || items > limits::ENTRY_ITEMS {
-            let id = text::sanitize(&self._id.chars().take(100).collect::<String>());
-            return Err(if long { TooLarge::text(&id) } else { TooLarge::entry(&id) });
-        }
-        Ok(())
-    }
-
-    fn write(&self, line: &mut Vec<u8>) {
-        // Texts and lists always serialize, and a vector takes every byte.
-        let _ = serde_json::to_writer(line, self);
-    }
-}
-
-fn too_long(text: &Cow<'_, str>) -> bool {
-    text.len() > limits::TEXT_BYTES
-}
-
-/// Repositories in order, each once, with their tags in order, each once.
-fn each_once<'a, T: Iterator<Item = &'a str>>(
-    repositories: impl Iterator<Item = (&'a str, &'a str, T)>,
-) -> Vec<Repository<'a>> {
-    let mut all: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for (registry, repository, tags) in repositories {
-        all.entry((registry, repository)).or_default().extend(tags);
-    }
-    all.into_iter()
-        .map(|((registry, repository), mut tags)| {
-            tags.sort_unstable();
-            tags.dedup();
-            let tags = tags.into_iter().map(|name| Tag { name: name.into() }).collect();
-            Repository { registry: registry.into(), repository: repository.into(), tags }
-        })
-        .collect()
-}
-
 fn write_key(line: &mut Vec<u8>, key: &str) {
     let _ = serde_json::to_writer(&mut *line, key);
     line.push(b':');
 }
 
-/// `entry` under `key` as a line of the file without its end.
-#[must_use]
-pub fn entry_line(key: &str, entry: &ContainerEntry) -> Vec<u8> {
-    let mut line = Vec::with_capacity(512);
-    write_key(&mut line, key);
-    Entry::of_entry(entry).write(&mut line);
-    line
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::catalog::containers::{read_back, split_line};
+    use crate::catalog::containers::read_back;
     use crate::catalog::document::{ManifestDigest, ObjectId, Repository as Place};
+    use crate::catalog::entry::each_once;
 
     type Made<'a> = (&'a str, &'a [&'a str], Option<&'a str>);
 
@@ -413,7 +214,9 @@ mod tests {
             let certified = images.iter().any(|image| image.certified);
             let mut line = Vec::new();
             write_key(&mut line, &key);
-            Entry { certified, repositories: each_once(repositories), ..Entry::of_image(main) }.write(&mut line);
+            let mut entry = Entry::of_image(main);
+            (entry.certified, entry.repositories) = (certified, each_once(repositories));
+            entry.write(&mut line);
             String::from_utf8(line).unwrap()
         });
         format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n")).into_bytes()
@@ -487,9 +290,6 @@ mod tests {
         let mut builder = ContainersBuilder::new(io::Cursor::new(Vec::new()));
         for (key, entry) in read_back(&file).iter().rev() {
             builder.entry(key, entry).unwrap();
-            let line = entry_line(key, entry);
-            let (read, value) = split_line(&line).unwrap();
-            assert_eq!((&*read, &ContainerEntry::parse(value).unwrap()), (key.as_str(), entry));
         }
         let mut again = Vec::new();
         assert_eq!(builder.images(), None);
@@ -517,6 +317,9 @@ mod tests {
         };
         let long = "t".repeat(limits::TEXT_BYTES + 1);
         assert!(refused(&[image(1, None, &[("a", &[&long], None)])]).contains("`000000000000000000000001` has a text"));
+        let mut odd = image(1, None, &[("a", &[], None)]);
+        odd.repositories[0].manifest_list_digest = ManifestDigest::parse(&long);
+        assert!(refused(&[odd]).contains("`tttt"));
         let tags: Vec<String> = (0..limits::ENTRY_ITEMS).map(|tag| tag.to_string()).collect();
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         refused(&[image(1, None, &[("a", &tags, None)])]);

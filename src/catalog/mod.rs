@@ -10,6 +10,7 @@ mod containers;
 mod containers_builder;
 pub mod diff;
 pub mod document;
+mod entry;
 pub mod folder;
 mod json;
 pub mod layout;
@@ -23,7 +24,7 @@ mod yaml;
 
 pub use chart::ChartIndex;
 pub use containers::{ContainerEntry, ContainerRepository, TagName, read_containers, split_line};
-pub use containers_builder::{ContainersBuilder, entry_line};
+pub use containers_builder::ContainersBuilder;
 pub use json::JsonError;
 pub use operators::{OperatorPages, PageStated, write_operator_page};
 pub use slice::Slice;

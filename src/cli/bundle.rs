@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Make the archive from a folder in the TNF layout, such as an old container's dump; fetch nothing
     #[arg(long, value_name = "DIR", env = "OCT_FROM_DB", value_hint = ValueHint::DirPath)]
     from_db: Option<PathBuf>,
-    /// With --from-db: bundle the folder though it holds less than its archive.json says
+    /// With --from-db: accept a folder that holds less than its archive.json says
     #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL")]
     allow_partial: bool,
     /// Bundle this chart index in place of the served one, such as a mended or an older one

@@ -26,7 +26,8 @@ const SHOWN_DETAILS: usize = 3;
 /// Compares images by document, operators by name, version and channel, and charts by version. Verifies archives first;
 /// reads folders as they are, whoever made them. Writes nothing. The exit code is 1 if something differs.
 ///
-/// With --only, both are asked what certsuite would ask about yours, and each answer that differs is shown.
+/// With --only, asks both catalogs about your images, operators and charts as certsuite would, and shows each answer that
+/// differs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,11 +45,11 @@ pub(super) struct Args {
     /// List every change, not only the first ones; of images at most 10,000
     #[arg(long, env = "OCT_FULL")]
     full: bool,
-    /// Only what changed for the images, operators and charts in a file, in any form that `oct check --from` reads; - is
-    /// stdin
+    /// Show only what changed for the images, operators and charts in a file, in any form that `oct check --from` reads;
+    /// - is stdin
     #[arg(long, value_name = "FILE", env = "OCT_ONLY", value_hint = ValueHint::FilePath)]
     only: Option<PathBuf>,
-    /// OpenShift version of the cluster, for the operators of --only; any where none is given
+    /// OpenShift version of the cluster, for the operators of --only; without it, any version counts
     #[arg(long, value_name = "VERSION", env = "OCT_OCP", value_parser = super::check::ocp)]
     ocp: Option<String>,
     /// Kubernetes version of the cluster, for the charts of --only

@@ -7,15 +7,15 @@ use super::facts::Facts;
 use super::fetch::{CatalogUrl, HttpArgs};
 use super::flags::DbDir;
 use super::runtime::until_signal;
-use super::{Answer, Outcome, documents};
+use super::{Answer, Outcome, documents, last_import};
 use crate::base::text::{count, with_causes};
 use crate::ops::doctor::{self, Diagnosis, Reached};
 
-/// Say whether certsuite would use this folder, and whether it can read it
+/// Check whether certsuite would use this folder, and can read it
 ///
-/// certsuite asks the catalog first, and opens the folder only where nothing answers. So does this command: it is the
-/// only one for the bastion that opens a socket. Exit code 0: certsuite would answer from this folder, run as any user;
-/// 1: it would not, and why is said.
+/// certsuite asks the online catalog first, and opens the folder only if nothing answers. This command does the same: it
+/// is the only one for the bastion that uses the network. Exit code 0: certsuite answers from this folder, whoever runs
+/// it; 1: it does not, and the output says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -57,7 +57,12 @@ fn facts(found: &Diagnosis) -> Facts {
         }
         Err(error) => {
             facts.row("loads", format!("no: {}", with_causes(error)));
-            facts.below("certsuite fails as a whole then; `oct import` an archive into this folder");
+            let elsewhere = last_import::hint(&found.dir).filter(|_| !found.dir.exists());
+            facts.below(
+                elsewhere.unwrap_or_else(|| {
+                    "certsuite fails as a whole then; `oct import` an archive into this folder".into()
+                }),
+            );
         }
     }
     if found.closed.is_empty() {

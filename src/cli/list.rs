@@ -17,10 +17,10 @@ use crate::ops::keys::Keyring;
 use crate::ops::list::{self, Depth, ListReport, Place, Row, State};
 use crate::ops::{Error, pull};
 
-/// Show the archives of a folder, a stick or a site, and which one an import would take
+/// Show the archives of a folder, a stick or a site, and which one `oct import` would take
 ///
-/// Of each archive the signature and the size are checked; `oct verify DIR` reads all of it. Of a site, only the signed
-/// list is fetched.
+/// Checks the signature and the size of each archive; `oct verify DIR` reads them completely. From a site, it fetches only
+/// the signed list.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// A folder with archives, or the URL of one
     #[arg(value_name = "DIR|URL", default_value = ".", env = "OCT_OUT", value_parser = values::place())]
     place: Place,
-    /// Exit with 1 when the newest good archive is older
+    /// Exit with 1 if the newest good archive is older than this, such as 3d
     #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", value_parser = values::duration)]
     max_age: Option<SignedDuration>,
     #[command(flatten)]

@@ -10,10 +10,10 @@ use super::{Answer, Outcome};
 use crate::base::text::size;
 use crate::ops::probe::{self, Probe, Trial, Use};
 
-/// Show what the catalog's server answers to each form of question, and how fast
+/// Show how the catalog server answers each form of question, and how fast
 ///
-/// One small question of each form is asked once. The table is made for a report: it holds no header and no password.
-/// Where a bundle can be made, the exit code is 0, and otherwise 3.
+/// Asks one small question of each form, once. The table is made for a report: it holds no header and no password. The
+/// exit code is 0 if an archive can be made, and 3 if not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

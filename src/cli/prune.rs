@@ -9,11 +9,11 @@ use super::{Answer, Outcome, documents, values};
 use crate::base::text::size;
 use crate::ops::prune::{self, PruneOptions};
 
-/// Remove previous catalogs, older archives and what interrupted runs left
+/// Remove earlier catalogs, older archives and leftovers of interrupted runs
 ///
-/// In the folder of an installed catalog, all but the newest previous ones go; what `import` put away because it was no
-/// catalog stays, unless you say --adopted. In a folder of archives, interrupted downloads go, and with --retain older
-/// archives that a trusted key signed.
+/// In the folder of an installed catalog, it removes all but the newest earlier catalogs; with --adopted, also the files
+/// that `oct import --adopt` moved away. In a folder of archives, it removes interrupted downloads and, with --retain,
+/// older archives that a trusted key signed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,16 +23,16 @@ Examples:
 pub(super) struct Args {
     #[command(flatten)]
     db: DbDir,
-    /// How many previous catalogs stay
+    /// How many earlier catalogs to keep
     #[arg(long, value_name = "N", default_value_t = 1, env = "OCT_KEEP")]
     keep: usize,
-    /// Remove also what stood in the place of the catalog and was put away
+    /// Also remove the files that `oct import --adopt` moved away
     #[arg(long, env = "OCT_ADOPTED")]
     adopted: bool,
-    /// How many archives stay, in a folder of archives [default: all]
+    /// How many archives to keep, in a folder of archives [default: all]
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
-    /// Only say what would go
+    /// Only say what would be removed
     #[arg(long, env = "OCT_DRY_RUN")]
     dry_run: bool,
     #[command(flatten)]

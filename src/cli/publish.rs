@@ -12,11 +12,11 @@ use super::{Answer, Outcome, documents, keys, values};
 use crate::base::text::{count, with_causes};
 use crate::ops::publish::{self, Promise};
 
-/// Sign the list of a folder's archives, with which the folder is a site
+/// Write and sign the list of a folder's archives, so that the folder is a site
 ///
-/// `oct bundle` writes the list by itself; this command makes it anew, for a folder that was moved, cleaned by hand or
-/// made before. Every archive is verified whole. Those that are not good, or that your key did not sign, are named and
-/// left out. Any web server can serve the folder then, and `oct pull` takes archives from it.
+/// `oct bundle` writes the list by itself. This command writes it again, for a folder that was moved or cleaned by hand. It
+/// verifies every archive completely; it names those that are not good, or that your key did not sign, and leaves them
+/// out. Any web server can then serve the folder, and `oct pull` downloads archives from it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,10 +26,10 @@ pub(super) struct Args {
     /// The folder with the archives
     #[arg(value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
-    /// Secret key to sign with; twice while a key is being replaced [default: oct.key here or in the configuration]
+    /// Secret key to sign with; give two during a key rotation [default: oct.key here or in the configuration folder]
     #[arg(long, value_name = "FILE", env = "OCT_SECRET_KEY", value_hint = ValueHint::FilePath)]
     secret_key: Vec<PathBuf>,
-    /// Promise in the list that it is written again within this time: `oct pull` warns when it is not
+    /// Promise in the list the next archive within this time; `oct pull` warns if it is late
     #[arg(long, value_name = "DURATION", env = "OCT_NEXT_WITHIN", value_parser = values::duration)]
     next_within: Option<SignedDuration>,
 }

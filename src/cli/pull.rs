@@ -15,11 +15,11 @@ use super::{Answer, Outcome, documents, values, xdg};
 use crate::base::text::{count, size};
 use crate::ops::pull::{self, Outcome as Pulled, PullOptions, PullReport};
 
-/// Download the newest archive of a site, verified before it gets its name
+/// Download the newest archive of a site, and verify it
 ///
-/// The site is a folder that `oct bundle` wrote, on any web server. Its signed list is trusted by the same keys as an
-/// archive. A broken download is continued, also by the next run. Several URLs are mirrors: the first that answers well
-/// is taken.
+/// A site is a folder that `oct bundle` wrote, on any web server. Its list must be signed by a trusted key, like an archive.
+/// A broken download continues, in the next run too. Several URLs are mirrors: the first good answer counts. The archive
+/// gets its name only after it is verified.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,16 +27,16 @@ Examples:
   oct pull --check https://example.com/catalogs     exits with 1 when there is a newer one
   oct pull https://one.example/catalogs https://two.example/catalogs")]
 pub(super) struct Args {
-    /// The site, and its mirrors in the order in which they are asked
+    /// The site, and its mirrors in the order in which to try them
     #[arg(value_name = "URL", required = true, env = "OCT_SITE", value_delimiter = ' ', value_parser = values::url, value_hint = ValueHint::Url)]
     url: Vec<reqwest::Url>,
     /// Folder for the archive
     #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
     out: PathBuf,
-    /// Only say whether there is a newer archive than the newest in the folder: exit code 1 for yes
+    /// Only say whether the site has a newer archive than the folder: exit code 1 means yes
     #[arg(long, env = "OCT_CHECK")]
     check: bool,
-    /// Keep the newest N archives in the folder, and remove older ones with their sidecars
+    /// Keep the newest N archives in the folder; remove older ones with their side files
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
     #[command(flatten)]
@@ -82,7 +82,9 @@ fn tell(context: &Context, report: &PullReport) {
         facts.row("size", size(bytes));
     }
     let resumed = if let Pulled::Pulled { resumed, .. } = report.outcome { resumed } else { 0 };
-    let mut asked = format!("{} requests, {} received", count(report.requests), size(report.bytes));
+    let requests =
+        if report.requests == 1 { "1 request".to_owned() } else { format!("{} requests", count(report.requests)) };
+    let mut asked = format!("{requests}, {} received", size(report.bytes));
     if resumed > 0 {
         asked.push_str(&format!(", {} from an earlier run", size(resumed)));
     }

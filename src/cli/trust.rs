@@ -36,7 +36,7 @@ enum Action {
         /// The signer's `oct.pub`
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// Keep it in /etc/oct/trusted.d, for everybody on this host
+        /// Keep it in /etc/oct/trusted.d, for every user of this host
         #[arg(long, env = "OCT_SYSTEM")]
         system: bool,
     },

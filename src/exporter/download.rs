@@ -346,10 +346,9 @@ impl Target {
             if !metadata.is_file() {
                 return Err(named(io::Error::other("it is no regular file")).into());
             }
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Err(rustix::io::Errno::WOULDBLOCK) => return Err(SourceError::Downloading(path.to_owned())),
-                // Some filesystems of networks have no locks. Everything else works there.
-                Ok(()) | Err(_) => {}
+            // Some filesystems of networks have no locks. Everything else works there.
+            if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK) {
+                return Err(SourceError::Downloading(path.to_owned()));
             }
             // Whoever had the lock may have given the file its final name: then it is not ours to write.
             if std::fs::symlink_metadata(path).is_ok_and(|named| same_file(&named, &metadata)) {

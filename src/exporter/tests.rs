@@ -162,7 +162,7 @@ fn least(images: usize, bundles: usize, jobs: u32, latency: u64) -> (usize, f64)
 
 #[tokio::test(start_paused = true)]
 async fn few_questions_beyond_the_pages_that_hold_everything() {
-    for seed in 0..6 {
+    for seed in 0..3 {
         let (pages, seconds) = least(25_000, 5_390, 8, 200);
         let cost = fetch_all(25_000, 5_390, 8, 200, seed).await;
         let wide = fetch_all(25_000, 5_390, 16, 100, seed).await;

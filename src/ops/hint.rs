@@ -202,8 +202,7 @@ pub fn store(error: &StoreError) -> Option<String> {
         StoreError::Changed { .. } => "run the command again".into(),
         StoreError::Held { .. } => "wait until it has finished, then run the command again".into(),
         StoreError::Space { dir, .. } | StoreError::Inodes { dir, .. } => {
-            let previous = dir.join(".oct/previous");
-            format!("free some space (earlier catalogs are in `{}`), or choose another folder", previous.display())
+            format!("free some space, for example with `oct prune {}`, or choose another folder", dir.display())
         }
         StoreError::Disturbed { .. } => "find out who else writes into the folder, then run the command again".into(),
         StoreError::Journal { path, .. } => format!("move `{}` away, then import an archive again", path.display()),

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Error, open};
 use crate::archive::{self, Archive, site};
 use crate::base::progress::Progress;
+use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE};
 use crate::trust::{Catalogs, Keyring, Listed, SigningKey, VerifiedCatalogs};
 
 /// How the list is written.
@@ -74,8 +75,7 @@ pub(super) fn refresh(
     let lock = site::lock(folder)?;
     let own = Keyring::new(keys.iter().map(|key| key.public().clone()).collect());
     // A list that is damaged, or another's, is replaced.
-    let signed = site::list(folder).unwrap_or_default();
-    let old = signed.as_ref().and_then(|signed| signed.verify(&own).ok());
+    let old = site::list(folder).unwrap_or_default().and_then(|signed| signed.verify(&own).ok());
     let (mut archives, mut left_out) = (Vec::new(), Vec::new());
     for path in archive::archives(folder)? {
         let known = old.as_ref().filter(|_| reading == Reading::New).and_then(|old| known(old, &path, &own));
@@ -90,19 +90,18 @@ pub(super) fn refresh(
     let next = next.map_err(|error| io::Error::other(format!("the promise of the next list: {error}")))?;
     let catalogs = Catalogs::new(written, next, archives);
     let is_same = |old: &VerifiedCatalogs| next.is_none() && old.next.is_none() && old.archives == catalogs.archives;
-    let (catalogs, signed) = match (old.filter(is_same), signed) {
-        (Some(old), Some(signed)) if reading == Reading::New && is_signed_by_all(&old, keys) => {
-            (Catalogs::clone(&old), signed)
-        }
+    let catalogs = match old.filter(is_same) {
+        // Left alone, so that a web server answers that nothing was modified.
+        Some(old) if reading == Reading::New && is_signed_by_all(&old, keys) => Catalogs::clone(&old),
         _ => {
-            let signed = catalogs.sign(keys)?;
-            (catalogs, signed)
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("the list of the archives in `{}`: {error}", folder.display()))
+            };
+            site::write_list(&lock, &catalogs.sign(keys)?).map_err(named)?;
+            catalogs
         }
     };
-    let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("the list of the archives in `{}`: {error}", folder.display()))
-    };
-    let (list, signature) = site::write_list(&lock, &signed).map_err(named)?;
+    let (list, signature) = (folder.join(CATALOGS_FILE), folder.join(SIGNATURE_FILE));
     let key_ids = keys.iter().map(|key| key.id().to_string()).collect();
     Ok(PublishReport { list, signature, catalogs, left_out, key_ids })
 }

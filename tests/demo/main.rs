@@ -1,5 +1,5 @@
 //! The whole trip on one machine, without a network: a stand-in for the catalog, a throw-away key, a bundle, a look at
-//! it with plain tools, an import, a verification. Each command is shown as a person would type it.
+//! it with plain tools, a web server for its folder, a pull, an import, a verification. Each command is shown as a person would type it.
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
 use std::env;
@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use standin::{Catalog, Knobs, MadeUp, Standin};
+use standin::{Catalog, Knobs, MadeUp, Site, Standin};
 
 /// Set for the child processes that play `oct`: so the demo needs no other program to be built.
 const PLAY_OCT: &str = "OCT_DEMO_PLAYS_OCT";
@@ -27,15 +27,22 @@ fn main() -> ExitCode {
     let (catalog, charts) = (server.catalog_url(), server.charts_url());
     println!("## On the connected host\n");
     demo.oct(&["keygen", "--no-password"]);
-    demo.oct(&["bundle", "--catalog-url", &catalog, "--charts-url", &charts]);
-    let archive = demo.archive();
+    demo.oct(&["bundle", "--out", "site", "--next-within", "2d", "--catalog-url", &catalog, "--charts-url", &charts]);
+    let archive = demo.archive("site");
     println!("## What was made, with plain tools\n");
-    demo.plain("sha256sum", &["-c", &format!("{archive}.sha256")]);
+    demo.plain("sh", &["-c", "cd site && sha256sum -c *.sha256"]);
     demo.plain("tar", &["--zstd", "-tvf", &archive]);
-    println!("## On the bastion\n");
+    let site = Site::start("127.0.0.1", folder.path().join("site"));
+    let url = site.url();
+    println!("## On a host that has no access to the catalog, only to a web server with that folder: {url}\n");
     demo.oct(&["trust", "add", "oct.pub"]);
-    demo.oct(&["inspect", &archive]);
-    demo.oct(&["import", &archive]);
+    demo.oct(&["list", &url]);
+    demo.oct(&["pull", &url, "--out", "stick"]);
+    println!("Nothing new costs one small request:\n");
+    demo.oct(&["pull", &url, "--out", "stick"]);
+    println!("## On the bastion\n");
+    demo.oct(&["list", "stick"]);
+    demo.oct(&["import", "stick"]);
     demo.oct(&["verify", "offline-db"]);
     if demo.failed {
         println!("A command of `oct` failed: see above.");
@@ -73,6 +80,7 @@ impl Demo<'_> {
             .current_dir(self.folder)
             .env("XDG_CONFIG_HOME", self.folder.join("config"))
             .env("XDG_CACHE_HOME", self.folder.join("cache"))
+            .env("XDG_STATE_HOME", self.folder.join("state"))
             .stdin(Stdio::null())
             .envs(environment);
         let succeeded = command.status().is_ok_and(|status| status.success());
@@ -80,10 +88,10 @@ impl Demo<'_> {
         succeeded
     }
 
-    /// The name of the archive that was made.
-    fn archive(&self) -> String {
-        let names = std::fs::read_dir(self.folder).into_iter().flatten().flatten();
+    /// The archive that was made in `folder`.
+    fn archive(&self, folder: &str) -> String {
+        let names = std::fs::read_dir(self.folder.join(folder)).into_iter().flatten().flatten();
         let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
-        names.find(|name| name.ends_with(".tar.zst")).unwrap_or_default()
+        format!("{folder}/{}", names.find(|name| name.ends_with(".tar.zst")).unwrap_or_default())
     }
 }

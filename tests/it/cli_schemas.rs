@@ -44,6 +44,8 @@ fn every_document_is_as_published() {
     run(&bundle, 0);
     run(&bundle, 0);
     let archive = desk.archive("out");
+    run(&["probe", "--catalog-url", &catalog, "--charts-url", &charts], 0);
+    run(&["doctor", "nowhere", "--catalog-url", &catalog], 1);
     run(&["inspect", &archive], 0);
     run(&["inspect", &archive, "--files"], 0);
     run(&["verify", &archive], 0);

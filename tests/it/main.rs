@@ -38,6 +38,7 @@ mod layers;
 mod list;
 mod odd_files;
 mod policy;
+mod probe;
 mod prune;
 mod publish;
 mod pull;

@@ -63,10 +63,11 @@ fn a_bundle_leaves_a_site_behind() {
     }
 
     // Nothing new: nothing is written, later as it may be.
-    let before = fs::read(desk.join("out/catalogs.json.minisig")).unwrap();
+    let modified = || fs::metadata(desk.join("out/catalogs.json.minisig")).unwrap().modified().unwrap();
+    let before = modified();
     bundle_at(&desk, &server, "out", NEW_YEAR + DAY, &[]).expect(0);
     assert_eq!(list(&desk, "out"), first);
-    assert_eq!(fs::read(desk.join("out/catalogs.json.minisig")).unwrap(), before);
+    assert_eq!(modified(), before);
 
     // A promise has to be renewed although the catalog is the same.
     for day in [1, 2] {
