@@ -4,24 +4,14 @@ use super::at::At;
 
 /// Before this, the catalog holds next to nothing (its first images are of 2017). Only a guess to begin with.
 const HORIZON: f64 = 1_483_228_800.0;
-/// Before this, there was no catalog at all: 2000.
-const FIRST: f64 = 946_684_800.0;
 /// Measured places that are kept.
 const PLACES: usize = 256;
 
 /// Documents per second along the time line.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Density {
     /// Time and documents per second, in order of time.
     places: Vec<(f64, f64)>,
-    /// Before this, there is next to nothing.
-    horizon: f64,
-}
-
-impl Default for Density {
-    fn default() -> Self {
-        Self { places: Vec::new(), horizon: HORIZON }
-    }
 }
 
 impl Density {
@@ -46,20 +36,6 @@ impl Density {
         }
     }
 
-    /// Moves the horizon so that `total` documents lie before `high`, as the server counts.
-    pub fn fit(&mut self, high: At, total: f64) {
-        let Some((oldest, _)) = self.places.first().copied() else { return };
-        let (mut early, mut late) = (FIRST, oldest - 1.0);
-        for _ in 0..40 {
-            self.horizon = (early + late) / 2.0;
-            if self.integral(self.horizon, high.as_seconds()) > total {
-                early = self.horizon
-            } else {
-                late = self.horizon
-            }
-        }
-    }
-
     /// Documents per second at `time`: linear between places, falling to nothing at the horizon, as a growing catalog
     /// does.
     fn at(&self, time: f64) -> f64 {
@@ -67,7 +43,7 @@ impl Density {
         let Some(after) = self.places.get(index).or(self.places.last()) else { return 0.0 };
         let before = match index.checked_sub(1) {
             Some(before) => self.places[before],
-            None => (self.horizon.min(after.0 - 1.0), 0.0),
+            None => (HORIZON.min(after.0 - 1.0), 0.0),
         };
         if after.0 <= before.0 {
             return after.1;
@@ -78,7 +54,7 @@ impl Density {
 
     /// How many documents lie between `low` and `high`, about.
     pub fn count(&self, low: At, high: At) -> f64 {
-        self.integral(self.start(low), high.as_seconds())
+        self.integral(start(low), high.as_seconds())
     }
 
     fn integral(&self, low: f64, high: f64) -> f64 {
@@ -94,7 +70,7 @@ impl Density {
 
     /// The whole second above which, up to `high`, about `documents` lie; strictly inside, or `None`.
     pub fn cut(&self, low: At, high: At, documents: f64) -> Option<At> {
-        let (mut below, mut above) = (self.start(low), high.as_seconds());
+        let (mut below, mut above) = (start(low), high.as_seconds());
         for _ in 0..40 {
             let middle = (below + above) / 2.0;
             if self.integral(middle, high.as_seconds()) > documents { below = middle } else { above = middle }
@@ -102,10 +78,10 @@ impl Density {
         let cut = At::from_seconds(above);
         (low < cut && cut < high).then_some(cut)
     }
+}
 
-    fn start(&self, low: At) -> f64 {
-        if low <= At::BEGINNING { self.horizon } else { low.as_seconds() }
-    }
+fn start(low: At) -> f64 {
+    if low <= At::BEGINNING { HORIZON } else { low.as_seconds() }
 }
 
 #[cfg(test)]
@@ -127,11 +103,7 @@ mod tests {
         let cut = density.cut(At::BEGINNING, at(1_000.0), all / 2.0).unwrap();
         let above = density.count(cut, at(1_000.0));
         assert!((above - all / 2.0).abs() < 10.0, "{above} of {all}");
-        // The server's count corrects it, and so does a page further down.
-        density.fit(at(1_000.0), 12_500.0);
-        let counted = density.count(At::BEGINNING, at(1_000.0));
-        assert!((12_400.0..12_600.0).contains(&counted), "{counted}");
-        density.horizon = HORIZON;
+        // A page further down corrects it.
         density.learn(at(490.0), at(510.0), 200);
         let lower = density.count(At::BEGINNING, at(500.0));
         assert!((2_400.0..2_600.0).contains(&lower), "{lower}");

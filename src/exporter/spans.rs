@@ -10,7 +10,7 @@ use super::document::Document;
 use crate::catalog::document::ObjectId;
 
 /// A part is divided when more pages than this are believed to be left in it.
-const WORTH_DIVIDING: f64 = 1.3;
+const WORTH_DIVIDING: f64 = 1.5;
 /// And when it would take this many answers longer than its share.
 const BEHIND: f64 = 0.15;
 /// The upper part of a divided one is made smaller than whole pages by this factor, so that an estimate that is a little
@@ -67,11 +67,6 @@ impl Spans {
     fn pages_of(&self, span: &Span, size: u32) -> f64 {
         // Each part costs one page at least.
         (self.density.count(span.left.low, span.left.high) / f64::from(size)).max(1.0)
-    }
-
-    /// Takes the server's count of all documents before `high` as a hint where they lie.
-    pub fn expect(&mut self, high: At, total: u64) {
-        self.density.fit(high, total as f64);
     }
 
     /// Whether `page`, asked with `size`, is all there is of its question. What was asked for does not decide it: a

@@ -319,9 +319,6 @@ impl<'a> Walk<'a> {
             if std::mem::take(&mut is_first) {
                 self.crew.tell(&self.collection.name, spans.pages(size));
                 self.crew.gather().await;
-                if let Some(total) = self.counted.get() {
-                    spans.expect(intervals[0].high, total);
-                }
             }
             let going_on = spans.left(number).map(|left| (number, left));
             let places = self.client.gate.spare().saturating_sub(u32::from(going_on.is_some()));

@@ -75,7 +75,7 @@ fn every_document_is_as_published() {
     run(&["pull", &site.url(), "--out", "in"], 0);
     run(&["prune", "db", "--dry-run"], 0);
     run(&["prune", "in", "--retain", "1"], 0);
-    let chart = server.truth().charts.iter().next().map(|chart| format!("chart {} {}\n", chart.name, chart.version));
+    let chart = server.truth().charts.first().map(|chart| format!("chart {} {}\n", chart.name, chart.version));
     fs::write(desk.join("mine"), chart.unwrap_or_default() + "chart nothing 1.0.0\n").unwrap();
     run(&["diff", "db", &desk.archive("new"), "--only", "mine"], 0);
     fs::write(desk.join("mine"), format!("image quay.io/mine/a@{gone_digest}\n")).unwrap();

@@ -65,7 +65,7 @@ fn killed_at_random_moments() {
             host.ok(&["verify", path.to_str().unwrap(), "--key", "oct.pub"]);
         }
         assert_eq!(content(&host, &server, &out, &[]), undisturbed, "round {round}");
-        assert_eq!(tree(&host.join(&out)).len(), 5, "no litter");
+        assert_eq!(tree(&host.join(&out)).len(), 3, "no litter");
     }
 }
 
