@@ -115,7 +115,7 @@ struct Decoder<'a> {
 
 type Decoded<T> = Result<T, YamlError>;
 
-/// What is done with the first key of a mapping, and how many merges led there.
+/// Takes the first key of a mapping that is merged, and how many merges lead to it.
 type Each<'e, D> = &'e mut dyn FnMut(&mut D, Option<NodeId>, u32) -> Decoded<()>;
 
 impl<'a> Decoder<'a> {

@@ -7,76 +7,21 @@
 //! - Invalid UTF-8 and half a surrogate pair read as U+FFFD, byte by byte.
 //! - More than [`limits::GO_JSON_DEPTH`] values within values fail.
 //!
-//! Nothing is built in memory but the text of one name or value, of [`limits::TEXT_BYTES`] at most.
+//! [`decode`] has those for values and fields. Nothing is built in memory but the text of one name or value, of [`limits::TEXT_BYTES`] at most.
 
 use std::io::{self, Read};
 
-use super::slice::{Slice, Slot};
 use crate::base::limits;
+
+mod decode;
+mod error;
+
+pub use error::JsonError;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 64 << 10;
 /// U+FFFD, which stands for what is no text.
 const REPLACEMENT: &str = "\u{fffd}";
-
-/// Why a text is no JSON that certsuite reads.
-#[derive(Debug, thiserror::Error)]
-pub enum JsonError {
-    /// It is no JSON.
-    #[error("line {line}, column {column}: {what}")]
-    Syntax {
-        /// Line, from 1.
-        line: u64,
-        /// Byte within the line, from 1.
-        column: u64,
-        /// What stands there, or is missing.
-        what: String,
-    },
-    /// It is JSON, but a value has another type than the field of that name.
-    #[error("line {line}, column {column}: {what}")]
-    Mistyped {
-        /// Line, from 1.
-        line: u64,
-        /// Byte within the line, from 1.
-        column: u64,
-        /// What stands there.
-        what: String,
-    },
-    /// A limit of `oct`, not of certsuite, is passed.
-    #[error("line {line}, column {column}: {what}")]
-    Limit {
-        /// Line, from 1.
-        line: u64,
-        /// Byte within the line, from 1.
-        column: u64,
-        /// The limit.
-        what: String,
-    },
-    /// The bytes could not be read.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-impl From<serde_json::Error> for JsonError {
-    fn from(error: serde_json::Error) -> Self {
-        let (line, column) = (error.line() as u64, error.column() as u64);
-        if error.is_io() {
-            return Self::Io(error.into());
-        }
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or_default().to_owned();
-        if error.is_data() { Self::Mistyped { line, column, what } } else { Self::Syntax { line, column, what } }
-    }
-}
-
-impl From<JsonError> for io::Error {
-    fn from(error: JsonError) -> Self {
-        match error {
-            JsonError::Io(error) => error,
-            other => Self::new(io::ErrorKind::InvalidData, other),
-        }
-    }
-}
 
 type Result<T> = std::result::Result<T, JsonError>;
 
@@ -214,102 +159,6 @@ impl<R: Read> Json<R> {
             }
         }
         Ok(())
-    }
-
-    /// Reads the fields of an object whose names are among `names`, all of them in small letters; passes over the others.
-    /// `null` has none; anything else is mistyped.
-    pub(super) fn fields(
-        &mut self,
-        value: Value,
-        names: &[&str],
-        mut field: impl FnMut(&mut Self, usize, Value) -> Result<()>,
-    ) -> Result<()> {
-        match value {
-            Value::Object => {
-                let mut first = true;
-                while self.key(&mut first)? {
-                    let name = self.name_among(names);
-                    let value = self.value()?;
-                    match name {
-                        Some(name) => field(self, name, value)?,
-                        None => self.skip(value)?,
-                    }
-                }
-                Ok(())
-            }
-            Value::Null => Ok(()),
-            other => self.mistyped(other, "an object"),
-        }
-    }
-
-    /// Reads a list, whose items `item` reads into their slots.
-    pub(super) fn list_into<T: Slot>(
-        &mut self,
-        value: Value,
-        list: &mut Slice<T>,
-        item: &mut impl FnMut(&mut Self, Value, &mut T) -> Result<()>,
-    ) -> Result<()> {
-        match value {
-            Value::List => {
-                let (mut first, mut len) = (true, 0);
-                while self.item(&mut first)? {
-                    let value = self.value()?;
-                    item(self, value, list.slot(len))?;
-                    len += 1;
-                }
-                list.end(len);
-                Ok(())
-            }
-            Value::Null => {
-                list.renew();
-                Ok(())
-            }
-            other => self.mistyped(other, "a list"),
-        }
-    }
-
-    pub(super) fn text_into(&mut self, value: Value, text: &mut String) -> Result<()> {
-        match value {
-            Value::Text => self.take_text(text),
-            Value::Null => Ok(()),
-            other => self.mistyped(other, "a text"),
-        }
-    }
-
-    pub(super) fn bool_into(&mut self, value: Value, target: &mut bool) -> Result<()> {
-        match value {
-            Value::Bool(new) => *target = new,
-            Value::Null => {}
-            other => self.mistyped(other, "a boolean")?,
-        }
-        Ok(())
-    }
-
-    /// Reads a whole number; `None` leaves `target` as it is.
-    pub(super) fn number_into(&mut self, value: Value, target: &mut Option<u64>) -> Result<()> {
-        match value {
-            Value::Number(Some(new)) => *target = Some(new),
-            Value::Null => {}
-            other => self.mistyped(other, "a whole number")?,
-        }
-        Ok(())
-    }
-
-    /// Passes over a value that has not the type of its field, and remembers the first such one.
-    pub(super) fn mistyped(&mut self, value: Value, due: &str) -> Result<()> {
-        if self.mistyped.is_none() {
-            let found = match value {
-                Value::Null => "null",
-                Value::Bool(_) => "a boolean",
-                Value::Number(_) => "a number",
-                Value::Text => "a text",
-                Value::List => "a list",
-                Value::Object => "an object",
-            };
-            let (line, column) = self.began;
-            self.mistyped = Some(JsonError::Mistyped { line, column, what: format!("{found} where {due} is due") });
-        }
-        self.skip(value)
     }
 
     /// Demands that nothing follows and that every value had the type of its field.
@@ -580,105 +429,4 @@ fn folds_to(name: &[u8], field: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(json: &[u8]) -> Result<String> {
-        let mut reader = Json::new(json);
-        assert_eq!(reader.value()?, Value::Text);
-        let mut text = String::new();
-        reader.take_text(&mut text)?;
-        reader.end()?;
-        Ok(text)
-    }
-
-    fn passes(json: &[u8]) -> bool {
-        let mut reader = Json::new(json);
-        reader.value().and_then(|value| reader.skip(value)).and_then(|()| reader.end()).is_ok()
-    }
-
-    #[test]
-    fn what_is_no_text_reads_as_the_replacement_character() {
-        for (json, due) in [
-            (&b"\"a\\u00e9\\n\\/\\\"\""[..], "a\u{e9}\n/\""),
-            (b"\"\\ud83d\\ude00\"", "\u{1f600}"),
-            (b"\"\\ud83dx\"", "\u{fffd}x"),
-            (b"\"\\ud83d\\n\"", "\u{fffd}\n"),
-            (b"\"\\ud83d\\ud83d\\ude00\"", "\u{fffd}\u{1f600}"),
-            (b"\"\\ud83d\\u0041\"", "\u{fffd}A"),
-            (b"\"\\ude00\"", "\u{fffd}"),
-            (b"\"a\xff\xe2\x82z\"", "a\u{fffd}\u{fffd}\u{fffd}z"),
-            (b"\"\xed\xa0\x80\"", "\u{fffd}\u{fffd}\u{fffd}"),
-        ] {
-            assert_eq!(text(json).unwrap(), due, "{}", String::from_utf8_lossy(json));
-        }
-    }
-
-    #[test]
-    fn the_grammar_is_that_of_json() {
-        for good in ["null", " [1,-0,1.5e+9,{}] ", "{\"a\":[],\"a\":{\"b\":true}}", "\"\u{7f}\"", "0", "1E5"] {
-            assert!(passes(good.as_bytes()), "{good}");
-        }
-        for bad in [
-            "",
-            " ",
-            "[",
-            "[1,]",
-            "[,1]",
-            "[1 2]",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{a:1}",
-            "{\"a\":1,}",
-            "nul",
-            "01",
-            "1.",
-            "-",
-            ".5",
-            "+1",
-            "1e",
-            "\"a",
-            "\"\n\"",
-            "\"\\x\"",
-            "\"\\u12g4\"",
-            "1 1",
-            "[]]",
-            "\u{feff}[]",
-            "'a'",
-            "tru e",
-            "NaN",
-        ] {
-            assert!(!passes(bad.as_bytes()), "{bad}");
-        }
-    }
-
-    #[test]
-    fn errors_name_line_and_column() {
-        let mut reader = Json::new(&b"{\n  \"a\": x}"[..]);
-        let value = reader.value().unwrap();
-        assert_eq!(reader.skip(value).unwrap_err().to_string(), "line 2, column 8: `x` where a value is due");
-    }
-
-    #[test]
-    fn depth_and_texts_are_bounded() {
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(passes(nested(limits::GO_JSON_DEPTH).as_bytes()));
-        assert!(!passes(nested(limits::GO_JSON_DEPTH + 1).as_bytes()));
-        let long = |length: usize| format!("\"{}\"", "x".repeat(length));
-        assert_eq!(text(long(limits::TEXT_BYTES).as_bytes()).unwrap().len(), limits::TEXT_BYTES);
-        assert!(matches!(text(long(limits::TEXT_BYTES + 1).as_bytes()), Err(JsonError::Limit { .. })));
-        assert!(passes(long(limits::TEXT_BYTES + 1).as_bytes()), "what nobody reads is not kept");
-    }
-
-    #[test]
-    fn names_differ_in_case_alone() {
-        let named = |json: &str, names: &[&str]| {
-            let mut reader = Json::new(json.as_bytes());
-            reader.value().unwrap();
-            reader.name_among(names)
-        };
-        assert_eq!(named("\"Tags\"", &["name", "tags"]), Some(1));
-        assert_eq!(named("\"tag\\u017f\"", &["tags"]), Some(0));
-        assert_eq!(named("\"TAG\"", &["tags"]), None);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@
 //! by cause and printed (`--nocapture` shows it); a verdict of another kind fails.
 
 mod generate;
+mod index;
 mod model;
 
 use std::collections::BTreeMap;
