@@ -70,4 +70,5 @@ bare() {
     mkdir -p /var/cache/apt/archives
     debootstrap --variant=minbase --cache-dir=/var/cache/apt/archives ${1:+"--include=$(IFS=,; echo "$*")"} bookworm "$folder" \
         >"$work/said" 2>&1 || fail "debootstrap did not make $folder"
+    echo "127.0.0.1 localhost" >"$folder/etc/hosts"
 }
