@@ -21,6 +21,7 @@ mod diff_only;
 mod fetch;
 mod final_faults;
 mod forge;
+mod format;
 mod fuzz;
 #[path = "../fuzz/targets.rs"]
 mod fuzz_targets;

@@ -144,7 +144,8 @@ pub(super) fn add(page: &mut Roff, command: &Command) {
         if as_typed {
             page.control("nf", []);
         }
-        rest.trim_start_matches('\n').lines().for_each(|line| _ = page.text([roman(line.trim_start_matches(' '))]));
+        let rest = if as_typed { rest.trim_start_matches('\n').to_owned() } else { sentence(rest) };
+        rest.lines().for_each(|line| _ = page.text([roman(line.strip_prefix("  ").unwrap_or(line))]));
         if as_typed {
             page.control("fi", []);
         }
@@ -168,4 +169,11 @@ fn section(page: &mut Roff, title: &str, entries: impl Iterator<Item = (String, 
         page.text([bold(name)]);
         page.text([roman(text)]);
     }
+}
+
+/// `text`, which follows a colon, as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim_start().chars();
+    let first = letters.next();
+    first.into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
