@@ -6,11 +6,10 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::at::{At, DateForm, Interval};
-use super::client::{Answer, is_html};
 use super::document::{Body, Document, Served, ServedImage, ServedOperator};
 use super::limits;
-use super::retry::Fault;
 use crate::base::text::sanitize;
+use crate::http::{Answer, Fault, is_html};
 
 /// The registry of Red Hat's own images in the catalog.
 const REDHAT_REGISTRY: &str = "registry.access.redhat.com";

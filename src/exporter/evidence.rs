@@ -19,12 +19,12 @@ use super::error::SourceError;
 use super::keeper::{DATED, Report};
 use super::limits;
 use super::listing::Listing;
-use super::retry::{Fault, Remedy};
 use super::walk::Walk;
 use super::work::Begun;
 use crate::base::progress::Progress;
 use crate::base::text::count;
 use crate::catalog::provenance::{Check, Checks};
+use crate::http::{Fault, Remedy};
 
 /// Changes are asked for from this long before the catalog's first answer, so that its own clocks may differ.
 const CHANGES_MARGIN: SignedDuration = SignedDuration::from_secs(60);

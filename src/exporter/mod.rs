@@ -6,25 +6,20 @@
 
 mod at;
 mod charts;
-mod client;
 mod collection;
 mod crew;
 mod density;
 mod document;
-mod download;
 mod error;
 mod evidence;
-mod gate;
 mod keeper;
 mod ladder;
 mod limits;
 mod listing;
 mod passes;
 pub mod probe;
-mod retry;
 mod spans;
 mod walk;
-mod web;
 mod work;
 
 use std::io;
@@ -38,11 +33,8 @@ use reqwest::Url;
 
 pub use collection::{decode_images, decode_operators};
 pub use document::{Body, Document};
-pub use download::{Downloaded, Mirror, Small, Target, Validators};
 pub use error::SourceError;
 pub use limits::EVIDENCE_LEAST;
-pub use retry::{Fault, Remedy, RetryPolicy};
-pub use web::{HttpOptions, USER_AGENT};
 pub use work::RESUME_MAX_AGE;
 
 use crate::base::progress::Progress;
@@ -50,13 +42,12 @@ use crate::base::text::count;
 use crate::catalog::ChartIndex;
 use crate::catalog::document::{Image, Operator};
 use crate::catalog::provenance::{Check, Checks, Fetch, Partial, Source};
-use client::{Client, shown};
+use crate::http::{Client, Http, HttpOptions, Source as HttpSource, shown};
 use collection::Collection;
 use crew::Crew;
 use evidence::Evidence;
 use keeper::{Keeper, Kept};
 use walk::Walk;
-use web::Http;
 use work::{Asked, Root, WorkFolder, WorkState};
 
 /// What to fetch.
@@ -188,7 +179,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         .map(|(collection, sink)| Walk::new(&client, collection, sink, &crew, plan.page_size, started))
         .collect();
     let documents = try_join_all(walks.iter().map(|walk| check(walk, &**progress, options)));
-    let chart_source = client::Source::new("charts");
+    let chart_source = HttpSource::new("charts");
     let charts = async {
         progress.begin("charts", None);
         let index = match &plan.charts {
@@ -250,7 +241,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
 }
 
 /// Requests and the host that answered last.
-fn source_of(source: &client::Source) -> (u64, String) {
+fn source_of(source: &HttpSource) -> (u64, String) {
     (source.requests(), source.host())
 }
 

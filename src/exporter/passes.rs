@@ -9,13 +9,12 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt as _, stream};
 
 use super::at::{DateForm, Interval};
-use super::client::{React, shown};
 use super::collection::{Only, Order, Page, Question};
 use super::keeper::Report;
 use super::limits;
 use super::listing::Key;
-use super::retry::{Fault, Remedy};
 use super::walk::{End, Walk};
+use crate::http::{Fault, React, Remedy, shown};
 
 /// Pages of a pass that are asked for side by side where the end is not known: so many may be asked for in vain.
 const AHEAD: usize = 3;
@@ -154,7 +153,7 @@ impl Walk<'_> {
                 Ok(page)
             }
             Err(error) if stuck => Err(End::Stuck(error)),
-            Err(error) => Err(End::Failed(error)),
+            Err(error) => Err(End::Failed(error.into())),
         }
     }
 

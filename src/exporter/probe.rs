@@ -8,15 +8,13 @@ use reqwest::Url;
 use tokio::time::Instant;
 
 use super::at::{At, DateForm, Interval};
-use super::client::{Answer, Web as _, is_html, shown};
 use super::collection::{Collection, Only, Order, Question, Way};
 use super::error::SourceError;
-use super::retry::Fault;
-use super::web::Http;
 use super::{HttpOptions, Plan, collections, limits};
 use crate::base::limits::CHART_INDEX_BYTES;
 use crate::base::text::sanitize;
 use crate::catalog::ChartIndex;
+use crate::http::{Answer, ERROR_BYTES, Fault, Http, Web as _, is_html, shown};
 
 /// Questions under way at once: a server with slow paths stalls on several of them, each for a minute.
 const SIDE_BY_SIDE: usize = 4;
@@ -132,7 +130,7 @@ fn ping(base: &Url) -> Asked<'static> {
     let read = |answer: Answer| {
         if answer.body.as_deref().is_some_and(is_html) { Err(Fault::Html) } else { Ok(None) }
     };
-    let (source, form, cap) = ("catalog", "ping".into(), limits::ERROR_BYTES);
+    let (source, form, cap) = ("catalog", "ping".into(), ERROR_BYTES);
     Asked { source, form, url, cap, use_: Use::Nothing, read: Box::new(read) }
 }
 

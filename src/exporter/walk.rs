@@ -16,17 +16,16 @@ use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
 use super::at::{At, DateForm, Interval};
-use super::client::{Client, Get, React, Source, shown};
 use super::collection::{Collection, Only, Order, Page, Question, Rung, Way, page_sizes};
 use super::crew::Crew;
 use super::error::SourceError;
 use super::keeper::{Report, Sink};
 use super::ladder::Sizes;
 use super::limits;
-use super::retry::{Fault, Remedy};
 use super::spans::Spans;
 use super::work::Begun;
 use crate::base::text::count;
+use crate::http::{Client, Fault, Get, HttpError, React, Remedy, Source, shown};
 
 /// How far behind the clock of this host the first question looks, so that a slow clock hides no document.
 const MARGIN: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
@@ -71,7 +70,7 @@ pub enum End {
     /// For good.
     Failed(SourceError),
     /// The server does not manage or take a question of this rung.
-    Stuck(SourceError),
+    Stuck(HttpError),
 }
 
 impl From<SourceError> for End {
@@ -83,7 +82,8 @@ impl From<SourceError> for End {
 impl From<End> for SourceError {
     fn from(end: End) -> Self {
         match end {
-            End::Failed(error) | End::Stuck(error) => error,
+            End::Failed(error) => error,
+            End::Stuck(error) => error.into(),
         }
     }
 }
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
             match self.fetch(&gaps, first.take()).await {
                 Err(End::Stuck(error)) => {
                     tracing::info!(collection = self.collection.name, %error, "looking for another way");
-                    let slow = matches!(&error, SourceError::Request { fault, .. } if fault.remedy() == Remedy::Less);
+                    let slow = matches!(&error, HttpError::Request { fault, .. } if fault.remedy() == Remedy::Less);
                     self.open(self.other_way(slow)).await?;
                 }
                 Err(End::Failed(error)) => return Err(error),
@@ -389,13 +389,13 @@ impl<'a> Walk<'a> {
                 self.stuck_on.replace(Some(question.clone()));
                 Err(End::Stuck(error))
             }
-            Err(error) => Err(End::Failed(error)),
+            Err(error) => Err(End::Failed(error.into())),
         }
     }
 
     /// The error of a question that failed with `fault`.
-    fn failed(&self, question: &Question, fault: Fault) -> SourceError {
-        SourceError::Request { url: shown(&self.collection.url(question)), fault, tries: 1 }
+    fn failed(&self, question: &Question, fault: Fault) -> HttpError {
+        HttpError::Request { url: shown(&self.collection.url(question)), fault, tries: 1 }
     }
 
     /// Counts a page, and makes sure that the collection ends some time.

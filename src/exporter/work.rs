@@ -25,6 +25,7 @@ use super::document::Document;
 use super::error::SourceError;
 use super::listing::Key;
 use crate::base::digest::Sha256Digest;
+use crate::base::fs::{open_itself, remove_if_there, take_lock};
 
 /// State older than this is not mixed with what the catalog says now.
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
@@ -138,17 +139,10 @@ fn private(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens a file to read it, but no link and nothing that would block.
-fn open_own(path: &Path) -> io::Result<fs::File> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
-}
-
 /// Reads a file of a private folder whole.
 pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut open_own(path)?, &mut bytes)?;
+    io::Read::read_to_end(&mut open_itself(path)?, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -226,7 +220,7 @@ impl WorkFolder {
             let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
             let mut options = fs::OpenOptions::new();
             let lock = options.create(true).truncate(false).write(true).mode(0o600).custom_flags(flags).open(&path)?;
-            if !try_lock(&lock)? {
+            if !take_lock(lock.file())? {
                 return Err(SourceError::Busy(folder));
             }
             // Another process may have removed the folder between the two steps: then this is the lock of nothing.
@@ -353,8 +347,8 @@ impl WorkFolder {
             if !ours || folder == self.folder || private(&folder).is_err() {
                 continue;
             }
-            let Ok(lock) = open_own(&folder.join(LOCK)) else { continue };
-            if try_lock(&lock).unwrap_or(false) && usable_state(&folder, now).is_none() {
+            let Ok(lock) = open_itself(&folder.join(LOCK)) else { continue };
+            if take_lock(lock.file()).unwrap_or(false) && usable_state(&folder, now).is_none() {
                 let _ = remove_made(&folder);
             }
         }
@@ -390,28 +384,12 @@ fn remove_made(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// The state in `folder`, if a fetch can be continued from it at `now`.
 fn usable_state(folder: &Path, now: Timestamp) -> Option<WorkState> {
     let state: WorkState = serde_json::from_slice(&read_own(&folder.join(STATE)).ok()?).ok()?;
     let age = now.duration_since(state.created);
     let usable = state.version == STATE_VERSION && age <= RESUME_MAX_AGE && age >= SignedDuration::ZERO;
     usable.then_some(state)
-}
-
-/// Whether the lock was free, and is taken now.
-fn try_lock(file: &fs::File) -> io::Result<bool> {
-    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

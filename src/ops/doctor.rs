@@ -10,8 +10,9 @@ use reqwest::Url;
 use crate::catalog::document::Operator;
 use crate::catalog::folder::{FolderError, TnfFolder, Visitor};
 use crate::catalog::{ChartIndex, ContainerEntry, TnfError, layout};
+use crate::exporter;
 pub use crate::exporter::probe::Reached;
-use crate::exporter::{self, HttpOptions};
+use crate::http::HttpOptions;
 
 use super::Error;
 

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 pub use crate::exporter::probe::{Probe, Trial, Use};
-use crate::exporter::{self, HttpOptions, Plan};
+use crate::exporter::{self, Plan};
+use crate::http::HttpOptions;
 
 use super::Error;
 

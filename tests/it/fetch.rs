@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oct::base::progress::{Progress, Silent};
 use oct::catalog::document::Image;
-use oct::exporter::{FetchOptions, Fetched, HttpOptions, Plan, RetryPolicy, SourceError, fetch};
+use oct::exporter::{FetchOptions, Fetched, Plan, SourceError, fetch};
+use oct::http::{HttpError, HttpOptions, RetryPolicy};
 use standin::{Catalog, Churn, Fault, Knobs, MadeUp, Mark, RetryAfter, Standin, TieOrder};
 
 /// A plan for everything that `server` has, and quick retries.
@@ -246,7 +247,10 @@ fn a_server_that_ignores_the_filter_is_refused_and_one_that_ignores_the_order_is
     let (plan, mut options) = plan(&server);
     options.http.retry.patience = Duration::from_secs(60);
     let error = run(&plan, &options).unwrap_err();
-    assert!(matches!(error, SourceError::Request { fault: oct::exporter::Fault::Disorder(_), .. }), "{error}");
+    assert!(
+        matches!(error, SourceError::Http(HttpError::Request { fault: oct::http::Fault::Disorder(_), .. })),
+        "{error}"
+    );
     server.set(|knobs| (knobs.ignore_filter, knobs.ignore_sort) = (false, true));
     let fetched = run(&plan, &options).unwrap();
     assert_equals_truth(&server, &fetched);
@@ -302,7 +306,7 @@ fn an_interrupted_fetch_goes_on_where_it_was() {
     server.clear();
     server.die_after(half);
     let error = run(&plan, &options).unwrap_err();
-    assert!(matches!(error, SourceError::Request { .. }), "{error}");
+    assert!(matches!(error, SourceError::Http(HttpError::Request { .. })), "{error}");
     server.revive();
     server.clear();
     options.http.retry.patience = patient;

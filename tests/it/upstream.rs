@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use oct::catalog::provenance::{Check, Checks};
 use oct::exporter::{FetchOptions, Fetched, Plan, SourceError};
+use oct::http::HttpError;
 use standin::{
     Catalog, DateCompare, Fault, Form, Knobs, MadeUp, OutageForm, Oversized, Profile, SlowEnd, Standin, TieOrder,
     Treatment, Undated,
@@ -248,7 +249,7 @@ fn an_outage_within_the_patience_is_survived_and_one_beyond_is_resumed() {
         options.http.retry.patience = Duration::from_millis(400);
         server.outage_after(12, Duration::from_secs(3_600), form);
         let error = run(&plan, &options).unwrap_err();
-        assert!(matches!(error, SourceError::Request { .. }), "{error}");
+        assert!(matches!(error, SourceError::Http(HttpError::Request { .. })), "{error}");
         server.outage(Duration::ZERO, form);
         server.set(|knobs| knobs.outage = Default::default());
         options.fresh = false;
