@@ -8,6 +8,7 @@
 //! ops        one file a command: brings the rooms below together, returns what there is to tell
 //! exporter   paging, reconciliation  |  archive  header, tar, zstd  |  importer  lock, staging, swap
 //! certify    a question becomes a verdict  |  trust    keys, signatures, the verified manifest
+//! pyxis      the catalog's API: questions, answers
 //! catalog    what certsuite reads: documents, chart index, layout, validation, diff
 //! http       requests, patience, downloads
 //! base       digests, limits, text, classes of failure, progress, checked member paths
@@ -34,4 +35,5 @@ pub mod exporter;
 pub mod http;
 pub mod importer;
 pub mod ops;
+pub mod pyxis;
 pub mod trust;

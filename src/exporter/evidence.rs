@@ -13,8 +13,6 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
-use super::at::{At, DateForm, Interval};
-use super::collection::{Only, Order, Page, Question};
 use super::error::SourceError;
 use super::keeper::{DATED, Report};
 use super::limits;
@@ -25,6 +23,7 @@ use crate::base::progress::Progress;
 use crate::base::text::count;
 use crate::catalog::provenance::{Check, Checks};
 use crate::http::{Fault, Remedy};
+use crate::pyxis::{At, Interval, Only, Order, Page, Question};
 
 /// Changes are asked for from this long before the catalog's first answer, so that its own clocks may differ.
 const CHANGES_MARGIN: SignedDuration = SignedDuration::from_secs(60);
@@ -365,18 +364,5 @@ fn check(result: Result<u64, Cause>) -> Check {
     match result {
         Ok(figure) => Check::Agrees(figure),
         Err(cause) => Check::NotChecked(cause),
-    }
-}
-
-impl super::collection::Rung {
-    /// What it is, for a person.
-    pub(super) fn shown(self) -> String {
-        let way = match self.way {
-            super::collection::Way::Keyset(DateForm::Offset) => "by date",
-            super::collection::Way::Keyset(DateForm::Zulu) => "by date with Z",
-            super::collection::Way::Keyset(DateForm::Fraction) => "by date with fraction",
-            super::collection::Way::Numbers => "by page number",
-        };
-        format!("{way}, {} a page", self.size)
     }
 }

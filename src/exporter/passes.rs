@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::at::{DateForm, Interval};
-use super::collection::{Only, Order, Page, Question};
 use super::keeper::Report;
 use super::limits;
 use super::listing::Key;
 use super::walk::{End, Walk};
 use crate::http::{Fault, React, Remedy, shown};
+use crate::pyxis::{At, DateForm, Interval, Only, Order, Page, Question, Way};
 
 /// Pages of a pass that are asked for side by side where the end is not known: so many may be asked for in vain.
 const AHEAD: usize = 3;
@@ -158,15 +157,15 @@ impl Walk<'_> {
     }
 
     /// Whether a question for what has changed or has no date is worth a try.
-    pub(super) fn changed(&self, interval: Interval, since: super::at::At) -> Question {
+    pub(super) fn changed(&self, interval: Interval, since: At) -> Question {
         Question { only: Only::ChangedSince(since), ..self.question("changes", interval, self.form()) }
     }
 
     /// The form in which the server takes dates, as far as that is known.
     pub(super) fn form(&self) -> DateForm {
         match self.rung.get().way {
-            super::collection::Way::Keyset(form) => form,
-            super::collection::Way::Numbers => DateForm::Offset,
+            Way::Keyset(form) => form,
+            Way::Numbers => DateForm::Offset,
         }
     }
 }

@@ -3,11 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::at::{At, Interval};
-use super::collection::Page;
 use super::density::Density;
-use super::document::Document;
 use crate::catalog::document::ObjectId;
+use crate::pyxis::{At, Document, Interval, Page};
 
 /// A part is divided when more pages than this are believed to be left in it.
 const WORTH_DIVIDING: f64 = 1.5;
@@ -140,7 +138,7 @@ impl Spans {
 mod tests {
     use super::*;
     use crate::catalog::document::Operator;
-    use crate::exporter::document::Body;
+    use crate::pyxis::Body;
 
     fn at(seconds: f64) -> At {
         At::from_seconds(1_600_000_000.0 + seconds)

@@ -15,8 +15,6 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
-use super::at::{At, DateForm, Interval};
-use super::collection::{Collection, Only, Order, Page, Question, Rung, Way, page_sizes};
 use super::crew::Crew;
 use super::error::SourceError;
 use super::keeper::{Report, Sink};
@@ -26,6 +24,9 @@ use super::spans::Spans;
 use super::work::Begun;
 use crate::base::text::count;
 use crate::http::{Client, Fault, Get, HttpError, React, Remedy, Source, shown};
+use crate::pyxis::{
+    At, Collection, DateForm, Interval, Only, Order, PAGE_BYTES, Page, Question, Rung, Way, page_sizes,
+};
 
 /// How far behind the clock of this host the first question looks, so that a slow clock hides no document.
 const MARGIN: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
@@ -275,7 +276,7 @@ impl<'a> Walk<'a> {
     pub async fn once(&self, question: &Question, tries: u32, gated: bool) -> Result<Page, Fault> {
         let url = self.collection.url(question);
         let (collection, asked) = (Arc::clone(&self.collection), question.clone());
-        let get = Get { what: question.what, url: &url, etag: None, cap: limits::PAGE_BYTES, tries, gated };
+        let get = Get { what: question.what, url: &url, etag: None, cap: PAGE_BYTES, tries, gated };
         let decode = move |answer| {
             let page = collection.decode(&asked, answer)?;
             let documents = page.documents.len();

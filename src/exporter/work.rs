@@ -19,13 +19,10 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::at::Interval;
-use super::collection::Rung;
-use super::document::Document;
 use super::error::SourceError;
-use super::listing::Key;
 use crate::base::digest::Sha256Digest;
 use crate::base::fs::{open_itself, remove_if_there, take_lock};
+use crate::pyxis::{Interval, Rung};
 
 /// State older than this is not mixed with what the catalog says now.
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
@@ -73,7 +70,6 @@ pub struct Begun {
 
 impl WorkState {
     /// A fetch that begins now.
-    #[must_use]
     pub fn new(created: Timestamp) -> Self {
         Self { version: STATE_VERSION, created, begun: BTreeMap::new() }
     }
@@ -104,13 +100,11 @@ impl Root {
     }
 
     /// Whether what is kept here outlives this run.
-    #[must_use]
     pub fn outlives(&self) -> bool {
         self.temporary.is_none()
     }
 
     /// Its path.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -232,9 +226,6 @@ impl WorkFolder {
 
     /// What an earlier run left, if it can be continued at `now`; otherwise the folder is emptied. `visit` gets each
     /// file, in the order in which they were written.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn resume(
         &mut self,
         now: Timestamp,
@@ -260,30 +251,12 @@ impl WorkFolder {
     }
 
     /// Keeps `state`.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn save_state(&self, state: &WorkState) -> io::Result<()> {
         write_own(&self.folder, STATE, &[&serde_json::to_vec(state)?])
     }
 
-    /// Keeps documents; returns the number of their file.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn save(&mut self, collection: &str, content: Content, documents: &[Document]) -> io::Result<u32> {
-        self.save_lines(collection, content, documents)
-    }
-
-    /// Keeps which documents are all in an interval.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn save_keys(&mut self, collection: &str, interval: Interval, keys: &[Key]) -> io::Result<u32> {
-        self.save_lines(collection, Content::Keys(interval), keys)
-    }
-
-    fn save_lines<T: Serialize>(&mut self, collection: &str, content: Content, lines: &[T]) -> io::Result<u32> {
+    /// Keeps `lines`: documents, or for [`Content::Keys`] keys; returns the number of their file.
+    pub fn save(&mut self, collection: &str, content: Content, lines: &[impl Serialize]) -> io::Result<u32> {
         let mut body = Vec::with_capacity(lines.len() * 300);
         for line in lines {
             serde_json::to_writer(&mut body, line)?;
@@ -295,6 +268,11 @@ impl WorkFolder {
         self.next += 1;
         write_own(&self.folder, &name(number), &[&serde_json::to_vec(&header)?, b"\n", &body])?;
         Ok(number)
+    }
+
+    /// Calls `visit` with each file, in the order in which they were written; the memory holds one at a time.
+    pub fn each(&self, mut visit: impl FnMut(&Unit) -> io::Result<()>) -> io::Result<()> {
+        numbers(&self.folder)?.into_iter().try_for_each(|number| visit(&self.read(number)?))
     }
 
     /// Reads a file back.
@@ -317,18 +295,7 @@ impl WorkFolder {
         Ok(Unit { number, collection: header.collection, content: header.content, body })
     }
 
-    /// The numbers of all files, in order.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn numbers(&self) -> io::Result<Vec<u32>> {
-        numbers(&self.folder)
-    }
-
     /// Removes the folder: the fetch is complete, and nothing of it is needed any more.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn remove(self) -> io::Result<()> {
         remove_made(&self.folder)
     }
@@ -359,6 +326,7 @@ fn name(number: u32) -> String {
     format!("{number:06}.unit")
 }
 
+/// The numbers of all files in `folder`, in order.
 fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, with those below it that it may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("cli", &["ops", "certify", "trust", "catalog", "base"]),
-    ("ops", &["exporter", "http", "archive", "importer", "certify", "trust", "catalog", "base"]),
-    ("exporter", &["http", "catalog", "base"]),
+    ("ops", &["exporter", "pyxis", "http", "archive", "importer", "certify", "trust", "catalog", "base"]),
+    ("exporter", &["pyxis", "http", "catalog", "base"]),
+    ("pyxis", &["http", "catalog", "base"]),
     ("archive", &["trust", "catalog", "base"]),
     ("importer", &["trust", "catalog", "base"]),
     ("certify", &["catalog", "base"]),
