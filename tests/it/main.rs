@@ -18,6 +18,7 @@ mod cli_schemas;
 mod cli_support;
 mod conformance;
 mod diff_only;
+mod docs;
 mod fetch;
 mod final_faults;
 mod forge;

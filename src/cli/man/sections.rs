@@ -53,7 +53,7 @@ const VARIABLES: [(Concerns, &str, &str); 11] = [
     (
         Concerns::SecretKey,
         "CREDENTIALS_DIRECTORY",
-        "systemd's folder of credentials: `oct.key` is the secret key, `oct.password` its password.",
+        "systemd's folder of credentials: `oct.key` is the secret key, `oct.password` its password, `oct.next.key` a second key that signs as well.",
     ),
     (
         Concerns::Network,
