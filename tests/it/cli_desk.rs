@@ -219,7 +219,7 @@ fn both_keys_of_a_service_sign_while_one_is_replaced() {
         fs::copy(desk.join(from), &to).unwrap();
         // As it looks behind the access list that systemd sets.
         fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o440)).unwrap();
-        assert_eq!(signers(name), number);
+        assert_eq!(signers(&format!("out-{number}")), number);
     }
-    desk.ok(&["verify", &desk.archive("oct.next.key"), "--key", "next/oct.pub"]);
+    desk.ok(&["verify", &desk.archive("out-2"), "--key", "next/oct.pub"]);
 }

@@ -188,7 +188,7 @@ fn every_command_of_the_documents_is_one() {
             }
         }
     }
-    assert!(seen > 30, "{seen}");
+    assert!(seen >= 25, "{seen}");
 }
 
 #[test]
