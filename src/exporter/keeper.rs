@@ -14,7 +14,7 @@ use crate::base::progress::Progress;
 use crate::catalog::document::{Image, Operator};
 use crate::pyxis::{At, Body, Document, Interval};
 
-/// Reports that may wait: a page each. What comes faster than the disk takes it has to wait itself.
+/// Reports that may wait, a page each. A walk that is faster than the disk waits.
 const WAITING: usize = 16;
 
 /// What a walk reports, and what it wants to know.
@@ -25,9 +25,9 @@ pub enum Report {
     Found(Interval, Vec<Document>),
     /// Some documents.
     Seen(Vec<Document>),
-    /// Of the documents seen, those of these keys are all in an interval.
+    /// The documents of these keys, already seen, are all in an interval.
     Settled(Interval, BTreeSet<Key>),
-    /// Of the documents seen, these have their only date now.
+    /// These documents, already seen, have only this date now.
     Moved(Vec<Key>),
     /// A question about the listing.
     Look(Look),
@@ -47,7 +47,7 @@ impl Sink {
     /// Reports.
     ///
     /// # Errors
-    /// Where the keeper is gone; why, its own end tells.
+    /// If the keeper has ended; its own result says why.
     pub async fn report(&self, report: Report) -> Result<(), SourceError> {
         let sent = self.reports.send((Arc::clone(&self.collection), report)).await;
         sent.map_err(|_| io::Error::other("what was fetched cannot be kept").into())
@@ -56,14 +56,14 @@ impl Sink {
     /// Asks the listing, and how the collection was begun.
     ///
     /// # Errors
-    /// Where the keeper is gone.
+    /// If the keeper has ended.
     pub async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Listing, Option<Begun>) -> T + Send + 'static,
     ) -> Result<T, SourceError> {
         let (answer, answered) = oneshot::channel();
         let look = move |listing: &Listing, begun: Option<Begun>| {
-            // Nobody waits for it any more where the fetch is ending.
+            // If the fetch is ending, nobody waits for the answer.
             let _ = answer.send(look(listing, begun));
         };
         self.report(Report::Look(Box::new(look))).await?;
@@ -81,7 +81,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper of `collections`, with what an earlier run left in `work`; also how many documents that is.
+    /// A keeper of `collections`, with the documents that an earlier run left in `work`; also their number.
     pub fn open<'a>(
         mut work: WorkFolder,
         collections: impl Iterator<Item = &'a str>,
@@ -128,7 +128,7 @@ impl Keeper {
         Ok(self.close())
     }
 
-    /// What was kept.
+    /// What the keeper has kept.
     pub fn close(self) -> Kept {
         Kept { listings: self.listings, created: self.state.created, work: self.work, odd: self.odd }
     }
@@ -166,7 +166,7 @@ impl Keeper {
     }
 }
 
-/// Brings back what a file tells; returns its odd documents.
+/// Restores the content of a file; returns its odd documents.
 fn restore(unit: &Unit, listing: &mut Listing) -> io::Result<Vec<String>> {
     if let Content::Keys(interval) = unit.content {
         let keys = unit.lines::<Key>().collect::<io::Result<_>>()?;
@@ -215,7 +215,7 @@ impl Kept {
         lines
     }
 
-    /// Calls `visit` with each document, in the order in which they lie on disk; the memory holds one file at a time.
+    /// Calls `visit` with each document, in their order on disk; the memory holds one file at a time.
     fn each(&self, wanted: impl Fn(&str) -> bool, mut visit: impl FnMut(Body) -> io::Result<()>) -> io::Result<()> {
         self.work.each(|unit| {
             let listing = self.listings.get(&*unit.collection).filter(|_| wanted(&unit.collection));
@@ -223,7 +223,7 @@ impl Kept {
             for (line, document) in (0u32..).zip(unit.lines::<Document>()) {
                 let document = document?;
                 let place = Place { unit: unit.number, line };
-                // An earlier state of a document, or one that is gone, lies here and counts no more.
+                // An earlier state of a document, or a removed document, is still on disk, but does not count.
                 if listing.place(&(document.at, document.id)) == Some(place) {
                     visit(document.body)?;
                 }
