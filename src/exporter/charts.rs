@@ -5,14 +5,12 @@ use std::path::Path;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::client::{Answer, Client, Get, React, Source, is_html, shown};
-use super::error::SourceError;
-use super::retry::{Fault, Remedy};
 use super::work::{read_own, write_own};
 use crate::base::digest::Sha256Digest;
 use crate::base::limits;
 use crate::base::text::sanitize;
 use crate::catalog::ChartIndex;
+use crate::http::{Answer, Client, Fault, Get, HttpError, React, Remedy, Source, is_html, shown};
 
 /// What was served before, and under which `ETag`.
 #[derive(Serialize, Deserialize)]
@@ -25,12 +23,7 @@ struct Kept {
 ///
 /// # Errors
 /// Where the server gives no chart index.
-pub async fn fetch(
-    client: &Client,
-    source: &Source,
-    url: &Url,
-    cache: Option<&Path>,
-) -> Result<ChartIndex, SourceError> {
+pub async fn fetch(client: &Client, source: &Source, url: &Url, cache: Option<&Path>) -> Result<ChartIndex, HttpError> {
     let name = format!("charts-{}", &Sha256Digest::of(url.as_str().as_bytes()).to_string()[..16]);
     let kept = cache.and_then(|cache| read(&cache.join(&name)));
     let etag = kept.as_ref().map(|(etag, _)| etag.as_str());
@@ -46,7 +39,7 @@ pub async fn fetch(
     }
     let Some((index, etag)) = answer else {
         let fault = Fault::Disorder("\"not modified\", of nothing".into());
-        return Err(SourceError::Request { url: shown(url), fault, tries: 2 });
+        return Err(HttpError::Request { url: shown(url), fault, tries: 2 });
     };
     if let (Some(cache), Some(etag)) = (cache, etag) {
         // Keeping it only saves the next run a download.
@@ -60,7 +53,7 @@ pub async fn fetch(
 /// The index and its `ETag`; nothing where it is what `etag` stands for.
 type Index = Option<(ChartIndex, Option<String>)>;
 
-async fn ask(client: &Client, source: &Source, url: &Url, etag: Option<&str>) -> Result<Index, SourceError> {
+async fn ask(client: &Client, source: &Source, url: &Url, etag: Option<&str>) -> Result<Index, HttpError> {
     let decode = |answer: Answer| {
         let Some(body) = answer.body else { return Ok((None, 0)) };
         if is_html(&body) {

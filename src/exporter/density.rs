@@ -1,6 +1,6 @@
 //! How many documents lie where on the time line, as far as pages told: to cut it where it is worth a page.
 
-use super::at::At;
+use crate::pyxis::At;
 
 /// Before this, the catalog holds next to nothing (its first images are of 2017). Only a guess to begin with.
 const HORIZON: f64 = 1_483_228_800.0;

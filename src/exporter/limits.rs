@@ -3,23 +3,6 @@
 
 use std::time::Duration;
 
-/// Bytes of one page, decompressed. Stops a gzip answer of 40 kB that unpacks to gigabytes; a page of 500 projected
-/// images is about 1 MB.
-pub const PAGE_BYTES: usize = 16 << 20;
-
-/// Values in one page, for each document that was asked for. Stops `[{},{},…]`, which takes 30 times its size in
-/// memory; a recorded image has 40 values, with 500 tags 540.
-pub const VALUES_PER_DOCUMENT: usize = 2_000;
-
-/// Answers that are decoded at once. Stops eight hostile pages from adding up; decoding is as quick as the processor.
-pub const DECODERS: usize = 2;
-
-/// Bytes of an error's body that are read. Stops an endless error page; a problem document has 300.
-pub const ERROR_BYTES: usize = 64 << 10;
-
-/// Redirects that one request follows. Stops a loop; the real servers send none.
-pub const REDIRECTS: usize = 5;
-
 /// Documents of one collection. Stops a catalog that never ends; Red Hat's own images may be a million.
 pub const COLLECTION_DOCUMENTS: u64 = 3_000_000;
 

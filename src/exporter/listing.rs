@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::at::{At, Interval};
 use crate::catalog::document::ObjectId;
+use crate::pyxis::{At, Interval};
 
 /// What tells one document from all others: date and id. Two documents may share an id, in a broken catalog.
 pub type Key = (At, ObjectId);

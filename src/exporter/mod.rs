@@ -4,27 +4,18 @@
 //! they find to one keeper ([`keeper`]), which keeps it on disk ([`work`]); in memory stays where each document lies
 //! ([`listing`]). Beside and behind each walk, evidence is gathered that it has what the server has ([`evidence`]).
 
-mod at;
 mod charts;
-mod client;
-mod collection;
 mod crew;
 mod density;
-mod document;
-mod download;
 mod error;
 mod evidence;
-mod gate;
 mod keeper;
 mod ladder;
 mod limits;
 mod listing;
 mod passes;
-pub mod probe;
-mod retry;
 mod spans;
 mod walk;
-mod web;
 mod work;
 
 use std::io;
@@ -36,13 +27,8 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use reqwest::Url;
 
-pub use collection::{decode_images, decode_operators};
-pub use document::{Body, Document};
-pub use download::{Downloaded, Mirror, Small, Target, Validators};
 pub use error::SourceError;
 pub use limits::EVIDENCE_LEAST;
-pub use retry::{Fault, Remedy, RetryPolicy};
-pub use web::{HttpOptions, USER_AGENT};
 pub use work::RESUME_MAX_AGE;
 
 use crate::base::progress::Progress;
@@ -50,13 +36,12 @@ use crate::base::text::count;
 use crate::catalog::ChartIndex;
 use crate::catalog::document::{Image, Operator};
 use crate::catalog::provenance::{Check, Checks, Fetch, Partial, Source};
-use client::{Client, shown};
-use collection::Collection;
+use crate::http::{Client, Http, HttpOptions, Source as HttpSource, shown};
+use crate::pyxis::{Collection, Interval};
 use crew::Crew;
 use evidence::Evidence;
 use keeper::{Keeper, Kept};
 use walk::Walk;
-use web::Http;
 use work::{Asked, Root, WorkFolder, WorkState};
 
 /// What to fetch.
@@ -76,6 +61,19 @@ pub struct Plan {
     pub page_size: u32,
     /// A chart index in place of the served one.
     pub charts: Option<GivenCharts>,
+}
+
+impl Plan {
+    /// The collections that it takes.
+    pub(crate) fn collections(&self) -> Vec<Collection> {
+        let mut collections = vec![Collection::partner_images(&self.catalog_url, self.since)];
+        if self.redhat_images {
+            collections.push(Collection::redhat_images(&self.catalog_url, self.since));
+        }
+        let operators = self.operators.iter().map(|name| Collection::operators(&self.catalog_url, name));
+        collections.extend(operators);
+        collections
+    }
 }
 
 /// A mended or older chart index, taken in place of the served one.
@@ -167,7 +165,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let http = Http::new(options.http.clone(), &plan.catalog_url)?;
     let client = Client::new(Box::new(http), options.http.jobs, options.http.retry, Arc::clone(progress));
     let started = (options.now)();
-    let collections = collections(plan);
+    let collections = plan.collections();
     let (root, unkept) = Root::open(options.cache.as_deref(), "work")?;
     let cache = options.cache.as_deref().filter(|_| root.outlives());
     let work = WorkFolder::open(root, &asked(plan, &collections))?;
@@ -188,7 +186,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         .map(|(collection, sink)| Walk::new(&client, collection, sink, &crew, plan.page_size, started))
         .collect();
     let documents = try_join_all(walks.iter().map(|walk| check(walk, &**progress, options)));
-    let chart_source = client::Source::new("charts");
+    let chart_source = HttpSource::new("charts");
     let charts = async {
         progress.begin("charts", None);
         let index = match &plan.charts {
@@ -250,7 +248,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
 }
 
 /// Requests and the host that answered last.
-fn source_of(source: &client::Source) -> (u64, String) {
+fn source_of(source: &HttpSource) -> (u64, String) {
     (source.requests(), source.host())
 }
 
@@ -262,23 +260,13 @@ async fn check(
 ) -> Result<(Checks, Timestamp), SourceError> {
     let name = &walk.collection.name;
     progress.begin(name, None);
-    progress.resume(name, walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await?);
+    progress.resume(name, walk.sink.look(|listing, _| listing.count(Interval::ALL)).await?);
     let checks = Evidence { walk, progress, least: options.evidence }.run().await?;
-    if walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await? == 0 {
+    if walk.sink.look(|listing, _| listing.count(Interval::ALL)).await? == 0 {
         progress.note(&format!("{name}: the server says that there is none"));
     }
     progress.end(name);
     Ok((checks, (options.now)()))
-}
-
-fn collections(plan: &Plan) -> Vec<Collection> {
-    let mut collections = vec![Collection::partner_images(&plan.catalog_url, plan.since)];
-    if plan.redhat_images {
-        collections.push(Collection::redhat_images(&plan.catalog_url, plan.since));
-    }
-    collections
-        .extend(plan.operators.iter().map(|organization| Collection::operators(&plan.catalog_url, organization)));
-    collections
 }
 
 fn asked(plan: &Plan, collections: &[Collection]) -> Asked {

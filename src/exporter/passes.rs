@@ -8,14 +8,13 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::at::{DateForm, Interval};
-use super::client::{React, shown};
-use super::collection::{Only, Order, Page, Question};
 use super::keeper::Report;
 use super::limits;
 use super::listing::Key;
-use super::retry::{Fault, Remedy};
+use super::spans::Longest;
 use super::walk::{End, Walk};
+use crate::http::{Fault, React, Remedy, shown};
+use crate::pyxis::{DateForm, Interval, Order, Page, Question};
 
 /// Pages of a pass that are asked for side by side where the end is not known: so many may be asked for in vain.
 const AHEAD: usize = 3;
@@ -100,7 +99,7 @@ impl Walk<'_> {
             return Err(self.endless("documents at once", total.unwrap_or_default(), limit).into());
         }
         let mut pass = Pass { keys: BTreeSet::new(), total, doubled: false };
-        let mut longest = 0;
+        let mut longest = Longest::default();
         let full = first.size.unwrap_or(question.size).max(1);
         // Where the count is known, so is the last page; it need not be true.
         let last = total.map_or(u32::MAX, |total| (total.div_ceil(u64::from(full)) as u32).max(1));
@@ -111,8 +110,7 @@ impl Walk<'_> {
         let mut page = first;
         loop {
             let count = page.documents.len();
-            let is_short = count < longest && page.size.is_some_and(|size| count < size as usize);
-            longest = longest.max(count);
+            let is_last = longest.is_last(&page);
             for document in &page.documents {
                 pass.doubled |= !pass.keys.insert((document.at, document.id));
             }
@@ -122,7 +120,7 @@ impl Walk<'_> {
             if pass.keys.len() as u64 > limit {
                 return Err(self.endless("documents at once", pass.keys.len() as u64, limit).into());
             }
-            if count == 0 || is_short {
+            if is_last {
                 break;
             }
             match pages.next().await {
@@ -154,20 +152,7 @@ impl Walk<'_> {
                 Ok(page)
             }
             Err(error) if stuck => Err(End::Stuck(error)),
-            Err(error) => Err(End::Failed(error)),
-        }
-    }
-
-    /// Whether a question for what has changed or has no date is worth a try.
-    pub(super) fn changed(&self, interval: Interval, since: super::at::At) -> Question {
-        Question { only: Only::ChangedSince(since), ..self.question("changes", interval, self.form()) }
-    }
-
-    /// The form in which the server takes dates, as far as that is known.
-    pub(super) fn form(&self) -> DateForm {
-        match self.rung.get().way {
-            super::collection::Way::Keyset(form) => form,
-            super::collection::Way::Numbers => DateForm::Offset,
+            Err(error) => Err(End::Failed(error.into())),
         }
     }
 }

@@ -3,11 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::at::{At, Interval};
-use super::collection::Page;
 use super::density::Density;
-use super::document::Document;
 use crate::catalog::document::ObjectId;
+use crate::pyxis::{At, Document, Interval, Page};
 
 /// A part is divided when more pages than this are believed to be left in it.
 const WORTH_DIVIDING: f64 = 1.5;
@@ -23,9 +21,24 @@ pub struct Spans {
     spans: BTreeMap<u32, Span>,
     next: u32,
     density: Density,
-    longest: HashMap<u32, usize>,
+    longest: HashMap<u32, Longest>,
     /// Last documents of pages that came again with the next page, and that did not.
     edges: (u32, u32),
+}
+
+/// The length of the longest page so far, of those asked with one size.
+#[derive(Debug, Default)]
+pub struct Longest(usize);
+
+impl Longest {
+    /// Whether no page follows `page`. What was asked for does not decide it: a server may give fewer. It says so by its
+    /// page size, and the longest page has to agree.
+    pub fn is_last(&mut self, page: &Page) -> bool {
+        let count = page.documents.len();
+        let is_short = count < self.0 && page.size.is_some_and(|full| count < full as usize);
+        self.0 = count.max(self.0);
+        count == 0 || is_short
+    }
 }
 
 #[derive(Debug)]
@@ -69,14 +82,9 @@ impl Spans {
         (self.density.count(span.left.low, span.left.high) / f64::from(size)).max(1.0)
     }
 
-    /// Whether `page`, asked with `size`, is all there is of its question. What was asked for does not decide it: a
-    /// server may give fewer. It says so by its page size; and if it does not, the longest page so far tells.
+    /// Whether `page`, asked with `size`, is all there is of its question.
     pub fn is_last(&mut self, size: u32, page: &Page) -> bool {
-        let count = page.documents.len();
-        let longest = self.longest.entry(size).or_default();
-        let is_short = count < *longest && page.size.is_some_and(|full| count < full as usize);
-        *longest = count.max(*longest);
-        count == 0 || is_short
+        self.longest.entry(size).or_default().is_last(page)
     }
 
     /// Whether the server does not give the documents at the edges of pages: it compares dates in another way.
@@ -140,7 +148,7 @@ impl Spans {
 mod tests {
     use super::*;
     use crate::catalog::document::Operator;
-    use crate::exporter::document::Body;
+    use crate::pyxis::Body;
 
     fn at(seconds: f64) -> At {
         At::from_seconds(1_600_000_000.0 + seconds)

@@ -15,18 +15,18 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
-use super::at::{At, DateForm, Interval};
-use super::client::{Client, Get, React, Source, shown};
-use super::collection::{Collection, Only, Order, Page, Question, Rung, Way, page_sizes};
 use super::crew::Crew;
 use super::error::SourceError;
 use super::keeper::{Report, Sink};
 use super::ladder::Sizes;
 use super::limits;
-use super::retry::{Fault, Remedy};
 use super::spans::Spans;
 use super::work::Begun;
 use crate::base::text::count;
+use crate::http::{Client, Fault, Get, HttpError, React, Remedy, Source, shown};
+use crate::pyxis::{
+    At, Collection, DateForm, Interval, Only, Order, PAGE_BYTES, Page, Question, Rung, Way, page_sizes,
+};
 
 /// How far behind the clock of this host the first question looks, so that a slow clock hides no document.
 const MARGIN: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
@@ -71,7 +71,7 @@ pub enum End {
     /// For good.
     Failed(SourceError),
     /// The server does not manage or take a question of this rung.
-    Stuck(SourceError),
+    Stuck(HttpError),
 }
 
 impl From<SourceError> for End {
@@ -83,7 +83,8 @@ impl From<SourceError> for End {
 impl From<End> for SourceError {
     fn from(end: End) -> Self {
         match end {
-            End::Failed(error) | End::Stuck(error) => error,
+            End::Failed(error) => error,
+            End::Stuck(error) => error.into(),
         }
     }
 }
@@ -148,7 +149,7 @@ impl<'a> Walk<'a> {
             match self.fetch(&gaps, first.take()).await {
                 Err(End::Stuck(error)) => {
                     tracing::info!(collection = self.collection.name, %error, "looking for another way");
-                    let slow = matches!(&error, SourceError::Request { fault, .. } if fault.remedy() == Remedy::Less);
+                    let slow = matches!(&error, HttpError::Request { fault, .. } if fault.remedy() == Remedy::Less);
                     self.open(self.other_way(slow)).await?;
                 }
                 Err(End::Failed(error)) => return Err(error),
@@ -268,6 +269,14 @@ impl<'a> Walk<'a> {
         Question { what, interval, only, order, form, page, size: 0, count }
     }
 
+    /// The form in which the server takes dates, as far as that is known.
+    pub fn form(&self) -> DateForm {
+        match self.rung.get().way {
+            Way::Keyset(form) => form,
+            Way::Numbers => DateForm::Offset,
+        }
+    }
+
     /// Asks once.
     ///
     /// # Errors
@@ -275,7 +284,7 @@ impl<'a> Walk<'a> {
     pub async fn once(&self, question: &Question, tries: u32, gated: bool) -> Result<Page, Fault> {
         let url = self.collection.url(question);
         let (collection, asked) = (Arc::clone(&self.collection), question.clone());
-        let get = Get { what: question.what, url: &url, etag: None, cap: limits::PAGE_BYTES, tries, gated };
+        let get = Get { what: question.what, url: &url, etag: None, cap: PAGE_BYTES, tries, gated };
         let decode = move |answer| {
             let page = collection.decode(&asked, answer)?;
             let documents = page.documents.len();
@@ -389,13 +398,13 @@ impl<'a> Walk<'a> {
                 self.stuck_on.replace(Some(question.clone()));
                 Err(End::Stuck(error))
             }
-            Err(error) => Err(End::Failed(error)),
+            Err(error) => Err(End::Failed(error.into())),
         }
     }
 
     /// The error of a question that failed with `fault`.
-    fn failed(&self, question: &Question, fault: Fault) -> SourceError {
-        SourceError::Request { url: shown(&self.collection.url(question)), fault, tries: 1 }
+    fn failed(&self, question: &Question, fault: Fault) -> HttpError {
+        HttpError::Request { url: shown(&self.collection.url(question)), fault, tries: 1 }
     }
 
     /// Counts a page, and makes sure that the collection ends some time.

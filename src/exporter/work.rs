@@ -19,12 +19,10 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::at::Interval;
-use super::collection::Rung;
-use super::document::Document;
 use super::error::SourceError;
-use super::listing::Key;
 use crate::base::digest::Sha256Digest;
+use crate::base::fs::{open_itself, remove_if_there, take_lock};
+use crate::pyxis::{Interval, Rung};
 
 /// State older than this is not mixed with what the catalog says now.
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
@@ -72,7 +70,6 @@ pub struct Begun {
 
 impl WorkState {
     /// A fetch that begins now.
-    #[must_use]
     pub fn new(created: Timestamp) -> Self {
         Self { version: STATE_VERSION, created, begun: BTreeMap::new() }
     }
@@ -103,13 +100,11 @@ impl Root {
     }
 
     /// Whether what is kept here outlives this run.
-    #[must_use]
     pub fn outlives(&self) -> bool {
         self.temporary.is_none()
     }
 
     /// Its path.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -138,17 +133,10 @@ fn private(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens a file to read it, but no link and nothing that would block.
-fn open_own(path: &Path) -> io::Result<fs::File> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
-}
-
 /// Reads a file of a private folder whole.
 pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut open_own(path)?, &mut bytes)?;
+    io::Read::read_to_end(&mut open_itself(path)?, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -226,7 +214,7 @@ impl WorkFolder {
             let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
             let mut options = fs::OpenOptions::new();
             let lock = options.create(true).truncate(false).write(true).mode(0o600).custom_flags(flags).open(&path)?;
-            if !try_lock(&lock)? {
+            if !take_lock(lock.file())? {
                 return Err(SourceError::Busy(folder));
             }
             // Another process may have removed the folder between the two steps: then this is the lock of nothing.
@@ -238,9 +226,6 @@ impl WorkFolder {
 
     /// What an earlier run left, if it can be continued at `now`; otherwise the folder is emptied. `visit` gets each
     /// file, in the order in which they were written.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn resume(
         &mut self,
         now: Timestamp,
@@ -266,30 +251,12 @@ impl WorkFolder {
     }
 
     /// Keeps `state`.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn save_state(&self, state: &WorkState) -> io::Result<()> {
         write_own(&self.folder, STATE, &[&serde_json::to_vec(state)?])
     }
 
-    /// Keeps documents; returns the number of their file.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn save(&mut self, collection: &str, content: Content, documents: &[Document]) -> io::Result<u32> {
-        self.save_lines(collection, content, documents)
-    }
-
-    /// Keeps which documents are all in an interval.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn save_keys(&mut self, collection: &str, interval: Interval, keys: &[Key]) -> io::Result<u32> {
-        self.save_lines(collection, Content::Keys(interval), keys)
-    }
-
-    fn save_lines<T: Serialize>(&mut self, collection: &str, content: Content, lines: &[T]) -> io::Result<u32> {
+    /// Keeps `lines`: documents, or for [`Content::Keys`] keys; returns the number of their file.
+    pub fn save(&mut self, collection: &str, content: Content, lines: &[impl Serialize]) -> io::Result<u32> {
         let mut body = Vec::with_capacity(lines.len() * 300);
         for line in lines {
             serde_json::to_writer(&mut body, line)?;
@@ -301,6 +268,11 @@ impl WorkFolder {
         self.next += 1;
         write_own(&self.folder, &name(number), &[&serde_json::to_vec(&header)?, b"\n", &body])?;
         Ok(number)
+    }
+
+    /// Calls `visit` with each file, in the order in which they were written; the memory holds one at a time.
+    pub fn each(&self, mut visit: impl FnMut(&Unit) -> io::Result<()>) -> io::Result<()> {
+        numbers(&self.folder)?.into_iter().try_for_each(|number| visit(&self.read(number)?))
     }
 
     /// Reads a file back.
@@ -323,18 +295,7 @@ impl WorkFolder {
         Ok(Unit { number, collection: header.collection, content: header.content, body })
     }
 
-    /// The numbers of all files, in order.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn numbers(&self) -> io::Result<Vec<u32>> {
-        numbers(&self.folder)
-    }
-
     /// Removes the folder: the fetch is complete, and nothing of it is needed any more.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn remove(self) -> io::Result<()> {
         remove_made(&self.folder)
     }
@@ -353,8 +314,8 @@ impl WorkFolder {
             if !ours || folder == self.folder || private(&folder).is_err() {
                 continue;
             }
-            let Ok(lock) = open_own(&folder.join(LOCK)) else { continue };
-            if try_lock(&lock).unwrap_or(false) && usable_state(&folder, now).is_none() {
+            let Ok(lock) = open_itself(&folder.join(LOCK)) else { continue };
+            if take_lock(lock.file()).unwrap_or(false) && usable_state(&folder, now).is_none() {
                 let _ = remove_made(&folder);
             }
         }
@@ -365,6 +326,7 @@ fn name(number: u32) -> String {
     format!("{number:06}.unit")
 }
 
+/// The numbers of all files in `folder`, in order.
 fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -390,28 +352,12 @@ fn remove_made(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// The state in `folder`, if a fetch can be continued from it at `now`.
 fn usable_state(folder: &Path, now: Timestamp) -> Option<WorkState> {
     let state: WorkState = serde_json::from_slice(&read_own(&folder.join(STATE)).ok()?).ok()?;
     let age = now.duration_since(state.created);
     let usable = state.version == STATE_VERSION && age <= RESUME_MAX_AGE && age >= SignedDuration::ZERO;
     usable.then_some(state)
-}
-
-/// Whether the lock was free, and is taken now.
-fn try_lock(file: &fs::File) -> io::Result<bool> {
-    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

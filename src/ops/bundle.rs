@@ -8,7 +8,8 @@ use std::sync::Arc;
 use fs_err as fs;
 use jiff::{SignedDuration, Timestamp};
 
-pub use crate::exporter::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
+pub use crate::exporter::{EVIDENCE_LEAST, FetchOptions, Plan};
+pub use crate::http::{HttpOptions, RetryPolicy};
 
 use crate::archive::name::ArchiveName;
 use crate::archive::{self, Archive, Published};

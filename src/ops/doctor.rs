@@ -7,16 +7,29 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
+use crate::base::text::sanitize;
 use crate::catalog::document::Operator;
 use crate::catalog::folder::{FolderError, TnfFolder, Visitor};
 use crate::catalog::{ChartIndex, ContainerEntry, TnfError, layout};
-pub use crate::exporter::probe::Reached;
-use crate::exporter::{self, HttpOptions};
+use crate::http::{ERROR_BYTES, Fault, Http, HttpError, HttpOptions, Web as _, is_html};
+use crate::pyxis::endpoint;
 
 use super::Error;
 
 /// Files that others cannot read, which are named; the rest is counted.
 const NAMED: usize = 5;
+
+/// Who answers where the catalog should, as certsuite tells them apart (its source: a transport error, 404 and a body that
+/// breaks off mean unreachable, every other answer reachable).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reached {
+    /// The catalog: certsuite asks it, and never opens the folder.
+    Catalog,
+    /// Nobody, and why: certsuite uses the folder.
+    Nobody(String),
+    /// Something else, such as the block page of a proxy: certsuite takes it for the catalog, and finds nothing certified.
+    Another(String),
+}
 
 /// What was found.
 #[derive(Debug)]
@@ -105,8 +118,28 @@ pub async fn doctor(dir: &Path, catalog: &Url, http: HttpOptions) -> Result<Diag
     for entry in fs_err::read_dir(&operators).into_iter().flatten().flatten() {
         look(&entry.path(), 0o004, &mut note);
     }
-    let reached = exporter::probe::reach(catalog, http).await?;
+    let reached = reach(catalog, http).await?;
     Ok(Diagnosis { dir: dir.to_owned(), loaded, closed, more_closed, label: label(&real.join("data")), reached })
+}
+
+/// Asks for `/ping` once, as certsuite does.
+async fn reach(catalog: &Url, options: HttpOptions) -> Result<Reached, HttpError> {
+    let patience = options.stall;
+    let http = Http::new(options, catalog)?;
+    let url = endpoint(catalog, "ping");
+    let answer = tokio::time::timeout(patience, http.get(&url, None, ERROR_BYTES)).await;
+    let answer = answer.unwrap_or(Err(Fault::Stall(patience)));
+    Ok(match answer {
+        Ok(answer) if answer.body.as_deref().is_some_and(is_html) => {
+            Reached::Another(format!("HTTP status {} with an HTML page", answer.status))
+        }
+        Ok(_) => Reached::Catalog,
+        Err(fault @ Fault::Status { code: 404, .. }) => Reached::Nobody(fault.to_string()),
+        Err(fault @ (Fault::Status { .. } | Fault::TooLarge(_) | Fault::Redirect(_))) => {
+            Reached::Another(sanitize(&fault.to_string()))
+        }
+        Err(fault) => Reached::Nobody(sanitize(&fault.to_string())),
+    })
 }
 
 /// Loads the folder as certsuite does.

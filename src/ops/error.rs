@@ -13,6 +13,7 @@ use crate::catalog::snapshot::LayoutError;
 use crate::catalog::{TnfError, TooLarge};
 use crate::certify::questions::{InputError, Refused};
 use crate::exporter::SourceError;
+use crate::http::HttpError;
 use crate::importer::{Deviation, StoreError};
 use crate::trust::TrustError;
 use crate::trust::catalogs::CatalogsError;
@@ -25,6 +26,9 @@ pub enum Error {
     /// The catalog could not be fetched.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A server could not be asked.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// An archive could not be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -386,6 +390,7 @@ impl Classified for Error {
     fn class(&self) -> Class {
         match self {
             Self::Source(error) => error.class(),
+            Self::Http(error) => error.class(),
             Self::Archive(error) => error.class(),
             Self::Trust(error) => error.class(),
             Self::Store(error) => error.class(),
@@ -420,6 +425,7 @@ impl Classified for Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Source(error) => error.code(),
+            Self::Http(error) => error.code(),
             Self::Archive(error) => error.code(),
             Self::Trust(error) | Self::Signature { cause: error, .. } => error.code(),
             Self::Store(error) => error.code(),

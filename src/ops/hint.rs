@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use super::{Error, PolicyError, UsageError};
 use crate::archive::ArchiveError;
 use crate::base::owner::{Exposed, Exposure};
-use crate::exporter::{Fault, Remedy, SourceError};
+use crate::exporter::SourceError;
+use crate::http::{Fault, HttpError, Remedy};
 use crate::importer::StoreError;
 use crate::trust::TrustError;
 use crate::trust::catalogs::CatalogsError;
@@ -21,6 +22,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Source(error) => return source(error),
+            Self::Http(error) => return http(error),
             Self::Archive(error) => return archive(error),
             Self::Trust(error)
             | Self::Signature { cause: error, .. }
@@ -75,15 +77,24 @@ impl Error {
 
 fn source(error: &SourceError) -> Option<String> {
     let hint = match error {
-        SourceError::Request { fault, .. } => return fetch(fault),
+        SourceError::Http(error) => return http(error),
         SourceError::Moving { .. } => "run the same command again when the catalog changes less",
         SourceError::Endless { .. } => "check --catalog-url: this is not the catalog, or it is broken",
         SourceError::Empty { .. } => "check --catalog-url and --since",
-        SourceError::Proxy { .. } => {
+        SourceError::Busy(_) => "wait until it has ended",
+        SourceError::Io(_) => return None,
+    };
+    Some(hint.into())
+}
+
+fn http(error: &HttpError) -> Option<String> {
+    let hint = match error {
+        HttpError::Request { fault, .. } => return fetch(fault),
+        HttpError::Proxy { .. } => {
             "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %5C for a backslash and %20 for a space"
         }
-        SourceError::Busy(_) | SourceError::Downloading(_) => "wait until it has ended",
-        SourceError::Client(_) | SourceError::Io(_) => return None,
+        HttpError::Downloading(_) => "wait until it has ended",
+        HttpError::Client(_) | HttpError::Io(_) => return None,
     };
     Some(hint.into())
 }

@@ -36,6 +36,7 @@ mod install_power;
 mod install_support;
 mod layers;
 mod list;
+mod monitoring;
 mod odd_files;
 mod policy;
 mod probe;

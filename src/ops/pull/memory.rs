@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{fs, limits};
-use crate::exporter::Validators;
+use crate::http::Validators;
 use crate::trust::name::ArchiveName;
 
 /// The memory in the folder of the archives.

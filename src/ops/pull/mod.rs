@@ -19,7 +19,7 @@ use crate::archive::{self, Archive, Retained, site};
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text;
-use crate::exporter::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
+use crate::http::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 use crate::trust::name::ArchiveName;
 use crate::trust::{Keyring, Listed, Sidecar, TrustError, VerifiedCatalogs, VerifiedManifest};

@@ -11,13 +11,13 @@ use reqwest::header::{
     IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use reqwest::{Response, StatusCode, Url};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, React, Source, is_html, shown};
-use super::error::SourceError;
+use super::error::HttpError;
 use super::retry::{Fault, Remedy};
 use super::web::{Http, HttpOptions};
+use crate::base::fs::take_lock;
 use crate::base::progress::Progress;
 
 /// `source` of the progress of a download.
@@ -83,7 +83,7 @@ impl Mirror {
     ///
     /// # Errors
     /// As for the catalog: a CA file, a header or a proxy setting that cannot be used.
-    pub fn open(options: HttpOptions, url: &Url, progress: Arc<dyn Progress>) -> Result<Self, SourceError> {
+    pub fn open(options: HttpOptions, url: &Url, progress: Arc<dyn Progress>) -> Result<Self, HttpError> {
         let mut base = url.clone();
         if let Ok(mut parts) = base.path_segments_mut() {
             parts.pop_if_empty();
@@ -138,7 +138,7 @@ impl Mirror {
         known: Option<&Validators>,
         fresh: bool,
         cap: usize,
-    ) -> Result<Small, SourceError> {
+    ) -> Result<Small, HttpError> {
         let url = self.url(file);
         let mut headers = HeaderMap::new();
         if fresh {
@@ -170,7 +170,7 @@ impl Mirror {
     ///
     /// # Errors
     /// Where the server is not reached, refuses, or brings nothing for longer than the patience; those of the disk.
-    pub async fn download(&self, file: &str, into: &mut Target, size: u64) -> Result<Downloaded, SourceError> {
+    pub async fn download(&self, file: &str, into: &mut Target, size: u64) -> Result<Downloaded, HttpError> {
         let url = self.url(file);
         self.progress.begin_bytes(DOWNLOADING, size);
         self.progress.resume(DOWNLOADING, into.have);
@@ -334,7 +334,7 @@ impl Target {
     ///
     /// # Errors
     /// Those of the disk, and where another process downloads into it.
-    pub fn open(path: &Path, size: u64) -> Result<Self, SourceError> {
+    pub fn open(path: &Path, size: u64) -> Result<Self, HttpError> {
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(flags);
@@ -347,8 +347,8 @@ impl Target {
                 return Err(named(io::Error::other("it is no regular file")).into());
             }
             // Some filesystems of networks have no locks. Everything else works there.
-            if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK) {
-                return Err(SourceError::Downloading(path.to_owned()));
+            if matches!(take_lock(&file), Ok(false)) {
+                return Err(HttpError::Downloading(path.to_owned()));
             }
             // Whoever had the lock may have given the file its final name: then it is not ours to write.
             if std::fs::symlink_metadata(path).is_ok_and(|named| same_file(&named, &metadata)) {
@@ -409,7 +409,7 @@ impl Target {
 mod tests {
     use super::*;
     use crate::base::progress::Silent;
-    use crate::exporter::RetryPolicy;
+    use crate::http::RetryPolicy;
     use std::time::Duration;
 
     fn mirror(url: &str) -> Mirror {
@@ -454,7 +454,7 @@ mod tests {
         std::fs::write(&path, "12345").unwrap();
         let first = Target::open(&path, 5).unwrap();
         assert_eq!(first.have(), 5);
-        assert!(matches!(Target::open(&path, 5), Err(SourceError::Downloading(_))));
+        assert!(matches!(Target::open(&path, 5), Err(HttpError::Downloading(_))));
         drop(first);
         assert_eq!(Target::open(&path, 4).unwrap().have(), 0);
         std::fs::remove_file(&path).unwrap();

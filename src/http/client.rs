@@ -10,7 +10,7 @@ use reqwest::Url;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::error::SourceError;
+use super::error::HttpError;
 use super::gate::{Gate, Outcome};
 use super::limits;
 use super::retry::{Fault, Remedy, RetryPolicy};
@@ -257,7 +257,7 @@ impl Client {
         mut attempt: impl AsyncFnMut(u32) -> Result<T, Fault>,
         mut react: impl FnMut(&Fault) -> React,
         shown: impl Fn() -> String,
-    ) -> Result<T, SourceError> {
+    ) -> Result<T, HttpError> {
         let (mut tries, mut unreadable) = (0, 0);
         loop {
             tries += 1;
@@ -278,7 +278,7 @@ impl Client {
             };
             match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
-                None => return Err(SourceError::Request { url: shown(), fault, tries }),
+                None => return Err(HttpError::Request { url: shown(), fault, tries }),
             }
         }
     }
@@ -379,7 +379,7 @@ mod tests {
         }
     }
 
-    async fn ask(outage: Duration, fault: Fault) -> (Result<(), SourceError>, u32, Vec<String>) {
+    async fn ask(outage: Duration, fault: Fault) -> (Result<(), HttpError>, u32, Vec<String>) {
         let (sent, notes) = (Arc::new(AtomicU32::new(0)), Arc::new(Notes(Mutex::default())));
         let web = Outage { until: Instant::now() + outage, fault, sent: Arc::clone(&sent) };
         let client = Client::new(Box::new(web), 2, RetryPolicy::default(), Arc::clone(&notes) as Arc<dyn Progress>);
@@ -412,7 +412,7 @@ mod tests {
     async fn a_longer_one_ends_when_the_patience_does() {
         let began = Instant::now();
         let (result, _, _) = ask(Duration::from_secs(3_600), unavailable()).await;
-        assert!(matches!(result, Err(SourceError::Request { fault: Fault::Status { code: 503, .. }, .. })));
+        assert!(matches!(result, Err(HttpError::Request { fault: Fault::Status { code: 503, .. }, .. })));
         let took = began.elapsed().as_secs();
         assert!((900..=901).contains(&took), "{took} s");
     }

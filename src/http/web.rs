@@ -12,7 +12,7 @@ use rustls::CertificateError;
 use serde::Deserialize;
 
 use super::client::{Answer, Web, is_html, shown};
-use super::error::SourceError;
+use super::error::HttpError;
 use super::limits;
 use super::retry::{Fault, RetryPolicy, http_date, retry_after};
 use crate::base::text;
@@ -88,13 +88,13 @@ impl Http {
     ///
     /// # Errors
     /// Where a CA file holds no certificate, a header or a proxy setting cannot be read, or TLS cannot be set up.
-    pub fn new(options: HttpOptions, home: &Url) -> Result<Self, SourceError> {
+    pub fn new(options: HttpOptions, home: &Url) -> Result<Self, HttpError> {
         // Fails only where a provider was installed before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         options.proxies.iter().try_for_each(|(variable, value)| readable_proxy(variable, value))?;
         let mut headers = Vec::new();
         for (name, value) in &options.headers {
-            let wrong = |_| SourceError::Client(format!("`{}` is no header", text::sanitize(name)));
+            let wrong = |_| HttpError::Client(format!("`{}` is no header", text::sanitize(name)));
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(()))?;
             let mut value = HeaderValue::from_str(value).map_err(|_| wrong(()))?;
             value.set_sensitive(true);
@@ -258,8 +258,8 @@ fn certificate(why: &CertificateError, host: &str) -> String {
 }
 
 /// Whether a proxy setting can be read; `reqwest` passes over one that it cannot read, and goes out directly.
-fn readable_proxy(variable: &str, value: &str) -> Result<(), SourceError> {
-    let wrong = |cause: &str| Err(SourceError::Proxy { variable: variable.to_owned(), cause: cause.to_owned() });
+fn readable_proxy(variable: &str, value: &str) -> Result<(), HttpError> {
+    let wrong = |cause: &str| Err(HttpError::Proxy { variable: variable.to_owned(), cause: cause.to_owned() });
     let value = value.trim();
     let full = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
     let authority = full.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
@@ -274,12 +274,12 @@ fn readable_proxy(variable: &str, value: &str) -> Result<(), SourceError> {
     }
 }
 
-fn build(options: &HttpOptions) -> Result<reqwest::Client, SourceError> {
+fn build(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
     let mut certificates = Vec::new();
     for pem in &options.ca_certs {
-        let bundle = Certificate::from_pem_bundle(pem).map_err(|error| SourceError::Client(error.to_string()))?;
+        let bundle = Certificate::from_pem_bundle(pem).map_err(|error| HttpError::Client(error.to_string()))?;
         if bundle.is_empty() {
-            return Err(SourceError::Client("a --ca-cert file holds no certificate".into()));
+            return Err(HttpError::Client("a --ca-cert file holds no certificate".into()));
         }
         certificates.extend(bundle);
     }
@@ -301,7 +301,7 @@ fn build(options: &HttpOptions) -> Result<reqwest::Client, SourceError> {
     if certificates.is_empty() {
         tracing::warn!("no certificate authorities on this host ({}): https needs --ca-cert", innermost(&error));
     }
-    builder().tls_certs_only(certificates).build().map_err(|error| SourceError::Client(innermost(&error)))
+    builder().tls_certs_only(certificates).build().map_err(|error| HttpError::Client(innermost(&error)))
 }
 
 /// The innermost cause of an error, which says what happened; the outer ones repeat the URL or say nothing.

@@ -6,11 +6,10 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::at::{At, DateForm, Interval};
-use super::client::{Answer, is_html};
 use super::document::{Body, Document, Served, ServedImage, ServedOperator};
 use super::limits;
-use super::retry::Fault;
 use crate::base::text::sanitize;
+use crate::http::{Answer, Fault, is_html};
 
 /// The registry of Red Hat's own images in the catalog.
 const REDHAT_REGISTRY: &str = "registry.access.redhat.com";
@@ -70,6 +69,19 @@ pub struct Rung {
     pub way: Way,
     /// Documents on a page.
     pub size: u32,
+}
+
+impl Rung {
+    /// What it is, for a person.
+    pub fn shown(self) -> String {
+        let way = match self.way {
+            Way::Keyset(DateForm::Offset) => "by date",
+            Way::Keyset(DateForm::Zulu) => "by date with Z",
+            Way::Keyset(DateForm::Fraction) => "by date with fraction",
+            Way::Numbers => "by page number",
+        };
+        format!("{way}, {} a page", self.size)
+    }
 }
 
 /// How the documents of a question are ordered.
@@ -265,7 +277,8 @@ pub fn page_sizes(largest: u32) -> Vec<u32> {
     std::iter::once(largest).chain(PAGE_SIZES.into_iter().filter(|size| *size < largest)).collect()
 }
 
-fn endpoint(base: &Url, path: &str) -> Url {
+/// The URL of `path` below that of the API.
+pub fn endpoint(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let joined = format!("{}/{path}", url.path().trim_end_matches('/'));
     url.set_path(&joined);
