@@ -6,9 +6,11 @@
 //! ```text
 //! cli        one file a command: clap, printing, exit codes, the clock, the environment
 //! ops        one file a command: brings the rooms below together, returns what there is to tell
-//! exporter   HTTP, paging, reconciliation  |  archive  header, tar, zstd  |  importer  lock, staging, swap
+//! exporter   paging, reconciliation  |  archive  header, tar, zstd  |  importer  lock, staging, swap
 //! certify    a question becomes a verdict  |  trust    keys, signatures, the verified manifest
+//! pyxis      the catalog's API: questions, answers
 //! catalog    what certsuite reads: documents, chart index, layout, validation, diff
+//! http       requests, patience, downloads
 //! base       digests, limits, text, classes of failure, progress, checked member paths
 //! ```
 //!
@@ -30,6 +32,8 @@ pub mod catalog;
 pub mod certify;
 pub mod cli;
 pub mod exporter;
+pub mod http;
 pub mod importer;
 pub mod ops;
+pub mod pyxis;
 pub mod trust;

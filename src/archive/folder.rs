@@ -84,7 +84,7 @@ pub(super) fn leftovers(folder: &Path, is_called: impl Fn(&str) -> bool, remove:
     for entry in fs::list(folder)? {
         if is_called(&entry.file_name().to_string_lossy())
             && let Ok(file) = fs::open_itself(&entry.path())
-            && lock(file.file())?
+            && fs::take_lock(file.file())?
         {
             if remove {
                 fs::remove_if_there(&entry.path())?;
@@ -93,15 +93,6 @@ pub(super) fn leftovers(folder: &Path, is_called: impl Fn(&str) -> bool, remove:
         }
     }
     Ok(found)
-}
-
-/// Whether nobody else has the lock of `file`, which is taken then.
-fn lock(file: &std::fs::File) -> io::Result<bool> {
-    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The right to change the archives of a folder: of two runs at once, one publishes after the other, so that an archive
@@ -130,7 +121,7 @@ impl Lock {
 
     fn take_at_once(folder: &Path) -> io::Result<Option<Self>> {
         let file = fs_err::File::open(folder)?.into_parts().0;
-        match lock(&file) {
+        match fs::take_lock(&file) {
             Ok(true) => Ok(Some(Self(Some(file)))),
             Ok(false) => Ok(None),
             // Some filesystems of networks have no locks. Everything else works there.
@@ -236,7 +227,7 @@ fn partial(folder: &Path) -> Result<tempfile::NamedTempFile, ArchiveError> {
         .tempfile_in(folder)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display())))?;
     // Where there are no locks, nobody sweeps it either.
-    let _ = lock(file.as_file());
+    let _ = fs::take_lock(file.as_file());
     Ok(file)
 }
 

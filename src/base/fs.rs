@@ -175,6 +175,18 @@ pub fn remove_if_there(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Takes the exclusive lock of `file`; whether it was free.
+///
+/// # Errors
+/// Where the filesystem has no locks.
+pub fn take_lock(file: &std::fs::File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Makes `folder` and what is missing above it, each with mode 0755 whatever the umask.
 ///
 /// # Errors

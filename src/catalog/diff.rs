@@ -2,7 +2,7 @@
 
 mod images;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -142,74 +142,73 @@ impl Diff {
 /// Compares operators by name, version, and where they are offered.
 #[must_use]
 pub fn operators(old: &[Operator], new: &[Operator]) -> Changes<OperatorChange> {
-    let (old, new) = (offers(old), offers(new));
-    let mut changes = Changes::default();
-    for csv in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
-        let none = BTreeSet::new();
-        let (before, after) = (old.get(csv), new.get(csv));
-        let change = match (before, after) {
-            (None, _) => Change::Added,
-            (_, None) => Change::Removed,
-            (Some(before), Some(after)) if before != after => Change::Changed,
-            _ => continue,
+    compare(offers(old), offers(new), |change, csv, before, after| {
+        let only = |these: &[(&str, &str)], those: &[(&str, &str)]| {
+            let these = these.iter().filter(|offer| those.binary_search(offer).is_err());
+            these.map(|(ocp, channel)| Offer { ocp: (*ocp).into(), channel: (*channel).into() }).collect()
         };
-        changes.count(change);
-        let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
         let (name, version) = csv.split_once('.').unwrap_or((csv, ""));
-        changes.list.push(OperatorChange {
-            change,
-            name: name.into(),
-            version: version.into(),
-            added: after.difference(before).cloned().collect(),
-            removed: before.difference(after).cloned().collect(),
-        });
-    }
-    changes.list.sort_by_key(|change| change.change);
-    changes
+        let (added, removed) = (only(after, before), only(before, after));
+        OperatorChange { change, name: name.into(), version: version.into(), added, removed }
+    })
 }
 
-fn offers(operators: &[Operator]) -> BTreeMap<&str, BTreeSet<Offer>> {
-    let mut all: BTreeMap<&str, BTreeSet<Offer>> = BTreeMap::new();
-    for operator in operators {
-        let offer = Offer { ocp: operator.ocp_version.to_string(), channel: operator.channel_name.to_string() };
-        all.entry(&operator.csv_name).or_default().insert(offer);
-    }
-    all
+fn offers(operators: &[Operator]) -> BTreeMap<&str, Vec<(&str, &str)>> {
+    grouped(operators.iter().map(|it| (&*it.csv_name, (&*it.ocp_version, &*it.channel_name))))
 }
 
 /// Compares charts by name, version, and the Kubernetes versions that they are for.
 #[must_use]
 pub fn charts(old: &[ChartVersion], new: &[ChartVersion]) -> Changes<ChartChange> {
-    let (old, new) = (kube_versions(old), kube_versions(new));
-    let mut changes = Changes::default();
-    for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
-        let (before, after) = (old.get(key), new.get(key));
+    compare(kube_versions(old), kube_versions(new), |change, (name, version), before, after| {
+        let list = |side: &[&str]| side.iter().map(ToString::to_string).collect();
+        let (old_kube_versions, new_kube_versions) = (list(before), list(after));
+        ChartChange { change, name: name.into(), version: version.into(), old_kube_versions, new_kube_versions }
+    })
+}
+
+fn kube_versions(charts: &[ChartVersion]) -> BTreeMap<(&str, &str), Vec<&str>> {
+    grouped(charts.iter().map(|it| ((it.name.as_str(), it.version.as_str()), it.kube_version.as_str())))
+}
+
+/// The values of each key, in order, each once.
+fn grouped<K: Ord, V: Ord>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, Vec<V>> {
+    let mut groups: BTreeMap<K, Vec<V>> = BTreeMap::new();
+    for (key, value) in pairs {
+        groups.entry(key).or_default().push(value);
+    }
+    for values in groups.values_mut() {
+        values.sort_unstable();
+        values.dedup();
+    }
+    groups
+}
+
+/// The keys whose values differ, each told by `tell`; added ones first.
+fn compare<K: Ord + Copy, V: PartialEq, T>(
+    old: BTreeMap<K, Vec<V>>,
+    new: BTreeMap<K, Vec<V>>,
+    tell: impl Fn(Change, K, &[V], &[V]) -> T,
+) -> Changes<T> {
+    let mut found = Vec::new();
+    for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(key))).copied() {
+        let (before, after) = (old.get(&key), new.get(&key));
         let change = match (before, after) {
             (None, _) => Change::Added,
             (_, None) => Change::Removed,
-            (Some(before), Some(after)) if before != after => Change::Changed,
+            _ if before != after => Change::Changed,
             _ => continue,
         };
+        let (before, after) = (before.map_or(&[][..], Vec::as_slice), after.map_or(&[][..], Vec::as_slice));
+        found.push((change, key, tell(change, key, before, after)));
+    }
+    found.sort_by_key(|(change, key, _)| (*change, *key));
+    let mut changes = Changes { list: Vec::with_capacity(found.len()), ..Changes::default() };
+    for (change, _, told) in found {
         changes.count(change);
-        let list = |side: Option<&BTreeSet<&str>>| side.into_iter().flatten().map(ToString::to_string).collect();
-        changes.list.push(ChartChange {
-            change,
-            name: key.0.into(),
-            version: key.1.into(),
-            old_kube_versions: list(before),
-            new_kube_versions: list(after),
-        });
+        changes.list.push(told);
     }
-    changes.list.sort_by_key(|change| change.change);
     changes
-}
-
-fn kube_versions(charts: &[ChartVersion]) -> BTreeMap<(&str, &str), BTreeSet<&str>> {
-    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for chart in charts {
-        all.entry((chart.name.as_str(), chart.version.as_str())).or_default().insert(chart.kube_version.as_str());
-    }
-    all
 }
 
 #[cfg(test)]

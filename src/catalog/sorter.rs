@@ -11,7 +11,7 @@ use super::TooLarge;
 use crate::base::{limits, text};
 
 /// Bytes of records that are held in memory.
-pub(super) const ROOM: usize = 16 << 20;
+pub(super) const ROOM: usize = 8 << 20;
 /// Bytes of a run that are read at once, at least; they share [`ROOM`] otherwise.
 const MIN_READ: usize = 4 << 10;
 /// The most.

@@ -110,8 +110,10 @@ enum Answer {
     No,
     /// A source does not give what is needed: exit code 3.
     NotToBeHad,
-    /// What was asked about is not what was signed: exit code 4.
+    /// The data are not what was signed: exit code 4.
     NotAsSigned,
+    /// What a monitoring plugin says: its own exit codes.
+    Plugin(status::Level),
 }
 
 /// The definition of the command line: help, completions and man pages are all made from it.
@@ -129,14 +131,19 @@ pub fn main() -> ExitCode {
         // Help and version.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            usage::tell(&usage::harmless(error));
-            return ExitCode::from(Class::Usage.exit_code());
+            let error = usage::harmless(error);
+            usage::tell(&error);
+            return if status::is_plugin() {
+                exit_code(status::unknown(&usage::message(&error)))
+            } else {
+                ExitCode::from(Class::Usage.exit_code())
+            };
         }
     };
     let context = Context::new(cli.globals);
     let leaves = match &cli.command {
         Command::Import(_) | Command::Rollback(_) | Command::Dump(_) => {
-            Some("the next run of oct on this folder settles what this one has left there")
+            Some("the next run of oct on this folder cleans up what this one has left there")
         }
         _ => None,
     };
@@ -170,10 +177,11 @@ pub fn main() -> ExitCode {
     progress::clear();
     let result = result.and_then(|answer| output::lost().map_or(Ok(answer), |cause| Err(Error::Stdout(cause))));
     match result {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
-        Ok(Answer::NotToBeHad) => ExitCode::from(Class::Source.exit_code()),
-        Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
+        Ok(answer) => exit_code(answer),
+        Err(error) if status::is_plugin() => {
+            output::Output { json: false, ..context.out }.error(&error);
+            exit_code(status::unknown(&text::with_causes(&error)))
+        }
         Err(error) => {
             context.out.error(&error);
             ExitCode::from(error.class().exit_code())
@@ -181,11 +189,21 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn exit_code(answer: Answer) -> ExitCode {
+    match answer {
+        Answer::Yes => ExitCode::SUCCESS,
+        Answer::No => ExitCode::from(1),
+        Answer::NotToBeHad => ExitCode::from(Class::Source.exit_code()),
+        Answer::NotAsSigned => ExitCode::from(Class::Verification.exit_code()),
+        Answer::Plugin(level) => ExitCode::from(level as u8),
+    }
+}
+
 /// The command line, with the defaults of the configuration files.
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = match config::apply(command(), &config::files()) {
         Ok(command) => command,
-        // Help is needed most where the configuration is broken.
+        // Help must work even if the configuration is broken.
         Err(message) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
             _ => return Err(command().error(ErrorKind::InvalidValue, text::lines(&message))),
@@ -195,7 +213,12 @@ fn parse() -> Result<Cli, clap::Error> {
         Ok(matches) => matches,
         Err(error) => return Err(usage::blame_variable(&mut command, error)),
     };
-    if let Some(message) = matches.subcommand_matches("bundle").and_then(bundle::conflict) {
+    let conflict = match matches.subcommand() {
+        Some(("bundle", matches)) => bundle::conflict(matches),
+        Some(("status", matches)) => status::conflict(matches),
+        _ => None,
+    };
+    if let Some(message) = conflict {
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
     Cli::from_arg_matches(&matches)

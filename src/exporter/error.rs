@@ -1,22 +1,14 @@
 //! Why the catalog could not be fetched.
 
 use crate::base::failure::{Class, Classified};
-
-use super::retry::Fault;
+use crate::http::HttpError;
 
 /// Why the catalog could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// A request failed for good.
-    #[error("{url}: {fault}{}", if *tries > 1 { format!(" (tried {tries} times)") } else { String::new() })]
-    Request {
-        /// What was asked for, without credentials, shortened.
-        url: String,
-        /// What came instead, the last time.
-        fault: Fault,
-        /// How often it was asked.
-        tries: u32,
-    },
+    /// A server could not be asked, or gave no answer.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// What was found does not agree with the server's own count, or with itself.
     #[error("{collection}: the catalog kept changing while it was fetched: {cause}")]
     Moving {
@@ -25,7 +17,7 @@ pub enum SourceError {
         /// What did not agree.
         cause: String,
     },
-    /// More than any catalog has.
+    /// There is more of something than any catalog has.
     #[error("{collection}: {what} is more than a catalog can have ({limit})")]
     Endless {
         /// Which collection.
@@ -35,29 +27,15 @@ pub enum SourceError {
         /// The limit, with its unit.
         limit: String,
     },
-    /// There is nothing where there has to be something.
-    #[error("{collection}: the server says that there is none")]
+    /// A collection that cannot be empty is empty.
+    #[error("{collection}: the server says that the collection is empty")]
     Empty {
         /// Which collection.
         collection: String,
     },
-    /// A proxy setting that cannot be read.
-    #[error("the proxy setting {variable} cannot be read: {cause}")]
-    Proxy {
-        /// The environment variable.
-        variable: String,
-        /// What is wrong with it; without its value, which may hold a password.
-        cause: String,
-    },
-    /// The HTTP client cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
     /// The work folder cannot be used; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// Another `oct pull` is downloading the same.
-    #[error("another oct is downloading the same archive (to `{}`)", .0.display())]
-    Downloading(std::path::PathBuf),
     /// Another `oct bundle` is fetching the same.
     #[error("another oct is fetching the same catalog (its work folder `{0}` is locked)")]
     Busy(std::path::PathBuf),
@@ -66,25 +44,20 @@ pub enum SourceError {
 impl Classified for SourceError {
     fn class(&self) -> Class {
         match self {
-            Self::Request { .. }
-            | Self::Moving { .. }
-            | Self::Endless { .. }
-            | Self::Empty { .. }
-            | Self::Proxy { .. } => Class::Source,
-            Self::Client(_) | Self::Io(_) | Self::Busy(_) | Self::Downloading(_) => Class::Host,
+            Self::Http(error) => error.class(),
+            Self::Moving { .. } | Self::Endless { .. } | Self::Empty { .. } => Class::Source,
+            Self::Io(_) | Self::Busy(_) => Class::Host,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Request { fault, .. } => fault.code(),
+            Self::Http(error) => error.code(),
             Self::Moving { .. } => "catalog-keeps-changing",
             Self::Endless { .. } => "endless-catalog",
             Self::Empty { .. } => "no-documents",
-            Self::Proxy { .. } => "unreadable-proxy",
-            Self::Client(_) => "http-client",
             Self::Io(_) => "io",
-            Self::Busy(_) | Self::Downloading(_) => "locked",
+            Self::Busy(_) => "locked",
         }
     }
 }

@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::at::{At, Interval};
-use super::document::{Body, Document};
 use super::error::SourceError;
 use super::limits;
 use super::listing::{Key, Listing, Place};
 use super::work::{Begun, Content, Unit, WorkFolder, WorkState};
 use crate::base::progress::Progress;
 use crate::catalog::document::{Image, Operator};
+use crate::pyxis::{At, Body, Document, Interval};
 
-/// Reports that may wait: a page each. What comes faster than the disk takes it has to wait itself.
+/// Reports that may wait, a page each. A walk that is faster than the disk waits.
 const WAITING: usize = 16;
 
 /// What a walk reports, and what it wants to know.
@@ -26,9 +25,9 @@ pub enum Report {
     Found(Interval, Vec<Document>),
     /// Some documents.
     Seen(Vec<Document>),
-    /// Of the documents seen, those of these keys are all in an interval.
+    /// The documents of these keys, already seen, are all in an interval.
     Settled(Interval, BTreeSet<Key>),
-    /// Of the documents seen, these have their only date now.
+    /// These documents, already seen, have only this date now.
     Moved(Vec<Key>),
     /// A question about the listing.
     Look(Look),
@@ -48,7 +47,7 @@ impl Sink {
     /// Reports.
     ///
     /// # Errors
-    /// Where the keeper is gone; why, its own end tells.
+    /// If the keeper has ended; its own result says why.
     pub async fn report(&self, report: Report) -> Result<(), SourceError> {
         let sent = self.reports.send((Arc::clone(&self.collection), report)).await;
         sent.map_err(|_| io::Error::other("what was fetched cannot be kept").into())
@@ -57,14 +56,14 @@ impl Sink {
     /// Asks the listing, and how the collection was begun.
     ///
     /// # Errors
-    /// Where the keeper is gone.
+    /// If the keeper has ended.
     pub async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Listing, Option<Begun>) -> T + Send + 'static,
     ) -> Result<T, SourceError> {
         let (answer, answered) = oneshot::channel();
         let look = move |listing: &Listing, begun: Option<Begun>| {
-            // Nobody waits for it any more where the fetch is ending.
+            // If the fetch is ending, nobody waits for the answer.
             let _ = answer.send(look(listing, begun));
         };
         self.report(Report::Look(Box::new(look))).await?;
@@ -82,10 +81,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper of `collections`, with what an earlier run left in `work`; also how many documents that is.
-    ///
-    /// # Errors
-    /// Those of the disk.
+    /// A keeper of `collections`, with the documents that an earlier run left in `work`; also their number.
     pub fn open<'a>(
         mut work: WorkFolder,
         collections: impl Iterator<Item = &'a str>,
@@ -125,9 +121,6 @@ impl Keeper {
     }
 
     /// Takes reports until all walks have ended, on a thread that may wait for the disk.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn run(mut self, mut reports: mpsc::Receiver<(Arc<str>, Report)>) -> Result<Kept, SourceError> {
         while let Some((collection, report)) = reports.blocking_recv() {
             self.take(&collection, report)?;
@@ -135,15 +128,12 @@ impl Keeper {
         Ok(self.close())
     }
 
-    /// What was kept.
+    /// What the keeper has kept.
     pub fn close(self) -> Kept {
         Kept { listings: self.listings, created: self.state.created, work: self.work, odd: self.odd }
     }
 
     /// Takes one report.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn take(&mut self, name: &Arc<str>, report: Report) -> Result<(), SourceError> {
         let Some(listing) = self.listings.get_mut(name) else { return Ok(()) };
         let odd = self.odd.entry(Arc::clone(name)).or_default();
@@ -166,7 +156,7 @@ impl Keeper {
                 self.progress.advance(name, listing.count(Interval::ALL) - before);
             }
             Report::Settled(interval, keys) => {
-                self.work.save_keys(name, interval, &keys.iter().copied().collect::<Vec<_>>())?;
+                self.work.save(name, Content::Keys(interval), &keys.iter().collect::<Vec<_>>())?;
                 listing.settle(interval, &keys);
             }
             Report::Moved(keys) => listing.moved(&keys),
@@ -176,7 +166,7 @@ impl Keeper {
     }
 }
 
-/// Brings back what a file tells; returns its odd documents.
+/// Restores the content of a file; returns its odd documents.
 fn restore(unit: &Unit, listing: &mut Listing) -> io::Result<Vec<String>> {
     if let Content::Keys(interval) = unit.content {
         let keys = unit.lines::<Key>().collect::<io::Result<_>>()?;
@@ -201,18 +191,13 @@ fn note_odd(odd: &mut BTreeSet<String>, documents: &[Document]) {
 }
 
 /// Everything that was fetched, on disk.
+#[derive(Debug)]
 pub struct Kept {
     listings: BTreeMap<Arc<str>, Listing>,
     /// When the snapshot began.
     pub created: jiff::Timestamp,
     work: WorkFolder,
     odd: BTreeMap<Arc<str>, BTreeSet<String>>,
-}
-
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("created", &self.created).finish_non_exhaustive()
-    }
 }
 
 impl Kept {
@@ -230,31 +215,24 @@ impl Kept {
         lines
     }
 
-    /// Calls `visit` with each document, in the order in which they lie on disk; the memory holds one file at a time.
-    ///
-    /// # Errors
-    /// Those of the disk and of `visit`.
+    /// Calls `visit` with each document, in their order on disk; the memory holds one file at a time.
     fn each(&self, wanted: impl Fn(&str) -> bool, mut visit: impl FnMut(Body) -> io::Result<()>) -> io::Result<()> {
-        for number in self.work.numbers()? {
-            let unit = self.work.read(number)?;
+        self.work.each(|unit| {
             let listing = self.listings.get(&*unit.collection).filter(|_| wanted(&unit.collection));
-            let (Some(listing), false) = (listing, matches!(unit.content, Content::Keys(_))) else { continue };
+            let (Some(listing), false) = (listing, matches!(unit.content, Content::Keys(_))) else { return Ok(()) };
             for (line, document) in (0u32..).zip(unit.lines::<Document>()) {
                 let document = document?;
-                let place = Place { unit: number, line };
-                // An earlier state of a document, or one that is gone, lies here and counts no more.
+                let place = Place { unit: unit.number, line };
+                // An earlier state of a document, or a removed document, is still on disk, but does not count.
                 if listing.place(&(document.at, document.id)) == Some(place) {
                     visit(document.body)?;
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Calls `visit` with each image.
-    ///
-    /// # Errors
-    /// Those of the disk and of `visit`.
     pub fn each_image(&self, mut visit: impl FnMut(Image) -> io::Result<()>) -> io::Result<()> {
         self.each(is_images, |body| match body {
             Body::Image(image) => visit(*image),
@@ -269,9 +247,6 @@ impl Kept {
     }
 
     /// The operators of all organizations, in order.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn operators(&self) -> io::Result<Vec<Operator>> {
         let mut operators = Vec::new();
         self.each(
@@ -288,9 +263,6 @@ impl Kept {
     }
 
     /// Removes the files.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn remove(self) -> io::Result<()> {
         self.work.remove()
     }

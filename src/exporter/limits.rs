@@ -3,30 +3,13 @@
 
 use std::time::Duration;
 
-/// Bytes of one page, decompressed. Stops a gzip answer of 40 kB that unpacks to gigabytes; a page of 500 projected
-/// images is about 1 MB.
-pub const PAGE_BYTES: usize = 16 << 20;
-
-/// Values in one page, for each document that was asked for. Stops `[{},{},…]`, which takes 30 times its size in
-/// memory; a recorded image has 40 values, with 500 tags 540.
-pub const VALUES_PER_DOCUMENT: usize = 2_000;
-
-/// Answers that are decoded at once. Stops eight hostile pages from adding up; decoding is as quick as the processor.
-pub const DECODERS: usize = 2;
-
-/// Bytes of an error's body that are read. Stops an endless error page; a problem document has 300.
-pub const ERROR_BYTES: usize = 64 << 10;
-
-/// Redirects that one request follows. Stops a loop; the real servers send none.
-pub const REDIRECTS: usize = 5;
-
 /// Documents of one collection. Stops a catalog that never ends; Red Hat's own images may be a million.
 pub const COLLECTION_DOCUMENTS: u64 = 3_000_000;
 
 /// Documents of one collection for each that the server counted at the start, and some more for small ones. Stops a
 /// catalog that never ends much sooner, where the server can count.
 pub const DOCUMENTS_PER_COUNTED: u64 = 4;
-/// The same: documents that are always allowed beyond.
+/// The same: documents that are allowed in addition.
 pub const DOCUMENTS_BEYOND_COUNT: u64 = 20_000;
 
 /// Bytes of all answers of one collection. Stops filling the disk; a million images are about 1 GB.
@@ -43,7 +26,7 @@ pub const TIE_DOCUMENTS: u64 = 100_000;
 pub const PASSES: u32 = 10;
 
 /// Rounds of looking for a difference between the server's count and what was found. Stops a catalog that keeps
-/// changing; one round is enough where it holds still.
+/// changing; one round is enough if it does not change.
 pub const ROUNDS: u32 = 10;
 
 /// Share of the time of the walk that evidence may take after its end. Stops a count that stalls from costing more than

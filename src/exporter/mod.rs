@@ -1,30 +1,21 @@
-//! The exporter: the whole catalog from its API, complete and of one time.
+//! The exporter: fetches the whole catalog from its API, complete and as of one instant.
 //!
 //! [`fetch`] walks every collection at once, with a bounded number of requests under way ([`walk`]). Walks report what
-//! they find to one keeper ([`keeper`]), which keeps it on disk ([`work`]); in memory stays where each document lies
-//! ([`listing`]). Beside and behind each walk, evidence is gathered that it has what the server has ([`evidence`]).
+//! they find to one keeper ([`keeper`]), which keeps it on disk ([`work`]); only the place of each document is in memory
+//! ([`listing`]). During and after each walk, evidence is collected that it has what the server has ([`evidence`]).
 
-mod at;
 mod charts;
-mod client;
-mod collection;
 mod crew;
 mod density;
-mod document;
-mod download;
 mod error;
 mod evidence;
-mod gate;
 mod keeper;
 mod ladder;
 mod limits;
 mod listing;
 mod passes;
-pub mod probe;
-mod retry;
 mod spans;
 mod walk;
-mod web;
 mod work;
 
 use std::io;
@@ -36,13 +27,8 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use reqwest::Url;
 
-pub use collection::{decode_images, decode_operators};
-pub use document::{Body, Document};
-pub use download::{Downloaded, Mirror, Small, Target, Validators};
 pub use error::SourceError;
 pub use limits::EVIDENCE_LEAST;
-pub use retry::{Fault, Remedy, RetryPolicy};
-pub use web::{HttpOptions, USER_AGENT};
 pub use work::RESUME_MAX_AGE;
 
 use crate::base::progress::Progress;
@@ -50,13 +36,12 @@ use crate::base::text::count;
 use crate::catalog::ChartIndex;
 use crate::catalog::document::{Image, Operator};
 use crate::catalog::provenance::{Check, Checks, Fetch, Partial, Source};
-use client::{Client, shown};
-use collection::Collection;
+use crate::http::{Client, Http, HttpOptions, Source as HttpSource, shown};
+use crate::pyxis::{Collection, Interval};
 use crew::Crew;
 use evidence::Evidence;
 use keeper::{Keeper, Kept};
 use walk::Walk;
-use web::Http;
 use work::{Asked, Root, WorkFolder, WorkState};
 
 /// What to fetch.
@@ -78,10 +63,23 @@ pub struct Plan {
     pub charts: Option<GivenCharts>,
 }
 
-/// A mended or older chart index, taken in place of the served one.
+impl Plan {
+    /// The collections that it takes.
+    pub(crate) fn collections(&self) -> Vec<Collection> {
+        let mut collections = vec![Collection::partner_images(&self.catalog_url, self.since)];
+        if self.redhat_images {
+            collections.push(Collection::redhat_images(&self.catalog_url, self.since));
+        }
+        let operators = self.operators.iter().map(|name| Collection::operators(&self.catalog_url, name));
+        collections.extend(operators);
+        collections
+    }
+}
+
+/// A corrected or older chart index, taken in place of the served one.
 #[derive(Debug, Clone)]
 pub struct GivenCharts {
-    /// Where it lies, as a `file:` URL.
+    /// Its file, as a `file:` URL.
     pub url: String,
     /// The index.
     pub index: ChartIndex,
@@ -101,17 +99,17 @@ impl GivenCharts {
 pub struct FetchOptions {
     /// How requests are sent.
     pub http: HttpOptions,
-    /// Folder for what has to survive this run, if anything may.
+    /// Folder for the files that survive this run, if any.
     pub cache: Option<PathBuf>,
-    /// Whether to begin anew, whatever an earlier run left.
+    /// Whether to start again and ignore what an earlier run left.
     pub fresh: bool,
-    /// Time that evidence may take at least behind the walk, however quick that was; [`EVIDENCE_LEAST`] as a rule.
+    /// Time that evidence may always take after the walk, even a quick one; normally [`EVIDENCE_LEAST`].
     pub evidence: Duration,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
 
-/// A fetched catalog, and how the fetch went. Its images lie on disk.
+/// A fetched catalog, and how the fetch went. Its images are on disk.
 #[derive(Debug)]
 pub struct Fetched {
     /// When the snapshot began.
@@ -124,7 +122,7 @@ pub struct Fetched {
     pub chart_index: ChartIndex,
     /// Where all this comes from, and what it was checked against.
     pub sources: Vec<Source>,
-    /// What is odd about the source and no error, a line each.
+    /// Warnings about the source, a line each.
     pub notes: Vec<String>,
     /// Documents that an earlier, interrupted run had fetched.
     pub resumed: u64,
@@ -140,7 +138,7 @@ impl Fetched {
         self.kept.images()
     }
 
-    /// Calls `visit` with each image, in no certain order; the memory holds one page at a time.
+    /// Calls `visit` with each image, in no particular order; the memory holds one page at a time.
     ///
     /// # Errors
     /// Those of the disk and of `visit`.
@@ -148,7 +146,7 @@ impl Fetched {
         self.kept.each_image(visit)
     }
 
-    /// Forgets what was kept for continuing: the bundle is written.
+    /// Removes what was kept to continue the fetch: the archive is written.
     ///
     /// # Errors
     /// Those of the disk.
@@ -159,7 +157,7 @@ impl Fetched {
 
 /// Fetches the whole catalog.
 ///
-/// Cancelled or failed, it leaves what it has in the work folder, and the next call with the same plan goes on there.
+/// If it is cancelled or fails, it leaves what it has in the work folder, and the next call with the same plan continues.
 ///
 /// # Errors
 /// Where a source is unreachable, refuses, or never agrees with itself; where the work folder cannot be used.
@@ -167,7 +165,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let http = Http::new(options.http.clone(), &plan.catalog_url)?;
     let client = Client::new(Box::new(http), options.http.jobs, options.http.retry, Arc::clone(progress));
     let started = (options.now)();
-    let collections = collections(plan);
+    let collections = plan.collections();
     let (root, unkept) = Root::open(options.cache.as_deref(), "work")?;
     let cache = options.cache.as_deref().filter(|_| root.outlives());
     let work = WorkFolder::open(root, &asked(plan, &collections))?;
@@ -177,7 +175,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let (keeper, resumed) = Keeper::open(work, each_name(), begin, started, options.fresh, Arc::clone(progress))?;
     if resumed > 0 {
         let count = count(resumed);
-        progress.note(&format!("going on where an earlier run stopped: {count} documents are here already"));
+        progress.note(&format!("continuing an earlier run: {count} documents are already here"));
     }
     let (sinks, reports) = Keeper::channel(each_name());
     let keeping = tokio::task::spawn_blocking(move || keeper.run(reports));
@@ -188,7 +186,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         .map(|(collection, sink)| Walk::new(&client, collection, sink, &crew, plan.page_size, started))
         .collect();
     let documents = try_join_all(walks.iter().map(|walk| check(walk, &**progress, options)));
-    let chart_source = client::Source::new("charts");
+    let chart_source = HttpSource::new("charts");
     let charts = async {
         progress.begin("charts", None);
         let index = match &plan.charts {
@@ -201,7 +199,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     };
     let fetched = tokio::try_join!(documents, charts);
     let about: Vec<_> = walks.iter().map(|walk| (shown(&walk.collection.endpoint), source_of(&walk.source))).collect();
-    // Without walks there is nobody to report, so the keeper ends; what it failed of comes first.
+    // Without walks nobody reports, so the keeper ends; its own failure counts first.
     drop(walks);
     let kept = match keeping.await {
         Ok(kept) => kept?,
@@ -250,7 +248,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
 }
 
 /// Requests and the host that answered last.
-fn source_of(source: &client::Source) -> (u64, String) {
+fn source_of(source: &HttpSource) -> (u64, String) {
     (source.requests(), source.host())
 }
 
@@ -262,23 +260,13 @@ async fn check(
 ) -> Result<(Checks, Timestamp), SourceError> {
     let name = &walk.collection.name;
     progress.begin(name, None);
-    progress.resume(name, walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await?);
+    progress.resume(name, walk.sink.look(|listing, _| listing.count(Interval::ALL)).await?);
     let checks = Evidence { walk, progress, least: options.evidence }.run().await?;
-    if walk.sink.look(|listing, _| listing.count(at::Interval::ALL)).await? == 0 {
-        progress.note(&format!("{name}: the server says that there is none"));
+    if walk.sink.look(|listing, _| listing.count(Interval::ALL)).await? == 0 {
+        progress.note(&format!("{name}: the server says that the collection is empty"));
     }
     progress.end(name);
     Ok((checks, (options.now)()))
-}
-
-fn collections(plan: &Plan) -> Vec<Collection> {
-    let mut collections = vec![Collection::partner_images(&plan.catalog_url, plan.since)];
-    if plan.redhat_images {
-        collections.push(Collection::redhat_images(&plan.catalog_url, plan.since));
-    }
-    collections
-        .extend(plan.operators.iter().map(|organization| Collection::operators(&plan.catalog_url, organization)));
-    collections
 }
 
 fn asked(plan: &Plan, collections: &[Collection]) -> Asked {

@@ -1,5 +1,5 @@
-//! Listing by page number: a second with more documents than a page has, or a whole collection where the server bears
-//! no keyset.
+//! Listing by page number: a second with more documents than a page has, or a whole collection if the server does not
+//! manage keyset paging.
 //!
 //! A document that comes or goes between two pages of a pass shifts others across the border between them, so one pass
 //! proves nothing: two in a row have to find the same documents. For a single second, the server's own count is as good.
@@ -8,18 +8,17 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::at::{DateForm, Interval};
-use super::client::{React, shown};
-use super::collection::{Only, Order, Page, Question};
 use super::keeper::Report;
 use super::limits;
 use super::listing::Key;
-use super::retry::{Fault, Remedy};
+use super::spans::Longest;
 use super::walk::{End, Walk};
+use crate::http::{Fault, React, Remedy, shown};
+use crate::pyxis::{DateForm, Interval, Order, Page, Question};
 
-/// Pages of a pass that are asked for side by side where the end is not known: so many may be asked for in vain.
+/// Pages of a pass that are asked for at the same time if the end is not known: all but one may be past the end.
 const AHEAD: usize = 3;
-/// How often one page may fail until the pass is begun anew with smaller ones.
+/// How often one page may fail until the pass starts again with smaller pages.
 const STRIKES: u32 = 2;
 
 /// What a pass found.
@@ -62,7 +61,7 @@ impl Walk<'_> {
             let found = loop {
                 question.size = self.sizes.borrow().proven();
                 match self.pass(&question, few).await {
-                    // Sorting by id is an offer, not a need.
+                    // Sorting by id helps, but is not needed.
                     Err(End::Stuck(_)) if question.order == Order::ById => {
                         self.sorts_by_id.set(Some(false));
                         question.order = Order::NewestFirst;
@@ -100,9 +99,9 @@ impl Walk<'_> {
             return Err(self.endless("documents at once", total.unwrap_or_default(), limit).into());
         }
         let mut pass = Pass { keys: BTreeSet::new(), total, doubled: false };
-        let mut longest = 0;
+        let mut longest = Longest::default();
         let full = first.size.unwrap_or(question.size).max(1);
-        // Where the count is known, so is the last page; it need not be true.
+        // The count gives the last page; but the count can be wrong.
         let last = total.map_or(u32::MAX, |total| (total.div_ceil(u64::from(full)) as u32).max(1));
         let ahead = if total.is_some() { self.client.gate.limit() as usize } else { AHEAD };
         let rest = Question { count: false, ..question.clone() };
@@ -111,8 +110,7 @@ impl Walk<'_> {
         let mut page = first;
         loop {
             let count = page.documents.len();
-            let is_short = count < longest && page.size.is_some_and(|size| count < size as usize);
-            longest = longest.max(count);
+            let is_last = longest.is_last(&page);
             for document in &page.documents {
                 pass.doubled |= !pass.keys.insert((document.at, document.id));
             }
@@ -122,7 +120,7 @@ impl Walk<'_> {
             if pass.keys.len() as u64 > limit {
                 return Err(self.endless("documents at once", pass.keys.len() as u64, limit).into());
             }
-            if count == 0 || is_short {
+            if is_last {
                 break;
             }
             match pages.next().await {
@@ -133,7 +131,7 @@ impl Walk<'_> {
         Ok(pass)
     }
 
-    /// One page of a pass; its size stays, lest the numbers mean other documents.
+    /// One page of a pass. The size stays the same, because page numbers of another size mean other documents.
     async fn numbered_page(&self, question: &Question, number: u32) -> Result<Page, End> {
         let question = Question { page: number, ..question.clone() };
         let (mut strikes, mut stuck) = (0, false);
@@ -154,20 +152,23 @@ impl Walk<'_> {
                 Ok(page)
             }
             Err(error) if stuck => Err(End::Stuck(error)),
-            Err(error) => Err(End::Failed(error)),
+            Err(error) => Err(End::Failed(error.into())),
         }
     }
+<<<<<<< HEAD
+=======
 
-    /// Whether a question for what has changed or has no date is worth a try.
-    pub(super) fn changed(&self, interval: Interval, since: super::at::At) -> Question {
+    /// Whether to try a question for changed documents or for those without a date.
+    pub(super) fn changed(&self, interval: Interval, since: At) -> Question {
         Question { only: Only::ChangedSince(since), ..self.question("changes", interval, self.form()) }
     }
 
-    /// The form in which the server takes dates, as far as that is known.
+    /// The form in which the server accepts dates, as far as known.
     pub(super) fn form(&self) -> DateForm {
         match self.rung.get().way {
-            super::collection::Way::Keyset(form) => form,
-            super::collection::Way::Numbers => DateForm::Offset,
+            Way::Keyset(form) => form,
+            Way::Numbers => DateForm::Offset,
         }
     }
+>>>>>>> prose
 }

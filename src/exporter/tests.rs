@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::client::{Answer, Web};
 use super::*;
 use crate::base::progress::Silent;
+use crate::http::{Answer, Fault, RetryPolicy, Web};
 
 /// Microseconds since 1970 of the first and the last day.
 const DAYS: (f64, f64) = (1.4936e15, 1.7828e15);

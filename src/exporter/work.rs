@@ -1,5 +1,5 @@
-//! The work folder: finished parts of a fetch, kept as they come, so that memory does not grow with them and an
-//! interrupted fetch can go on.
+//! The work folder: keeps each finished part of a fetch at once, so that memory does not grow with them and an
+//! interrupted fetch can continue.
 //!
 //! One folder for each question (URLs and options), below the cache folder. `state.json` says when the snapshot began,
 //! and where and how each collection is walked; `NNNNNN.unit` files hold documents, or what completes an interval, each
@@ -19,24 +19,22 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::at::Interval;
-use super::collection::Rung;
-use super::document::Document;
 use super::error::SourceError;
-use super::listing::Key;
 use crate::base::digest::Sha256Digest;
+use crate::base::fs::{open_itself, remove_if_there, take_lock};
+use crate::pyxis::{Interval, Rung};
 
-/// State older than this is not mixed with what the catalog says now.
+/// Older state is not mixed with the present catalog.
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
 /// Changes with every incompatible change of the files.
 const STATE_VERSION: u32 = 2;
-/// The file that whoever works in the folder has locked.
+/// The lock file of the folder.
 const LOCK: &str = "lock";
 const STATE: &str = "state.json";
 /// The name under which a file is written.
 const NEW: &str = "new";
 
-/// What has to be the same for a fetch to be continued.
+/// What must be the same so that a fetch can be continued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Asked {
     /// Base URL of the catalog.
@@ -49,7 +47,7 @@ pub struct Asked {
     pub since: Option<Timestamp>,
 }
 
-/// What is known of an interrupted fetch besides its documents.
+/// The state of an interrupted fetch, besides its documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkState {
     version: u32,
@@ -62,17 +60,16 @@ pub struct WorkState {
 /// How a collection was begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// What belongs to the snapshot; later documents do not.
+    /// The interval of the snapshot; later documents do not belong to it.
     pub whole: Interval,
-    /// The rung of the ladder that the server bore.
+    /// The rung of the ladder that the server managed.
     pub rung: Rung,
     /// The catalog's own clock then.
     pub clock: Option<Timestamp>,
 }
 
 impl WorkState {
-    /// A fetch that begins now.
-    #[must_use]
+    /// The state of a fetch that begins now.
     pub fn new(created: Timestamp) -> Self {
         Self { version: STATE_VERSION, created, begun: BTreeMap::new() }
     }
@@ -87,7 +84,8 @@ pub struct Root {
 }
 
 impl Root {
-    /// `folder` below `cache`, if both are the caller's alone; else, or without a cache, a temporary folder, and why.
+    /// `folder` below `cache`, if nobody else can write into either; otherwise, or without a cache, a temporary folder,
+    /// and why.
     ///
     /// # Errors
     /// Where no temporary folder can be made.
@@ -102,20 +100,18 @@ impl Root {
         Ok((Self { path: temporary.path().to_owned(), temporary: Some(temporary) }, cause))
     }
 
-    /// Whether what is kept here outlives this run.
-    #[must_use]
+    /// Whether the folder stays after this run.
     pub fn outlives(&self) -> bool {
         self.temporary.is_none()
     }
 
     /// Its path.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Makes sure that `folder` is one, belongs to the caller, and that nobody else can write there; creates it if missing.
+/// Checks that `folder` is a folder, belongs to the caller, and that nobody else can write there; creates a missing one.
 fn private(folder: &Path) -> Result<(), String> {
     let shown = folder.display();
     if let Some(parent) = folder.parent() {
@@ -127,28 +123,21 @@ fn private(folder: &Path) -> Result<(), String> {
     }
     let found = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
     if !found.is_dir() {
-        return Err(format!("`{shown}` is no folder, or a link"));
+        return Err(format!("`{shown}` is not a folder, or is a link"));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(format!("`{shown}` belongs to somebody else"));
     }
     if found.mode() & 0o022 != 0 {
-        return Err(format!("others can write into `{shown}` (chmod go-w would mend it)"));
+        return Err(format!("others can write into `{shown}` (`chmod go-w` corrects that)"));
     }
     Ok(())
-}
-
-/// Opens a file to read it, but no link and nothing that would block.
-fn open_own(path: &Path) -> io::Result<fs::File> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 /// Reads a file of a private folder whole.
 pub fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut open_own(path)?, &mut bytes)?;
+    io::Read::read_to_end(&mut open_itself(path)?, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -180,7 +169,7 @@ pub enum Content {
     Keys(Interval),
 }
 
-/// What a file says of itself.
+/// The first line of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     collection: String,
@@ -205,7 +194,7 @@ impl Unit {
     /// What its lines hold: documents, or keys.
     ///
     /// # Errors
-    /// Where a line cannot be read.
+    /// If a line cannot be read.
     pub fn lines<'a, T: Deserialize<'a>>(&'a self) -> impl Iterator<Item = io::Result<T>> {
         let lines = self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from))
@@ -216,7 +205,7 @@ impl WorkFolder {
     /// Opens the folder for `asked` below `root`.
     ///
     /// # Errors
-    /// Where another process has it open, or it cannot be written.
+    /// If another process has it open, or it cannot be written.
     pub fn open(root: Root, asked: &Asked) -> Result<Self, SourceError> {
         let key = serde_json::to_vec(asked).map_err(io::Error::from)?;
         let folder = root.path().join(&Sha256Digest::of(&key).to_string()[..16]);
@@ -226,10 +215,10 @@ impl WorkFolder {
             let flags = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
             let mut options = fs::OpenOptions::new();
             let lock = options.create(true).truncate(false).write(true).mode(0o600).custom_flags(flags).open(&path)?;
-            if !try_lock(&lock)? {
+            if !take_lock(lock.file())? {
                 return Err(SourceError::Busy(folder));
             }
-            // Another process may have removed the folder between the two steps: then this is the lock of nothing.
+            // Another process may have removed the folder between the two steps: then this lock protects nothing.
             if fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|own| own.ino() == now.ino())) {
                 return Ok(Self { root, folder, _lock: lock, next: 0 });
             }
@@ -238,9 +227,6 @@ impl WorkFolder {
 
     /// What an earlier run left, if it can be continued at `now`; otherwise the folder is emptied. `visit` gets each
     /// file, in the order in which they were written.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn resume(
         &mut self,
         now: Timestamp,
@@ -250,7 +236,7 @@ impl WorkFolder {
         self.sweep(now);
         let state = if fresh { None } else { usable_state(&self.folder, now) };
         let Some(state) = state else {
-            // The state goes first: parts without a state count for nothing.
+            // Remove the state first: parts without a state do not count.
             remove_if_there(&self.folder.join(STATE))?;
             numbers(&self.folder)?.into_iter().try_for_each(|number| fs::remove_file(self.unit(number)))?;
             return Ok(None);
@@ -266,30 +252,12 @@ impl WorkFolder {
     }
 
     /// Keeps `state`.
-    ///
-    /// # Errors
-    /// Those of the disk.
     pub fn save_state(&self, state: &WorkState) -> io::Result<()> {
         write_own(&self.folder, STATE, &[&serde_json::to_vec(state)?])
     }
 
-    /// Keeps documents; returns the number of their file.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn save(&mut self, collection: &str, content: Content, documents: &[Document]) -> io::Result<u32> {
-        self.save_lines(collection, content, documents)
-    }
-
-    /// Keeps which documents are all in an interval.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn save_keys(&mut self, collection: &str, interval: Interval, keys: &[Key]) -> io::Result<u32> {
-        self.save_lines(collection, Content::Keys(interval), keys)
-    }
-
-    fn save_lines<T: Serialize>(&mut self, collection: &str, content: Content, lines: &[T]) -> io::Result<u32> {
+    /// Keeps `lines`: documents, or for [`Content::Keys`] keys; returns the number of their file.
+    pub fn save(&mut self, collection: &str, content: Content, lines: &[impl Serialize]) -> io::Result<u32> {
         let mut body = Vec::with_capacity(lines.len() * 300);
         for line in lines {
             serde_json::to_writer(&mut body, line)?;
@@ -301,6 +269,11 @@ impl WorkFolder {
         self.next += 1;
         write_own(&self.folder, &name(number), &[&serde_json::to_vec(&header)?, b"\n", &body])?;
         Ok(number)
+    }
+
+    /// Calls `visit` with each file, in the order in which they were written; the memory holds one at a time.
+    pub fn each(&self, mut visit: impl FnMut(&Unit) -> io::Result<()>) -> io::Result<()> {
+        numbers(&self.folder)?.into_iter().try_for_each(|number| visit(&self.read(number)?))
     }
 
     /// Reads a file back.
@@ -323,18 +296,7 @@ impl WorkFolder {
         Ok(Unit { number, collection: header.collection, content: header.content, body })
     }
 
-    /// The numbers of all files, in order.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn numbers(&self) -> io::Result<Vec<u32>> {
-        numbers(&self.folder)
-    }
-
-    /// Removes the folder: the fetch is complete, and nothing of it is needed any more.
-    ///
-    /// # Errors
-    /// Those of the disk.
+    /// Removes the folder: the fetch is complete, and no longer needs it.
     pub fn remove(self) -> io::Result<()> {
         remove_made(&self.folder)
     }
@@ -343,8 +305,8 @@ impl WorkFolder {
         self.folder.join(name(number))
     }
 
-    /// Removes what was left of other questions and cannot be continued any more. That it may fail for one folder or
-    /// another does no harm: a later run sweeps again.
+    /// Removes the folders of other fetches that can no longer be continued. A failure does no harm: a later run tries
+    /// again.
     fn sweep(&self, now: Timestamp) {
         for entry in fs::read_dir(self.root.path()).into_iter().flatten().flatten() {
             let (folder, name) = (entry.path(), entry.file_name());
@@ -353,8 +315,8 @@ impl WorkFolder {
             if !ours || folder == self.folder || private(&folder).is_err() {
                 continue;
             }
-            let Ok(lock) = open_own(&folder.join(LOCK)) else { continue };
-            if try_lock(&lock).unwrap_or(false) && usable_state(&folder, now).is_none() {
+            let Ok(lock) = open_itself(&folder.join(LOCK)) else { continue };
+            if take_lock(lock.file()).unwrap_or(false) && usable_state(&folder, now).is_none() {
                 let _ = remove_made(&folder);
             }
         }
@@ -365,6 +327,7 @@ fn name(number: u32) -> String {
     format!("{number:06}.unit")
 }
 
+/// The numbers of all files in `folder`, in order.
 fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -376,7 +339,7 @@ fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
     Ok(found)
 }
 
-/// Removes a work folder, and of its files only those that such a folder has; with others in it, it stays.
+/// Removes a work folder and the files that belong there. With other files in it, the folder stays.
 fn remove_made(folder: &Path) -> io::Result<()> {
     remove_if_there(&folder.join(STATE))?;
     for number in numbers(folder)? {
@@ -390,28 +353,12 @@ fn remove_made(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 /// The state in `folder`, if a fetch can be continued from it at `now`.
 fn usable_state(folder: &Path, now: Timestamp) -> Option<WorkState> {
     let state: WorkState = serde_json::from_slice(&read_own(&folder.join(STATE)).ok()?).ok()?;
     let age = now.duration_since(state.created);
     let usable = state.version == STATE_VERSION && age <= RESUME_MAX_AGE && age >= SignedDuration::ZERO;
     usable.then_some(state)
-}
-
-/// Whether the lock was free, and is taken now.
-fn try_lock(file: &fs::File) -> io::Result<bool> {
-    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

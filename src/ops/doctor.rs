@@ -7,21 +7,34 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
+use crate::base::text::sanitize;
 use crate::catalog::document::Operator;
 use crate::catalog::folder::{FolderError, TnfFolder, Visitor};
 use crate::catalog::{ChartIndex, ContainerEntry, TnfError, layout};
-pub use crate::exporter::probe::Reached;
-use crate::exporter::{self, HttpOptions};
+use crate::http::{ERROR_BYTES, Fault, Http, HttpError, HttpOptions, Web as _, is_html};
+use crate::pyxis::endpoint;
 
 use super::Error;
 
-/// Files that others cannot read, which are named; the rest is counted.
+/// The number of unreadable files that are named; the rest is only counted.
 const NAMED: usize = 5;
+
+/// Who answers where the catalog should, as certsuite tells them apart (its source: a transport error, 404 and a body that
+/// breaks off mean unreachable, every other answer reachable).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reached {
+    /// The catalog: certsuite asks it, and never opens the folder.
+    Catalog,
+    /// Nobody, and why: certsuite uses the folder.
+    Nobody(String),
+    /// Something else, such as the block page of a proxy: certsuite takes it for the catalog, and finds nothing certified.
+    Another(String),
+}
 
 /// What was found.
 #[derive(Debug)]
 pub struct Diagnosis {
-    /// The folder, as given and as it really lies.
+    /// The folder, as the user named it.
     pub dir: PathBuf,
     /// How certsuite loads it.
     pub loaded: Result<Loaded, FolderError>,
@@ -44,7 +57,7 @@ pub struct Loaded {
     pub operators: u64,
     /// Chart versions.
     pub charts: u64,
-    /// Files that certsuite logs and passes over.
+    /// Files that certsuite logs and skips.
     pub warnings: Vec<String>,
 }
 
@@ -60,7 +73,7 @@ pub struct Closed {
 }
 
 impl Diagnosis {
-    /// Whether certsuite would load this folder and answer from it, run as any user.
+    /// Whether certsuite would load this folder and answer from it, for every user.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.loaded.is_ok() && self.closed.is_empty() && matches!(self.reached, Reached::Nobody(_))
@@ -85,7 +98,7 @@ impl Visitor for Loaded {
 /// Looks at the folder `dir` as certsuite does, and asks the catalog at `catalog` for its `/ping`.
 ///
 /// # Errors
-/// Where HTTP cannot be set up. What is wrong with the folder is in the diagnosis.
+/// If HTTP cannot be set up. Faults of the folder are in the diagnosis.
 pub async fn doctor(dir: &Path, catalog: &Url, http: HttpOptions) -> Result<Diagnosis, Error> {
     let loaded = load(dir);
     let (mut closed, mut more_closed) = (Vec::new(), 0);
@@ -105,8 +118,28 @@ pub async fn doctor(dir: &Path, catalog: &Url, http: HttpOptions) -> Result<Diag
     for entry in fs_err::read_dir(&operators).into_iter().flatten().flatten() {
         look(&entry.path(), 0o004, &mut note);
     }
-    let reached = exporter::probe::reach(catalog, http).await?;
+    let reached = reach(catalog, http).await?;
     Ok(Diagnosis { dir: dir.to_owned(), loaded, closed, more_closed, label: label(&real.join("data")), reached })
+}
+
+/// Asks for `/ping` once, as certsuite does.
+async fn reach(catalog: &Url, options: HttpOptions) -> Result<Reached, HttpError> {
+    let patience = options.stall;
+    let http = Http::new(options, catalog)?;
+    let url = endpoint(catalog, "ping");
+    let answer = tokio::time::timeout(patience, http.get(&url, None, ERROR_BYTES)).await;
+    let answer = answer.unwrap_or(Err(Fault::Stall(patience)));
+    Ok(match answer {
+        Ok(answer) if answer.body.as_deref().is_some_and(is_html) => {
+            Reached::Another(format!("HTTP status {} with an HTML page", answer.status))
+        }
+        Ok(_) => Reached::Catalog,
+        Err(fault @ Fault::Status { code: 404, .. }) => Reached::Nobody(fault.to_string()),
+        Err(fault @ (Fault::Status { .. } | Fault::TooLarge(_) | Fault::Redirect(_))) => {
+            Reached::Another(sanitize(&fault.to_string()))
+        }
+        Err(fault) => Reached::Nobody(sanitize(&fault.to_string())),
+    })
 }
 
 /// Loads the folder as certsuite does.
@@ -116,9 +149,9 @@ fn load(dir: &Path) -> Result<Loaded, FolderError> {
     Ok(loaded)
 }
 
-/// Notes `path` where not every user has the rights `needed`.
+/// Notes `path` if not every user has the rights `needed`.
 fn look(path: &Path, needed: u32, note: &mut impl FnMut(Closed)) {
-    // What is not there, the loading has told.
+    // The load has already reported a missing file.
     let Ok(found) = path.metadata() else { return };
     let mode = found.permissions().mode() & 0o7777;
     if mode & needed != needed {

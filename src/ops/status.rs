@@ -1,4 +1,4 @@
-//! `oct status`: what is installed, proved again, and how old it is.
+//! `oct status`: verifies the installed catalog again, and says how old it is.
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,8 @@ pub struct Status {
     pub previous: Vec<PreviousVersion>,
     /// The last changes, the newest first.
     pub history: Vec<HistoryEntry>,
+    /// When a catalog was last installed, and when last rolled back, as far as the end of the history tells.
+    pub last: Vec<(Action, Timestamp)>,
     /// What a crash had left and was settled first.
     pub recovered: Vec<Recovered>,
     /// What is worth knowing and no error.
@@ -59,20 +61,22 @@ pub enum State {
     },
     /// A catalog without a signed manifest.
     Unsigned(Error),
-    /// Nothing is known to be altered, but no key that is trusted here vouches for it: of another site, or one that was
-    /// thrown away after `oct dump`. The files are as the manifest says, which nothing proves.
+    /// Nothing is known to be altered, but no key that is trusted here signed it: it is from another site, or `oct dump`
+    /// signed it with a temporary key. The files match the manifest, but nothing proves the manifest.
     NotProvable {
         /// Why.
         cause: Error,
     },
-    /// The signature does not fit, or the files are not what was signed.
+    /// The signature does not match, or the files are not what was signed.
     NotAsSigned {
         /// Why.
         cause: Error,
-        /// Every difference between the files and the manifest, where it came to that; at most a thousand.
+        /// Every difference between the files and the manifest, at most a thousand; empty if they were not compared.
         deviations: Vec<String>,
         /// How many more there are.
         more: u64,
+        /// Whether a key that is trusted here signed the manifest.
+        is_signed: bool,
     },
 }
 
@@ -85,11 +89,11 @@ pub struct PreviousVersion {
     pub created: Option<Timestamp>,
 }
 
-/// Looks at the folder `dir` and proves what is in it.
+/// Reads the folder `dir` and verifies what is in it.
 ///
 /// # Errors
 /// Where the folder cannot be read, or another process changes it for too long. A catalog that is not what was signed
-/// is no error here, but a [`State`].
+/// is not an error here, but a [`State`].
 pub fn status(
     dir: &Path,
     max_age: Option<SignedDuration>,
@@ -118,11 +122,19 @@ pub fn status(
         let manifest = version.manifest.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
         PreviousVersion { name: version.name, created: manifest.map(|manifest| manifest.created) }
     });
+    let mut history = folder.history(usize::MAX)?;
+    let last = [Action::Install, Action::Rollback].into_iter().filter_map(|action| {
+        let entry = history.iter().find(|entry| entry.action == action)?;
+        Some((action, entry.time))
+    });
+    let last = last.collect();
+    history.truncate(HISTORY_LINES);
     Ok(Status {
         dir: dir.to_owned(),
         state,
         previous: previous.collect(),
-        history: folder.history(HISTORY_LINES)?,
+        history,
+        last,
         recovered: folder.recovered().to_vec(),
         warnings,
         max_age,
@@ -143,21 +155,21 @@ fn proved(
     if signed.signatures().is_empty() {
         return Ok(State::Unsigned(Error::Unsigned(dir.to_owned())));
     }
-    let compared = |manifest: &Manifest| {
+    let compared = |manifest: &Manifest, is_signed| {
         progress.begin("verifying", None);
         let findings = folder.compare(manifest);
         progress.end("verifying");
         match super::verify::require_intact(dir, &findings) {
             Err(cause) if cause.class() == Class::Verification => {
                 let deviations = findings.deviations.iter().map(ToString::to_string).collect();
-                Ok(Some(State::NotAsSigned { cause, deviations, more: findings.more }))
+                Ok(Some(State::NotAsSigned { cause, deviations, more: findings.more, is_signed }))
             }
             other => other.map(|()| None),
         }
     };
     let unproved = |cause| State::NotProvable { cause: Error::NotProvable { path: dir.to_owned(), cause } };
     match signed.clone().verify(keyring) {
-        Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| {
+        Ok(manifest) => Ok(compared(&manifest, true)?.unwrap_or_else(|| {
             let age = now.duration_since(manifest.created);
             let stale = max_age.is_some_and(|max| age > max);
             let forbidden = match keyring.policy().check(&manifest, now) {
@@ -167,10 +179,13 @@ fn proved(
             State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale, forbidden }
         })),
         Err(VerifyError::Signature(cause)) if cause.is_unproved() => match Manifest::parse(signed.unverified_text()) {
-            // What deviates from it is altered, whoever signed it.
-            Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| unproved(cause))),
+            // Files that deviate from the manifest are altered, whoever signed it.
+            Ok(manifest) => Ok(compared(&manifest, false)?.unwrap_or_else(|| unproved(cause))),
             Err(_) => Ok(unproved(cause)),
         },
-        Err(error) => Ok(State::NotAsSigned { cause: Error::of_manifest(dir, error), deviations: vec![], more: 0 }),
+        Err(error) => {
+            let cause = Error::of_manifest(dir, error);
+            Ok(State::NotAsSigned { cause, deviations: vec![], more: 0, is_signed: false })
+        }
     }
 }

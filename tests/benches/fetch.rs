@@ -1,9 +1,9 @@
 //! `cargo bench --bench fetch`: fetching against the stand-in in a process of its own.
 //!
-//! Prints a table: wall time, requests, the floor that latency sets (requests / jobs × latency), the ratio to it, peak
-//! memory, and the old tool's way (100 documents a page, one request at a time) in the same run. The old way is measured
-//! whole in the headline row and over its first pages elsewhere, marked `~`. Arguments after `--`: `headline` for
-//! that row alone, `matrix` for the rest alone.
+//! Prints a table: wall time, requests, the pages that hold everything, the least time that latency sets (the first
+//! question, and all pages side by side: pages / jobs × latency), the ratio to it, peak memory, and the old tool's way
+//! (100 documents a page, one request at a time) in the same run. The old way is measured whole in the headline row and
+//! over its first pages elsewhere, marked `~`. Arguments after `--`: `small`, `headline` or `matrix` for those rows alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -28,7 +28,12 @@ fn main() {
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|argument| argument == part);
-    println!("latency  images   jobs      wall  requests     floor  ratio  peak MiB    the old way   faster");
+    println!("latency  images   jobs      wall  requests  pages     least  ratio  peak MiB    the old way   faster");
+    if wants("small") {
+        for (latency, jobs) in [(200, 8), (200, 16), (100, 8), (100, 16)] {
+            row(25_000, 5_390, latency, jobs, false);
+        }
+    }
     if wants("matrix") {
         for images in [25_000, 200_000] {
             for latency in [0, 100, 500] {
@@ -64,16 +69,16 @@ fn headline() {
 fn row(images: usize, bundles: usize, latency: u64, jobs: u32, old_whole: bool) -> f64 {
     let server = Server::start(images, bundles, latency);
     let new = child("fetch", &[("JOBS", &jobs.to_string())], &server);
-    let [wall, requests, peak]: [f64; 3] = new.try_into().unwrap();
+    let [wall, requests, pages, peak]: [f64; 4] = new.try_into().unwrap();
     let limit = if old_whole { u64::MAX } else { OLD_SAMPLE };
     let old = child("old", &[("LIMIT", &limit.to_string())], &server);
     let [old_wall, old_requests, old_total]: [f64; 3] = old.try_into().unwrap();
     let old_wall = old_wall / old_requests * old_total;
-    let floor = requests / f64::from(jobs) * latency as f64 / 1000.0;
-    let ratio = if latency == 0 { "–".into() } else { format!("{:.2}", wall / floor) };
+    let least = (pages / f64::from(jobs) + 1.0) * latency as f64 / 1000.0;
+    let ratio = if latency == 0 { "–".into() } else { format!("{:.2}", wall / least) };
     let mark = if old_whole { ' ' } else { '~' };
     println!(
-        "{latency:>4} ms  {images:>7}  {jobs:>4}  {wall:>7.2}s  {requests:>8}  {floor:>7.2}s  {ratio:>5}  {peak:>8.0}  {mark}{old_wall:>7.1}s {old_total:>4}  {:>6.1}×",
+        "{latency:>4} ms  {images:>7}  {jobs:>4}  {wall:>7.2}s  {requests:>8}  {pages:>5}  {least:>7.2}s  {ratio:>5}  {peak:>8.0}  {mark}{old_wall:>7.1}s {old_total:>4}  {:>6.1}×",
         old_wall / wall
     );
     wall
@@ -156,7 +161,10 @@ fn fetch() {
     let fetched = runtime().block_on(oct::exporter::fetch(&plan, &options, &silent)).unwrap();
     let wall = began.elapsed().as_secs_f64();
     let requests: u64 = fetched.sources.iter().filter_map(|s| s.fetch.as_ref()).map(|f| f.requests).sum();
-    println!("{wall} {requests} {}", peak_mib());
+    let pages: u64 = fetched.sources.iter().map(|source| source.documents.div_ceil(500)).sum();
+    // The chart index is one answer.
+    let charts = fetched.sources.last().map_or(0, |charts| charts.documents.div_ceil(500));
+    println!("{wall} {requests} {} {}", pages - charts + 1, peak_mib());
 }
 
 /// Peak resident memory of this process in MiB, from `VmHWM`.

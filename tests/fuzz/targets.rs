@@ -14,7 +14,7 @@ use oct::catalog::document::{Image, Operator};
 use oct::catalog::snapshot::Snapshot;
 use oct::catalog::{ChartIndex, ContainerEntry, ContainersBuilder, OperatorPages, Validator, read_containers};
 use oct::certify::{constraint, version};
-use oct::exporter::{Body, Document};
+use oct::pyxis::{Body, Document};
 use oct::trust::Keyring;
 use oct::trust::manifest::Manifest;
 use oct::trust::signed::SignedManifest;
@@ -97,7 +97,7 @@ pub fn charts(data: &[u8]) {
 
 /// A page of the catalog: whatever the decoder takes becomes a catalog that certsuite can read, with every document.
 pub fn api(data: &[u8]) {
-    for decode in [oct::exporter::decode_images, oct::exporter::decode_operators] {
+    for decode in [oct::pyxis::decode_images, oct::pyxis::decode_operators] {
         let Ok(documents) = decode(data.to_vec()) else { continue };
         let kept = serde_json::to_vec(&documents).unwrap();
         assert_eq!(

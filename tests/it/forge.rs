@@ -53,9 +53,9 @@ fn image(number: u64) -> Image {
         number + 1_000
     );
     let page = format!(r#"{{"data":[{text}],"page_size":1}}"#);
-    match oct::exporter::decode_images(page.into_bytes()).unwrap().remove(0).body {
-        oct::exporter::Body::Image(image) => *image,
-        oct::exporter::Body::Operator(_) => unreachable!(),
+    match oct::pyxis::decode_images(page.into_bytes()).unwrap().remove(0).body {
+        oct::pyxis::Body::Image(image) => *image,
+        oct::pyxis::Body::Operator(_) => unreachable!(),
     }
 }
 

@@ -5,19 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, with those below it that it may use.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("cli", &["ops", "certify", "trust", "catalog", "base"]),
-    ("ops", &["exporter", "archive", "importer", "certify", "trust", "catalog", "base"]),
-    ("exporter", &["catalog", "base"]),
+    ("ops", &["exporter", "pyxis", "http", "archive", "importer", "certify", "trust", "catalog", "base"]),
+    ("exporter", &["pyxis", "http", "catalog", "base"]),
+    ("pyxis", &["http", "catalog", "base"]),
     ("archive", &["trust", "catalog", "base"]),
     ("importer", &["trust", "catalog", "base"]),
     ("certify", &["catalog", "base"]),
     ("trust", &["catalog", "base"]),
     ("catalog", &["base"]),
+    ("http", &["base"]),
     ("base", &[]),
 ];
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// Every source file below a folder.
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -2,8 +2,10 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
 use crate::catalog::document::{ObjectId, Operator};
-use crate::exporter::at::At;
-use crate::exporter::document::Body;
+use crate::exporter::listing::Key;
+use crate::pyxis::{At, Body, Document};
+
+const NONE: &[Document] = &[];
 
 fn asked(url: &str) -> Asked {
     Asked { catalog_url: url.into(), charts_url: "c".into(), collections: vec![], since: None }
@@ -44,8 +46,8 @@ fn interrupted(cache: &Path) {
     assert_eq!(resume(&mut work, now(), false), None);
     work.save_state(&WorkState::new(now())).unwrap();
     work.save("operators:x", Content::All(Interval::ALL), &[document()]).unwrap();
-    work.save("operators:y", Content::Some, &[]).unwrap();
-    work.save_keys("operators:y", Interval::ALL, &[(At::UNDATED, ObjectId::MIN)]).unwrap();
+    work.save("operators:y", Content::Some, NONE).unwrap();
+    work.save("operators:y", Content::Keys(Interval::ALL), &[(At::UNDATED, ObjectId::MIN)]).unwrap();
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn an_interrupted_fetch_is_read_back() {
     assert_eq!(found, [(Content::All(Interval::ALL), 1), (Content::Some, 0), (Content::Keys(Interval::ALL), 1)]);
     let unit = work.read(0).unwrap();
     assert_eq!(unit.lines::<Document>().map(Result::unwrap).collect::<Vec<_>>(), [document()]);
-    assert_eq!(work.save("operators:x", Content::Some, &[]).unwrap(), 3);
+    assert_eq!(work.save("operators:x", Content::Some, NONE).unwrap(), 3);
     work.remove().unwrap();
     assert_eq!(std::fs::read_dir(cache.path().join("work")).unwrap().count(), 0);
 }
@@ -70,7 +72,7 @@ fn old_foreign_and_damaged_state_is_dropped() {
         let mut work = open(cache.path(), url).unwrap();
         let later = now() + SignedDuration::from_mins(age);
         assert_eq!(resume(&mut work, later, fresh), None, "{url} {age} {fresh}");
-        assert_eq!(work.numbers().unwrap(), [0u32; 0]);
+        assert_eq!(numbers(&work.folder).unwrap(), [0u32; 0]);
     }
     let cache = tempfile::tempdir().unwrap();
     interrupted(cache.path());
@@ -151,7 +153,7 @@ fn no_link_is_followed() {
     assert!(work.read(0).is_err());
     // Saving under the name of a link replaces the link.
     work.next = 0;
-    work.save("operators:x", Content::Some, &[]).unwrap();
+    work.save("operators:x", Content::Some, NONE).unwrap();
     assert!(work.read(0).is_ok());
     assert!(std::fs::metadata(&elsewhere).unwrap().len() > 100);
 }

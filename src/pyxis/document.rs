@@ -1,5 +1,5 @@
-//! Documents as the API serves them, read without complaint: a field of another type than it should have makes the
-//! document odd, and costs neither the document nor its page.
+//! Documents as the API serves them. A field of the wrong type makes the document odd, but loses neither the document
+//! nor its page.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,10 +13,10 @@ use crate::base::digest::Sha256Digest;
 use crate::base::text::sanitize;
 use crate::catalog::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
 
-/// A document of either kind, with what is needed to keep a listing complete.
+/// A document of either kind, with the fields that keep a listing complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// Its `_id`; made from the text where that is no ObjectId.
+    /// Its `_id`; made from the text if that is not an ObjectId.
     pub id: ObjectId,
     /// Its `creation_date`, by which listings are cut and ordered, or [`At::UNDATED`].
     pub at: At,
@@ -42,7 +42,7 @@ pub trait Served: DeserializeOwned {
     fn reduce(self) -> Document;
 }
 
-/// A value of type `T`, nothing where it is absent or `null`, or the mark that something else stood there.
+/// A value of type `T`, nothing if it is absent or `null`, or a mark for a value of another type.
 #[derive(Default)]
 enum Field<T> {
     #[default]
@@ -64,7 +64,7 @@ impl<T> Field<T> {
     }
 }
 
-/// Types of which a [`Field`] can be.
+/// Types that a [`Field`] can have.
 trait Kind: Sized {
     fn of_text(_: &str) -> Option<Self> {
         None
@@ -74,6 +74,10 @@ trait Kind: Sized {
     }
     fn of_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+    fn of_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 }
@@ -135,109 +139,65 @@ impl<'de, T: Kind> Visitor<'de> for Any<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Field<T>, A::Error> {
         Ok(T::of_list(list)?.map_or(Field::Odd, Field::Is))
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field<T>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::Odd)
-    }
-}
-
-/// An object of a list, or the mark that something else stood there.
-struct Item<T>(Option<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Object(PhantomData)).map(Self)
-    }
-}
-
-struct Object<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
-    type Value = Option<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<T>, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-    fn visit_str<E>(self, _: &str) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<Option<T>, E> {
-        Ok(None)
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<Option<T>, E> {
-        Ok(None)
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Field<T>, A::Error> {
+        Ok(T::of_object(object)?.map_or(Field::Odd, Field::Is))
     }
 }
 
 /// An image document.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub struct ServedImage {
-    #[serde(default)]
     _id: Field<Box<str>>,
-    #[serde(default)]
     creation_date: Field<Box<str>>,
-    #[serde(default)]
     architecture: Field<Box<str>>,
-    #[serde(default)]
     certified: Field<bool>,
-    #[serde(default)]
     image_id: Field<Box<str>>,
-    #[serde(default)]
-    repositories: Field<Vec<Option<Item<ServedRepository>>>>,
+    repositories: Field<Vec<Field<ServedRepository>>>,
 }
 
-#[derive(Deserialize)]
+impl Kind for ServedRepository {
+    fn of_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct ServedRepository {
-    #[serde(default)]
     registry: Field<Box<str>>,
-    #[serde(default)]
     repository: Field<Box<str>>,
-    #[serde(default)]
-    tags: Field<Vec<Option<Item<ServedTag>>>>,
-    #[serde(default)]
+    tags: Field<Vec<Field<ServedTag>>>,
     manifest_list_digest: Field<Box<str>>,
-    #[serde(default)]
     manifest_schema2_digest: Field<Box<str>>,
 }
 
-#[derive(Deserialize)]
+impl Kind for ServedTag {
+    fn of_object<'de, A: MapAccess<'de>>(object: A) -> Result<Option<Self>, A::Error> {
+        Self::deserialize(MapAccessDeserializer::new(object)).map(Some)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct ServedTag {
-    #[serde(default)]
     name: Field<Box<str>>,
 }
 
 /// An operator bundle document.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub struct ServedOperator {
-    #[serde(default)]
     _id: Field<Box<str>>,
-    #[serde(default)]
     creation_date: Field<Box<str>>,
-    #[serde(default)]
     organization: Field<Box<str>>,
-    #[serde(default)]
     csv_name: Field<Box<str>>,
-    #[serde(default)]
     ocp_version: Field<Box<str>>,
-    #[serde(default)]
     channel_name: Field<Box<str>>,
 }
 
 impl ServedOperator {
-    /// Whose bundle it is, such as `certified-operators`.
+    /// The organization of the bundle, such as `certified-operators`.
     pub fn organization(&self) -> Option<&str> {
         match &self.organization {
             Field::Is(name) => Some(name),
@@ -260,7 +220,7 @@ fn date(field: Field<Box<str>>, odd: &mut Vec<&'static str>) -> (At, Box<str>) {
     }
 }
 
-/// The id of a document; one that is no ObjectId gets one made of its text, so that the document is kept.
+/// The id of a document. If it is not an ObjectId, one is made from its text, so that the document is kept.
 fn id(field: Field<Box<str>>, otherwise: &str, odd: &mut Vec<&'static str>) -> ObjectId {
     let text = field.take("_id", odd).unwrap_or_default();
     ObjectId::parse(&text).unwrap_or_else(|| {
@@ -283,17 +243,11 @@ impl Served for ServedImage {
         let digest = |text: Option<Box<str>>| text.and_then(|text| ManifestDigest::parse(&text));
         let image_id = self.image_id.take("image_id", &mut odd);
         let mut repositories = Vec::new();
-        for place in self.repositories.take("repositories", &mut odd).into_iter().flatten().flatten() {
-            let Some(place) = place.0 else {
-                odd.push("repositories");
-                continue;
-            };
+        for place in self.repositories.take("repositories", &mut odd).unwrap_or_default() {
+            let Some(place) = place.take("repositories", &mut odd) else { continue };
             let mut tags = Vec::new();
-            for tag in place.tags.take("tags", &mut odd).into_iter().flatten().flatten() {
-                match tag.0 {
-                    Some(tag) => tags.extend(tag.name.take("tags.name", &mut odd)),
-                    None => odd.push("tags"),
-                }
+            for tag in place.tags.take("tags", &mut odd).unwrap_or_default() {
+                tags.extend(tag.take("tags", &mut odd).and_then(|tag| tag.name.take("tags.name", &mut odd)));
             }
             repositories.push(Repository {
                 registry: place.registry.take("registry", &mut odd).unwrap_or_default(),
