@@ -155,20 +155,4 @@ impl Walk<'_> {
             Err(error) => Err(End::Failed(error.into())),
         }
     }
-<<<<<<< HEAD
-=======
-
-    /// Whether to try a question for changed documents or for those without a date.
-    pub(super) fn changed(&self, interval: Interval, since: At) -> Question {
-        Question { only: Only::ChangedSince(since), ..self.question("changes", interval, self.form()) }
-    }
-
-    /// The form in which the server accepts dates, as far as known.
-    pub(super) fn form(&self) -> DateForm {
-        match self.rung.get().way {
-            Way::Keyset(form) => form,
-            Way::Numbers => DateForm::Offset,
-        }
-    }
->>>>>>> prose
 }

@@ -21,13 +21,8 @@ pub struct Spans {
     spans: BTreeMap<u32, Span>,
     next: u32,
     density: Density,
-<<<<<<< HEAD
     longest: HashMap<u32, Longest>,
-    /// Last documents of pages that came again with the next page, and that did not.
-=======
-    longest: HashMap<u32, usize>,
     /// How many last documents of pages came again with the next page, and how many did not.
->>>>>>> prose
     edges: (u32, u32),
 }
 
@@ -87,12 +82,7 @@ impl Spans {
         (self.density.count(span.left.low, span.left.high) / f64::from(size)).max(1.0)
     }
 
-<<<<<<< HEAD
     /// Whether `page`, asked with `size`, is all there is of its question.
-=======
-    /// Whether `page`, asked with `size`, is the last page of its question. `size` alone does not decide it, because a
-    /// server may give fewer. The page size that it states decides; without one, the longest page so far does.
->>>>>>> prose
     pub fn is_last(&mut self, size: u32, page: &Page) -> bool {
         self.longest.entry(size).or_default().is_last(page)
     }
