@@ -148,10 +148,9 @@ fn commands(text: &str) -> Vec<String> {
             let at = words.iter().position(|word| *word == "oct");
             // `flock FILE oct …`, `sudo oct …`, `VARIABLE=… oct …`
             if let Some(at) = at.filter(|at| words[..*at].iter().all(|word| !word.starts_with('-') && *word != "echo"))
+                && !["podman", "dpkg", "rpm", "cargo"].contains(&words[0])
             {
-                if !["podman", "dpkg", "rpm", "cargo"].contains(&words[0]) {
-                    found.push(words[at..].join(" ").replace('…', ""));
-                }
+                found.push(words[at..].join(" ").replace('…', ""));
             }
         }
     }
