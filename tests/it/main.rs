@@ -42,6 +42,7 @@ mod monitoring;
 mod odd_files;
 mod policy;
 mod probe;
+mod progress;
 mod prune;
 mod publish;
 mod pull;
