@@ -62,7 +62,7 @@ impl Validator {
                     }
                     if !previous.is_empty() && *key <= *previous {
                         let key = crate::base::text::sanitize(key);
-                        return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
+                        return Err(TnfError::Mismatch(format!("the key `{key}` is a duplicate or out of order")));
                     }
                     previous.clear();
                     previous.push_str(key);

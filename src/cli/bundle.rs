@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// With --from-db: accept a folder that holds less than its archive.json says
     #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL")]
     allow_partial: bool,
-    /// Bundle this chart index in place of the served one, such as a mended or an older one
+    /// Bundle this chart index in place of the served one, such as a corrected or an older one
     #[arg(long, value_name = "FILE", env = "OCT_CHARTS_FILE", value_hint = ValueHint::FilePath)]
     charts_file: Option<PathBuf>,
     /// Keep the newest N archives in the folder; remove older ones with their side files
@@ -72,13 +72,12 @@ pub(super) fn conflict(matches: &ArgMatches) -> Option<String> {
     matches.value_source("from_db").filter(|source| *source != ValueSource::DefaultValue)?;
     let given = |name: &String| matches.value_source(name) == Some(ValueSource::CommandLine);
     let flag = FetchArgs::names().into_iter().find(given)?.replace('_', "-");
-    Some(format!("--from-db fetches nothing, so that --{flag} has no effect"))
+    Some(format!("--from-db fetches nothing, so --{flag} has no effect"))
 }
 
-/// Bundles.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let began = Instant::now();
-    // The key comes first: nobody waits for a fetch that cannot be signed.
+    // The key is opened first, so that a bad key fails before the long fetch.
     let keys = Arc::new(keys::open_secret_keys(context, &args.secret_key)?);
     let options = BundleOptions {
         out: args.out,
@@ -106,8 +105,8 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     Ok(Answer::Yes)
 }
 
-/// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>) makes a bundle whose bytes follow
-/// from its content.
+/// The instant in `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>), for a reproducible
+/// bundle: the same content gives the same bytes.
 fn source_date_epoch() -> Result<Option<Timestamp>, Error> {
     let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
     let second = value.to_str().and_then(|value| value.parse().ok());
@@ -115,7 +114,7 @@ fn source_date_epoch() -> Result<Option<Timestamp>, Error> {
     instant.map(Some).ok_or_else(|| UsageError::SourceDateEpoch.into())
 }
 
-/// Warns of what is odd about the source.
+/// Prints the warnings about the source, and the charts that crash certsuite.
 pub(super) fn warn_of(context: &Context, report: &BundleReport) {
     for warning in &report.warnings {
         context.out.warn(&sanitize_long(warning));
@@ -196,7 +195,7 @@ fn tell(context: &Context, report: &BundleReport, took: Duration) {
     context.out.answer(&document, &facts);
 }
 
-/// The list of the folder's archives, and what it promises.
+/// The list of the folder's archives, and when it promises the next one.
 fn listed(report: &PublishReport) -> String {
     let archives = report.catalogs.archives.len() as u64;
     let next = report.catalogs.next.map(|next| format!(", the next one by {next}")).unwrap_or_default();
@@ -204,7 +203,7 @@ fn listed(report: &PublishReport) -> String {
     format!("{}: {archives}{next}", documents::path(&report.list))
 }
 
-/// How long it took, and what was asked of the server.
+/// The time and the number of requests.
 fn spent(report: &BundleReport, took: Duration) -> String {
     let mut spent = vec![format!("{:.1} s", took.as_secs_f64())];
     let amounts = [

@@ -22,9 +22,9 @@ use view::View;
 
 /// Check whether images, operators and charts are certified
 ///
-/// Answers from an installed catalog what certsuite would answer offline, by its rules and defaults, and gives the
-/// reason. Reads the folder as it is: if it is unsigned, or signed by a key that is not trusted here, a warning says so.
-/// Verifies an archive first, as `oct verify` does.
+/// Gives the answer that certsuite would give offline, by its rules and defaults, and the reason. Reads the folder as it
+/// is: a warning says if it is unsigned, or signed by a key that is not trusted here. Verifies an archive first, as
+/// `oct verify` does.
 ///
 /// certsuite asks only about containers of running pods. The others are listed as not asked, and do not count.
 #[derive(Debug, clap::Args)]
@@ -99,10 +99,9 @@ enum What {
 }
 
 pub(super) fn ocp(text: &str) -> Result<String, String> {
-    typed_ocp(text).ok_or_else(|| format!("`{text}` is no OpenShift version like 4.16"))
+    typed_ocp(text).ok_or_else(|| format!("`{text}` is not an OpenShift version such as 4.16"))
 }
 
-/// Asks and answers.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let Questions { rows, claim, remarks } = questions(&args)?;
     let keyring = context.keyring(&args.keys)?;

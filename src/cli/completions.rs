@@ -18,7 +18,6 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-/// Prints.
 pub(super) fn run(_: &Context, args: Args) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::command(), "oct", &mut script);

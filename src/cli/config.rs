@@ -1,7 +1,7 @@
 //! Configuration files, whose values become the defaults of the flags of the same name; `oct config`.
 //!
-//! A key at the top is a global flag, one below `[bundle]` a flag of `oct bundle`. So a file can say nothing that the
-//! command line could not, `--help` shows what applies, and environment and flags stay above it.
+//! A key at the top sets a global flag; a key below `[bundle]` sets a flag of `oct bundle`. A file can therefore set only
+//! what the command line can. Variables and flags override the file.
 
 mod example;
 mod show;
@@ -44,7 +44,6 @@ enum Action {
     Example,
 }
 
-/// Shows, or prints.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     match args.action {
         Action::Show => show::run(context),
@@ -52,7 +51,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     }
 }
 
-/// The files, the one that decides last.
+/// The configuration files; a later one overrides an earlier one.
 pub(super) fn files() -> Vec<PathBuf> {
     let user = xdg::config().map(|folder| folder.join("config.toml"));
     std::iter::once(PathBuf::from(SYSTEM)).chain(user).collect()
@@ -71,13 +70,13 @@ impl Setting {
         self.path.join(".")
     }
 
-    /// The message for what is wrong with it.
+    /// The error message `what`, with the file and the key.
     fn refuse(&self, what: &str) -> String {
         format!("`{}`: `{}` {what}", self.file.display(), self.key())
     }
 }
 
-/// Every value in `files`. Files that are not there have none.
+/// Every value in `files`. A missing file has none.
 fn read(files: &[PathBuf]) -> Result<Vec<Setting>, String> {
     let mut settings = Vec::new();
     for file in files {
@@ -138,10 +137,10 @@ fn set(command: Command, setting: &Setting, path: &[String]) -> Result<Command, 
     let key = path.first().map(String::as_str);
     let Some(arg) = command.get_arguments().find(|arg| arg.get_long().is_some() && arg.get_long() == key).cloned()
     else {
-        return Err(setting.refuse("is no setting"));
+        return Err(setting.refuse("is not a setting"));
     };
     let values = texts(&arg, &setting.value).map_err(|what| setting.refuse(&what))?;
-    // The flag itself decides what it accepts; asked here, the answer names the file.
+    // The flag's own parser checks the value here, so that the message can name the file.
     if let Some(bad) = values.iter().find(|value| !takes(&arg, value)) {
         return Err(setting.refuse(&format!("does not take the value {bad:?}")));
     }
@@ -169,9 +168,9 @@ fn texts(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
     };
     match (arg.get_action(), value) {
         (ArgAction::SetTrue, Value::Boolean(value)) => Ok(vec![value.to_string()]),
-        (ArgAction::SetTrue, _) => Err("is either true or false".into()),
+        (ArgAction::SetTrue, _) => Err("must be true or false".into()),
         (ArgAction::Count, Value::Integer(number @ 0..=3)) => Ok(vec![number.to_string()]),
-        (ArgAction::Count, _) => Err("is a number from 0 to 3".into()),
+        (ArgAction::Count, _) => Err("must be a number from 0 to 3".into()),
         (ArgAction::Append, Value::Array(list)) => list.iter().map(one).collect(),
         (_, Value::Boolean(_)) => Err("takes a value, not true or false".into()),
         (_, value) => Ok(vec![one(value)?]),
@@ -247,12 +246,12 @@ mod tests {
     #[test]
     fn what_no_flag_takes_is_named() {
         for (config, part) in [
-            ("jbos = 3", "`jbos` is no setting"),
-            ("[bundle]\njbos = 3", "`bundle.jbos` is no setting"),
+            ("jbos = 3", "`jbos` is not a setting"),
+            ("[bundle]\njbos = 3", "`bundle.jbos` is not a setting"),
             ("[bundel]\njobs = 3", "no command `bundel`"),
             ("[bundle]\njobs = 0", "`bundle.jobs` does not take the value \"0\""),
             ("[bundle]\njobs = true", "`bundle.jobs` takes a value"),
-            ("quiet = 'yes'", "`quiet` is either true or false"),
+            ("quiet = 'yes'", "`quiet` must be true or false"),
             ("color = 'blue'", "`color` does not take"),
             ("db = true", "`db` must be the path of a folder"),
             ("x = ", "is not TOML"),

@@ -1,4 +1,4 @@
-//! What the commands need of the world: the clock, the environment, the terminal.
+//! What the commands take from outside: the clock, the environment, the terminal.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ use crate::ops::keys::{Keyring, Trust, TrustPlaces};
 /// Folder of the keys that the administrator trusts.
 const SYSTEM_TRUST: &str = "/etc/oct/trusted.d";
 
-/// The administrator's policy. No flag and no variable names another one: it binds.
+/// The administrator's policy. No flag and no variable can name another file.
 const POLICY: &str = "/etc/oct/policy.toml";
 
-/// Columns of tables where neither a terminal nor `COLUMNS` tells.
+/// Columns of tables if neither a terminal nor `COLUMNS` gives a width.
 const TABLE_WIDTH: usize = 100;
 
-/// The world as a command sees it.
+/// What a command takes from outside.
 pub(super) struct Context {
     /// Printing.
     pub(super) out: Output,
@@ -35,7 +35,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Looks at the world, and sets up logging.
+    /// Reads the environment, and sets up logging.
     pub(super) fn new(globals: Globals) -> Self {
         logging::begin(&globals);
         let width = wrap::width(std::io::stdout());
@@ -71,7 +71,7 @@ impl Context {
         self.trust(keys).load()
     }
 
-    /// Where the keys lie that this host trusts, and the policy that says which of them count.
+    /// The places of the keys that this host trusts, and the policy that says which of them count.
     pub(super) fn trust(&self, keys: &KeyArgs) -> Trust {
         let (files, system, own) = (keys.key.clone(), Some(SYSTEM_TRUST.into()), self.trusted_folder());
         Trust { places: TrustPlaces { files, system, own, sudo: xdg::sudo() }, policy: POLICY.into() }

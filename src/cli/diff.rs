@@ -24,7 +24,7 @@ const SHOWN_DETAILS: usize = 3;
 /// Show what differs between two catalogs
 ///
 /// Compares images by document, operators by name, version and channel, and charts by version. Verifies archives first;
-/// reads folders as they are, whoever made them. Writes nothing. The exit code is 1 if something differs.
+/// reads folders as they are, signed or not. Writes nothing. The exit code is 1 if something differs.
 ///
 /// With --only, asks both catalogs about your images, operators and charts as certsuite would, and shows each answer that
 /// differs.
@@ -59,7 +59,6 @@ pub(super) struct Args {
     keys: KeyArgs,
 }
 
-/// Compares.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
     let all = args.full || context.out.json;

@@ -14,8 +14,8 @@ use crate::ops::doctor::{self, Diagnosis, Reached};
 /// Check whether certsuite would use this folder, and can read it
 ///
 /// certsuite asks the online catalog first, and opens the folder only if nothing answers. This command does the same: it
-/// is the only one for the bastion that uses the network. Exit code 0: certsuite answers from this folder, whoever runs
-/// it; 1: it does not, and the output says why.
+/// is the only command for the bastion that uses the network. Exit code 0: certsuite answers from this folder for every
+/// user; 1: it does not, and the output says why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,6 @@ pub(super) struct Args {
     http: HttpArgs,
 }
 
-/// Looks.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let http = args.http.resolve(1)?;
     let found = until_signal(doctor::doctor(&args.db.dir, &args.catalog.catalog_url, http))?;
@@ -60,7 +59,7 @@ fn facts(found: &Diagnosis) -> Facts {
             let elsewhere = last_import::hint(&found.dir).filter(|_| !found.dir.exists());
             facts.below(
                 elsewhere.unwrap_or_else(|| {
-                    "certsuite fails as a whole then; `oct import` an archive into this folder".into()
+                    "certsuite then fails completely; `oct import` an archive into this folder".into()
                 }),
             );
         }

@@ -12,17 +12,17 @@ pub(super) fn error(failure: &Value) -> Value {
     json!({ "schema": "oct.error.v1", "error": failure })
 }
 
-/// What there is to say of a failure.
+/// The fields of a failure.
 pub(super) fn failure(class: Class, code: &str, message: &str, hint: Option<&str>) -> Value {
     json!({ "class": class.name(), "code": code, "exit": class.exit_code(), "message": message, "hint": hint })
 }
 
-/// A path. What is not UTF-8 in it is replaced.
+/// A path as text. Bytes that are not UTF-8 are replaced.
 pub(super) fn path(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// A list of things, in words.
+/// Each item of a list, as text.
 pub(super) fn texts(list: &[impl Display]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }

@@ -41,7 +41,6 @@ pub(super) struct Args {
     fetch: FetchArgs,
 }
 
-/// Dumps.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let target = args.target;
     let options = ImportOptions {

@@ -7,7 +7,7 @@ use crate::base::text::{age, count, one_line, sanitize, size};
 use crate::catalog::provenance::{Counts, Partial, Source};
 use crate::trust::signed::Signer;
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
 
 /// The terminal's code for bold.
@@ -34,7 +34,7 @@ enum Line {
 }
 
 impl Facts {
-    /// A heading, of which `strong` is bold, and what follows it.
+    /// A heading: `strong` in bold, then `rest`.
     pub(super) fn new(strong: impl Into<String>, rest: impl Into<String>) -> Self {
         let mut facts = Self { margin: 2, ..Self::default() };
         facts.heading(strong, rest);
@@ -119,7 +119,7 @@ impl Facts {
         self.row("signed by", format!("{} ({})", signer.key_id, signer.origin))
     }
 
-    /// That it is partial, where it is.
+    /// A row that says that the catalog is partial, if it is.
     pub(super) fn partial(&mut self, partial: Option<&Partial>) -> &mut Self {
         if let Some(partial) = partial {
             self.row("partial", format!("only containers since {}", partial.since));
@@ -134,7 +134,7 @@ impl Facts {
         self.row("charts", format!("{} versions", count(counts.charts)))
     }
 
-    /// What each source was checked against, where it was.
+    /// A row for each source that was checked, and against what.
     pub(super) fn checked(&mut self, sources: &[Source]) -> &mut Self {
         for source in sources {
             if let Some(checks) = source.fetch.as_ref().and_then(|fetch| fetch.checks.as_ref()) {
@@ -144,7 +144,7 @@ impl Facts {
         self
     }
 
-    /// How large it is: as an archive, where it is one, and unpacked.
+    /// How large it is: as an archive, if it is one, and unpacked.
     pub(super) fn size(&mut self, archive: Option<u64>, unpacked: u64) -> &mut Self {
         let unpacked = size(unpacked);
         self.row(
@@ -158,7 +158,7 @@ impl Facts {
         self
     }
 
-    /// The facts as text, for lines of `width` columns where that is known.
+    /// The facts as text, in lines of `width` columns if that is known.
     pub(super) fn render(&self, width: Option<usize>, color: bool) -> String {
         let labels = self.lines.iter().filter_map(|line| match line {
             Line::Row { label, .. } => Some(columns(label)),
@@ -198,7 +198,7 @@ impl Facts {
     }
 }
 
-/// What a line begins with, in a column of its own.
+/// The beginning of a line, in a column of its own.
 #[derive(Default)]
 struct Lead<'a> {
     text: &'a str,
@@ -215,7 +215,7 @@ struct Page {
 }
 
 impl Page {
-    /// A line that begins `indent` columns from the left with its lead; what does not fit is continued `hang` columns
+    /// A line: its lead begins `indent` columns from the left, and the text that does not fit continues `hang` columns
     /// from the left.
     fn line(&mut self, indent: usize, lead: Lead, text: &str, hang: usize) {
         self.text.extend(std::iter::repeat_n(' ', indent));

@@ -85,7 +85,7 @@ pub(super) struct HttpArgs {
     user_agent: Option<String>,
     /// Header to send to the server, such as an API key; `@FILE` as the value reads it from that file
     ///
-    /// It is sent only to the host that you named, not where that redirects to, and never logged.
+    /// The header is sent only to the host that you named, not to a host that it redirects to, and never logged.
     #[arg(long, value_name = "NAME: VALUE", env = "OCT_HEADER")]
     header: Vec<String>,
 }
@@ -97,7 +97,7 @@ impl FetchArgs {
         command.get_arguments().map(|arg| arg.get_id().to_string()).collect()
     }
 
-    /// The flags as the fetch wants them.
+    /// The options of the fetch that the flags set.
     pub(super) fn resolve(self, context: &Context) -> Result<(Plan, FetchOptions), Error> {
         let plan = Plan {
             catalog_url: self.catalog.catalog_url,
@@ -116,7 +116,7 @@ impl FetchArgs {
 }
 
 impl HttpArgs {
-    /// The flags as the client wants them, for `jobs` requests at once.
+    /// The options of the HTTP client that the flags set, for `jobs` requests at once.
     pub(super) fn resolve(self, jobs: u32) -> Result<HttpOptions, Error> {
         let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
         let stall = Duration::try_from(self.stall_timeout).unwrap_or_default().max(Duration::from_millis(100));
@@ -132,8 +132,8 @@ impl HttpArgs {
     }
 }
 
-/// A header `NAME: VALUE`, with its value read from the file that `@FILE` names. What is wrong is said without the
-/// value, which may be a secret.
+/// A header `NAME: VALUE`, with its value read from the file that `@FILE` names. An error never shows the value, which
+/// may be a secret.
 fn header(text: String) -> Result<(String, String), Error> {
     let wrong = |cause: String| Err(UsageError::Header { flag: "--header", cause }.into());
     let Some((name, value)) = text.split_once(':') else { return wrong("expected 'NAME: VALUE'".into()) };

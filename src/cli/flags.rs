@@ -7,13 +7,13 @@ use clap::{Arg, ArgAction, Args, Command, ValueEnum, ValueHint};
 
 use super::values;
 
-/// The folder of the installed catalog, where nothing else is said.
+/// The default folder of the installed catalog.
 pub(super) const DEFAULT_DB: &str = "offline-db";
 /// The variable that names it, for every command.
 pub(super) const DB_VARIABLE: &str = "OCT_DB";
 
-/// What holds for every flag, said once: the help shows the name of its variable, not the value; a switch takes the words
-/// for yes and no from its variable; a path may begin with `~`.
+/// Gives every flag what all flags have: the help shows the name of its variable, but not the value; the variable of a
+/// switch takes words for yes and no; a path may begin with `~`.
 pub(super) fn complete(command: Command) -> Command {
     command.mut_args(complete_flag).mut_subcommands(complete)
 }

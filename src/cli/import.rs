@@ -49,7 +49,6 @@ pub(super) struct Args {
     keep: usize,
 }
 
-/// Imports.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let began = Instant::now();
     let keyring = context.keyring(&args.keys)?;
@@ -68,7 +67,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
     }
     context.out.warn_all(&report.recovered, &report.warnings);
     for passed_over in &report.passed_over {
-        // Whoever carried a newer one has to learn that it is not what certsuite reads now.
+        // A user who carried a newer archive must learn that certsuite does not read it.
         if passed_over.newer {
             context.out.insist(&passed_over.to_string());
         } else {

@@ -33,7 +33,6 @@ pub(super) struct Args {
     keys: KeyArgs,
 }
 
-/// Inspects.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
     if is_folder_of_archives(&args.path) {

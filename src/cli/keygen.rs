@@ -33,7 +33,6 @@ pub(super) struct Args {
     comment: String,
 }
 
-/// Makes the keys.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let password = if args.no_password { None } else { Some(keys::new_password()?) };
     let pair = KeyPair::generate(password, &args.comment)?;

@@ -11,7 +11,7 @@ use crate::ops::{Error, UsageError};
 const PASSWORD_FILE: &str = "OCT_KEY_PASSWORD_FILE";
 /// The credentials of a service that are secret keys: its own, and while that is replaced the one that comes next.
 const KEY_CREDENTIALS: [&str; 2] = ["oct.key", "oct.next.key"];
-/// What the help of the commands that open a secret key says of its password.
+/// The paragraph on the password, in the help of the commands that open a secret key.
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
   OCT_KEY_PASSWORD_FILE             file with the key's password in its first line (mode 0600); without it a systemd \

@@ -9,15 +9,15 @@ use crate::ops::Error;
 
 /// The file's name in the user's state folder. It holds a path and a line end.
 const FILE: &str = "last-import";
-/// A path is not longer (`PATH_MAX`); what is longer was not written here.
+/// No path is longer (`PATH_MAX`), so oct did not write a longer file.
 const MOST_BYTES: u64 = 4096;
 
-/// Notes that an import went to `to`. Without it the hint is missing, so that a failure is none of the import's.
+/// Records that an import went to `to`. A failure does not fail the import: only the hint is missing then.
 pub(super) fn note(to: &Path) {
     if let (Some(folder), Ok(to)) = (xdg::state(), fs_err::canonicalize(to))
         && let Err(error) = write(&folder, &to)
     {
-        tracing::info!(%error, "where the import went cannot be noted");
+        tracing::info!(%error, "cannot record where the import went");
     }
 }
 
@@ -26,7 +26,7 @@ fn write(folder: &Path, to: &Path) -> std::io::Result<()> {
     fs::write(&folder.join(FILE), &[to.as_os_str().as_encoded_bytes(), b"\n"].concat(), 0o600)
 }
 
-/// What to do where `dir` is the default and holds nothing.
+/// The hint for a `dir` that is the default and holds nothing.
 pub(super) fn hint(dir: &Path) -> Option<String> {
     if dir != Path::new(DEFAULT_DB) {
         return None;
@@ -36,7 +36,7 @@ pub(super) fn hint(dir: &Path) -> Option<String> {
     Some(format!("the last import went to `{there}`: name that folder, or set OCT_DB, or `db` in config.toml"))
 }
 
-/// The same for an error that says that nothing is there.
+/// The hint for an error that says that the folder is empty.
 pub(super) fn hint_of(error: &Error) -> Option<String> {
     hint(error.empty_folder()?)
 }

@@ -40,7 +40,6 @@ pub(super) struct Args {
     http: HttpArgs,
 }
 
-/// Lists.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
     let (now, progress) = (context.now(), context.progress());

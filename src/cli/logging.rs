@@ -14,7 +14,7 @@ use super::facts::Facts;
 use super::flags::{Globals, LogFormat};
 use super::progress;
 
-/// Sets up the log. The level follows from `-q` and `-v`; other crates than this one speak at `-vvv`.
+/// Sets up the log. `-q` and `-v` set the level; other crates log only at `-vvv`.
 pub(super) fn begin(globals: &Globals) {
     let ours = match (globals.quiet, globals.verbose) {
         (true, _) => LevelFilter::ERROR,
@@ -35,7 +35,7 @@ pub(super) fn begin(globals: &Globals) {
 /// Writes a line to standard error, above the progress bar where there is one.
 pub(super) fn line(text: &str) {
     let write = || {
-        // Where standard error is gone, nobody can be told.
+        // If standard error is closed, the failure cannot be reported.
         let _ = writeln!(io::stderr().lock(), "{text}");
     };
     match progress::bar() {
@@ -51,7 +51,7 @@ pub(super) enum Kind {
     Error,
     /// What to do about it.
     Hint,
-    /// Something that is no failure.
+    /// Something odd, but not a failure.
     Warning,
     /// How far the work is.
     Note,
@@ -69,7 +69,7 @@ pub(super) struct Stderr {
 }
 
 impl Stderr {
-    /// Says one thing; `fields` stand beside it in JSON.
+    /// Writes one message; in JSON, `fields` are beside it.
     pub(super) fn say(self, kind: Kind, text: &str, fields: Value) {
         if self.format == LogFormat::Json {
             return line(&object(kind, text, fields).to_string());
@@ -83,7 +83,7 @@ impl Stderr {
         line(Facts::message(label, style, text).render(self.width, self.color).trim_end());
     }
 
-    /// Says why a command failed, and what to do: in JSON in one object, as text in two lines.
+    /// Writes why a command failed, and what to do: one object in JSON, two lines as text.
     pub(super) fn fail(self, failure: &Value) {
         self.say(Kind::Error, failure["message"].as_str().unwrap_or_default(), failure.clone());
         if let (LogFormat::Text, Some(hint)) = (self.format, failure["hint"].as_str()) {
@@ -92,7 +92,7 @@ impl Stderr {
     }
 }
 
-/// A line in the form of the log's own.
+/// A line in the same form as the lines of the log.
 fn object(kind: Kind, text: &str, mut fields: Value) -> Value {
     let level = match kind {
         Kind::Error => "ERROR",
@@ -106,7 +106,7 @@ fn object(kind: Kind, text: &str, mut fields: Value) -> Value {
     json!({ "timestamp": format!("{:.6}", Timestamp::now()), "level": level, "fields": fields })
 }
 
-/// The log's way to [`line()`].
+/// Sends the log to [`line()`].
 struct Writer;
 
 impl Write for Writer {
@@ -128,7 +128,7 @@ impl MakeWriter<'_> for Writer {
     }
 }
 
-/// The form that the command line or the environment asks for, where neither was understood.
+/// The form that the command line or the environment asks for, read without clap: for a command line that clap refused.
 pub(super) fn format_asked() -> LogFormat {
     let arguments: Vec<_> = std::env::args_os().collect();
     let after = arguments.iter().position(|argument| argument == "--log-format").map(|place| place + 1);

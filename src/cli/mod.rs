@@ -110,7 +110,7 @@ enum Answer {
     No,
     /// A source does not give what is needed: exit code 3.
     NotToBeHad,
-    /// What was asked about is not what was signed: exit code 4.
+    /// The data are not what was signed: exit code 4.
     NotAsSigned,
     /// What a monitoring plugin says: its own exit codes.
     Plugin(status::Level),
@@ -143,7 +143,7 @@ pub fn main() -> ExitCode {
     let context = Context::new(cli.globals);
     let leaves = match &cli.command {
         Command::Import(_) | Command::Rollback(_) | Command::Dump(_) => {
-            Some("the next run of oct on this folder settles what this one has left there")
+            Some("the next run of oct on this folder cleans up what this one has left there")
         }
         _ => None,
     };
@@ -203,7 +203,7 @@ fn exit_code(answer: Answer) -> ExitCode {
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = match config::apply(command(), &config::files()) {
         Ok(command) => command,
-        // Help is needed most where the configuration is broken.
+        // Help must work even if the configuration is broken.
         Err(message) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
             _ => return Err(command().error(ErrorKind::InvalidValue, text::lines(&message))),

@@ -17,7 +17,7 @@ use crate::ops::Error;
 /// Why an answer, or a part of it, could not be written.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Why an answer was lost on its way to standard output, where one was.
+/// Why an answer could not be written to standard output, if that happened.
 pub(super) fn lost() -> Option<io::Error> {
     LOST.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
@@ -28,11 +28,11 @@ pub(super) fn document(document: &impl Serialize) {
     stdout(&text::json(&serde_json::to_string_pretty(document).unwrap_or_default()));
 }
 
-/// Whether an answer was printed. Locked by whoever prints.
+/// Whether an answer was printed. Locked while one is printed.
 static ANSWERED: Mutex<bool> = Mutex::new(false);
 
-/// Prints a document at the end of the program from outside, unless an answer was printed or is being printed. Nothing
-/// else is printed afterwards.
+/// Prints a document when a signal ends the program, unless an answer was printed or is being printed. Nothing else is
+/// printed afterwards.
 pub(super) fn last_document(document: &impl Serialize) {
     if let Ok(answered) = ANSWERED.try_lock()
         && !*answered
@@ -42,7 +42,7 @@ pub(super) fn last_document(document: &impl Serialize) {
     }
 }
 
-/// Prints text. A reader that has gone away, as `| head` does, is no failure; a full disk is one, which [`lost`] tells.
+/// Prints text. A closed pipe, as with `| head`, is not a failure. A full disk is one, and [`lost`] returns it.
 pub(super) fn stdout(text: &str) {
     let mut answered = ANSWERED.lock().unwrap_or_else(PoisonError::into_inner);
     *answered = true;
@@ -62,22 +62,22 @@ fn write(text: &str) {
 /// How to print.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
-    /// Answers are JSON.
+    /// Whether answers are JSON.
     pub(super) json: bool,
-    /// Only errors and data that were asked for.
+    /// Whether to print only errors and the data that were asked for.
     pub(super) quiet: bool,
-    /// Colours on stdout.
+    /// Whether to use colours on stdout.
     pub(super) color: bool,
     /// Columns of the terminal that stdout is.
     pub(super) width: Option<usize>,
     /// Columns of tables, whether stdout is a terminal or not.
     pub(super) table_width: usize,
-    /// Everything that is no answer.
+    /// Where everything else goes.
     pub(super) stderr: Stderr,
 }
 
 impl Output {
-    /// Prints data that were asked for, `--quiet` or not: `document` as JSON, or `facts`.
+    /// Prints data that were asked for, even with `--quiet`: `document` as JSON, or `facts`.
     pub(super) fn data(&self, document: &impl Serialize, facts: &Facts) {
         if self.json {
             self::document(document);
@@ -87,39 +87,39 @@ impl Output {
         }
     }
 
-    /// Prints what was done or found, which the exit code says as well; nothing with `--quiet`.
+    /// Prints what was done or found; with `--quiet` nothing, because the exit code says it too.
     pub(super) fn answer(&self, document: &impl Serialize, facts: &Facts) {
         if self.json || !self.quiet {
             self.data(document, facts);
         }
     }
 
-    /// Warns of something that is no failure.
+    /// Prints a warning.
     pub(super) fn warn(&self, text: &str) {
         if !self.quiet {
             self.insist(text);
         }
     }
 
-    /// Warns with `--quiet` too.
+    /// Prints a warning, even with `--quiet`.
     pub(super) fn insist(&self, text: &str) {
         self.stderr.say(Kind::Warning, &text::sanitize_long(text), json!({}));
     }
 
-    /// Warns of what a crash had left and was settled, and of the rest.
+    /// Warns of what an interrupted run left and this run cleaned up, then prints the other warnings.
     pub(super) fn warn_all(&self, recovered: &[impl Display], warnings: &[String]) {
         recovered.iter().for_each(|recovered| self.warn(&format!("after an interrupted run: {recovered}")));
         warnings.iter().for_each(|warning| self.warn(warning));
     }
 
-    /// Says why a command failed, and what to do.
+    /// Prints why a command failed, and what to do.
     pub(super) fn error(&self, error: &Error) {
         let message = text::sanitize_long(&text::with_causes(error));
         let hint = last_import::hint_of(error).or_else(|| error.hint()).map(|hint| text::sanitize_long(&hint));
         self.failure(&documents::failure(error.class(), error.code(), &message, hint.as_deref()));
     }
 
-    /// Says so of a failure that [`documents::failure`] describes.
+    /// Prints a failure that [`documents::failure`] made.
     pub(super) fn failure(&self, failure: &Value) {
         if self.json {
             document(&documents::error(failure));

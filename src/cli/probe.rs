@@ -12,7 +12,7 @@ use crate::ops::probe::{self, Probe, Trial, Use};
 
 /// Show how the catalog server answers each form of question, and how fast
 ///
-/// Asks one small question of each form, once. The table is made for a report: it holds no header and no password. The
+/// Asks one small question of each form, once. The table can go into a report: it holds no header and no password. The
 /// exit code is 0 if an archive can be made, and 3 if not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -25,7 +25,6 @@ pub(super) struct Args {
     fetch: FetchArgs,
 }
 
-/// Asks.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let (plan, fetch) = args.fetch.resolve(context)?;
     context.progress().note("asking one question of each form; a server with slow paths takes minutes");

@@ -14,11 +14,11 @@ use super::logging::{Kind, Stderr};
 use crate::base::progress::{Progress, Silent};
 use crate::base::text::{age, count, size};
 
-/// Between two lines where there is no terminal.
+/// Time between two lines if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Between two pictures of the bar.
+/// Time between two updates of the bar.
 const TICK: Duration = Duration::from_millis(200);
-/// Before that, a rate says little.
+/// Time before which a rate says little.
 const RATE_AFTER: Duration = Duration::from_secs(2);
 
 /// The bar, while one is shown: what else is written to the terminal goes above it.
@@ -29,7 +29,7 @@ pub(super) fn bar() -> Option<ProgressBar> {
     lock(&BAR).clone()
 }
 
-/// Takes the bar away: what a command has to tell comes after it.
+/// Removes the bar, before a command prints its answer.
 pub(super) fn clear() {
     lock(&BAR).take().inspect(ProgressBar::finish_and_clear);
 }
@@ -49,7 +49,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Work that goes on, over all its sources.
+/// The work in progress, over all its sources.
 #[derive(Debug, Default)]
 struct Work {
     sources: BTreeMap<String, Source>,
@@ -76,7 +76,7 @@ struct Sum {
     name: String,
     is_bytes: bool,
     done: u64,
-    /// Where it is known for every source.
+    /// `None` unless every source has a total.
     total: Option<u64>,
     elapsed: Duration,
     left: Option<Duration>,
@@ -155,7 +155,7 @@ impl Listener {
         if !self.has_bar {
             return;
         }
-        // Not locked while the bar is drawn, for which it is locked again.
+        // The lock is released here: drawing the bar takes it again.
         let sum = lock(&self.work).sum(Instant::now());
         let mut shown = lock(&BAR);
         let Some(sum) = sum else {
@@ -175,7 +175,7 @@ impl Listener {
         bar.set_position(sum.done);
     }
 
-    /// A line, where one is due.
+    /// Writes a line, if one is due.
     fn line(&self) {
         let now = Instant::now();
         let mut work = lock(&self.work);

@@ -39,7 +39,6 @@ pub(super) struct Args {
     keys: KeyArgs,
 }
 
-/// Prunes.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
     let Args { db, keep, adopted, retain, dry_run, .. } = args;
@@ -57,7 +56,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         facts.item(2, format!("{} ({})", documents::path(path), size(*bytes)));
     }
     for name in &report.adopted {
-        facts.text(format!("Kept .oct/previous/{name}, which is no catalog of oct: --adopted removes it."));
+        facts.text(format!("Kept .oct/previous/{name}, which is not a catalog of oct: --adopted removes it."));
     }
     let document = json!({
         "schema": "oct.prune.v1",

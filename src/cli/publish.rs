@@ -34,7 +34,6 @@ pub(super) struct Args {
     next_within: Option<SignedDuration>,
 }
 
-/// Publishes.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keys = keys::open_secret_keys(context, &args.secret_key)?;
     let promise = Promise { now: context.now(), next_within: args.next_within };

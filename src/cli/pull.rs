@@ -45,7 +45,6 @@ pub(super) struct Args {
     http: HttpArgs,
 }
 
-/// Pulls.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = Arc::new(context.keyring(&args.keys)?);
     let options = PullOptions {

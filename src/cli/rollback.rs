@@ -24,7 +24,6 @@ pub(super) struct Args {
     keys: KeyArgs,
 }
 
-/// Rolls back.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
     let now = context.now();

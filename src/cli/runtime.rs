@@ -21,24 +21,25 @@ use crate::base::failure::Classified as _;
 use crate::base::text;
 use crate::ops::Error;
 
-/// Threads that drive requests; what computes has threads of its own.
+/// Threads that drive requests. Computation has threads of its own.
 const WORKERS: usize = 2;
-/// How often a signal is looked for.
+/// How often the thread looks for a signal.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long the last words may take: the pipe that they go to may have no reader.
+/// How long the last message may take: nobody may read the pipe that it goes to.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Whether the command itself ends at a signal.
 static IN_HAND: AtomicBool = AtomicBool::new(false);
 
-/// Lets this user read, write and enter whatever is made from now on. What others may, the umask still says.
+/// Clears the owner's bits of the umask: this user can read, write and enter every new file and folder. The bits of
+/// the others stay.
 pub(super) fn open_umask() {
     let inherited = umask(Mode::RWXU);
     umask(inherited & !Mode::RWXU);
 }
 
 /// From now on a signal ends the program with a message, a document and the code of the signal; and a file that grows
-/// beyond the limit of the shell is an error, not a signal that kills. `hint` says what is left behind then.
+/// beyond the limit of the shell is an error, not a signal that kills. `hint` says what then remains.
 pub(super) fn watch(context: &Context, hint: Option<&'static str>) -> Result<(), Error> {
     let out = context.out;
     let terminal = tcgetattr(io::stderr()).ok();
@@ -46,7 +47,7 @@ pub(super) fn watch(context: &Context, hint: Option<&'static str>) -> Result<(),
     for number in [SIGINT, SIGTERM] {
         flag::register_usize(number, Arc::clone(&came), number.unsigned_abs() as usize)?;
     }
-    // With a handler, whatever it does, a write gives an error instead.
+    // With any handler, the write returns an error instead.
     flag::register(SIGXFSZ, Arc::default())?;
     thread::Builder::new().spawn(move || {
         let number = loop {
@@ -59,7 +60,7 @@ pub(super) fn watch(context: &Context, hint: Option<&'static str>) -> Result<(),
         };
         let is_interrupt = number == SIGINT.unsigned_abs() as usize;
         let error = if is_interrupt { Error::Interrupted } else { Error::Terminated };
-        // A password may just have been asked for.
+        // A password prompt may have switched off the echo.
         if let Some(terminal) = terminal {
             let _ = tcsetattr(io::stderr(), OptionalActions::Now, &terminal);
         }
@@ -99,7 +100,7 @@ pub(super) fn until_signal<T>(work: impl Future<Output = Result<T, Error>>) -> R
             _ = terminate.recv() => Err(Error::Terminated),
         }
     });
-    // What still computes must not hold up the end.
+    // Do not wait for threads that still compute.
     runtime.shutdown_background();
     result
 }

@@ -53,7 +53,6 @@ enum Action {
     },
 }
 
-/// Adds, lists or removes.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let trust = context.trust(&KeyArgs::default());
     match args.action {
@@ -75,7 +74,7 @@ fn add(context: &Context, trust: &Trust, file: &Path, system: bool) -> Result<()
     let mut facts = Facts::new("Trusted", key.id.to_string());
     facts.row("fingerprint", &key.fingerprint).row("kept in", documents::path(&path)).gap();
     facts.text(format!(
-        "Compare the fingerprint with the signer by phone; where it differs, `oct trust remove {}{}`.",
+        "Compare the fingerprint with the signer by phone; if it differs, `oct trust remove {}{}`.",
         if system { "--system " } else { "" },
         key.id
     ));
@@ -106,7 +105,7 @@ fn list(context: &Context, keyring: &Keyring) {
 
 fn remove(context: &Context, trust: &Trust, id: &str, system: bool) -> Result<(), Error> {
     let removed = trust.remove(id, system);
-    // The key may be trusted in another place as well, whatever was found in this one.
+    // The key may also be trusted in another place.
     match trust.all_keys() {
         Ok(still) => {
             for key in still.keys().iter().filter(|key| key.is_called(id)) {

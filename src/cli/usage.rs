@@ -22,7 +22,7 @@ pub(super) fn tell(error: &clap::Error) {
     }
     match logging::format_asked() {
         LogFormat::Json => context::stderr(Color::Never, LogFormat::Json).fail(&failure),
-        // With clap's colours and its usage below; where stderr is gone, nobody can be told.
+        // With clap's colours, and its usage below. If stderr is closed, the failure cannot be reported.
         LogFormat::Text => _ = error.print(),
     }
 }
@@ -45,7 +45,7 @@ pub(super) fn message(error: &clap::Error) -> String {
     paragraph.trim_start_matches("error: ").to_owned()
 }
 
-/// The error that names the variable, where a value in the environment is what is wrong, and not one that was typed.
+/// The same error, but with the name of the variable if the bad value comes from the environment.
 pub(super) fn blame_variable(command: &mut Command, error: clap::Error) -> clap::Error {
     let text_of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
@@ -61,14 +61,14 @@ pub(super) fn blame_variable(command: &mut Command, error: clap::Error) -> clap:
     command.error(error.kind(), text::lines(&message))
 }
 
-/// The argument that clap shows so, of `command` or of one below it.
+/// The argument of `command` or of its subcommands that clap shows as `shown`.
 fn find(command: &Command, shown: &str) -> Option<Arg> {
     let own = command.get_arguments().find(|arg| arg.get_env().is_some() && arg.to_string() == shown);
     own.cloned().or_else(|| command.get_subcommands().find_map(|inner| find(inner, shown)))
 }
 
-/// Whether the command line gives this value to the flag; a global one may be typed behind a command, and the variable is
-/// looked at nevertheless.
+/// Whether the command line gives this value to the flag. clap reads the variable of a global flag even if the flag is
+/// typed after the command.
 fn is_typed(arg: &Arg, value: &str, arguments: &[OsString]) -> bool {
     let long = arg.get_long().map(|long| format!("--{long}"));
     let short = arg.get_short().map(|short| format!("-{short}"));
@@ -80,8 +80,8 @@ fn is_typed(arg: &Arg, value: &str, arguments: &[OsString]) -> bool {
     is_given && values.any(|typed| typed == value || typed.ends_with(&format!("={value}")))
 }
 
-/// `error` with every quoted value in one line and without what a terminal obeys: a file name from a foreign stick can
-/// stand among the arguments.
+/// `error` with every quoted value in one line and without control characters: an argument can be a file name from a
+/// foreign stick.
 pub(super) fn harmless(mut error: clap::Error) -> clap::Error {
     let quoted = |value: &ContextValue| match value {
         ContextValue::String(text) => text.contains(is_unsafe),
@@ -96,7 +96,7 @@ pub(super) fn harmless(mut error: clap::Error) -> clap::Error {
         let value = match value {
             ContextValue::String(text) => ContextValue::String(one_line(text)),
             ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(|text| one_line(text)).collect()),
-            // The usage is clap's own; tips quote, and lose their colours here.
+            // The usage quotes nothing. Tips quote arguments: they are cleaned, and lose their colours.
             ContextValue::StyledStr(text) if kind != ContextKind::Usage => ContextValue::StyledStr(plain(text)),
             ContextValue::StyledStrs(texts) => ContextValue::StyledStrs(texts.iter().map(plain).collect()),
             _ => continue,

@@ -19,11 +19,12 @@ pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "yes" | "true" => Ok(true),
         "" | "0" | "no" | "false" => Ok(false),
-        _ => Err("say 1, yes or true, or 0, no or false".into()),
+        _ => Err("expected 1, yes or true, or 0, no or false".into()),
     }
 }
 
-/// A path, which may begin with `~`, the user's home: a shell replaces that only where it stands alone. A URL is none.
+/// A path. A leading `~` is the user's home: the shell does not expand it in `--to=~/x` or in a variable. A URL is
+/// refused.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
         let is_url = |scheme: &str| path.as_os_str().as_encoded_bytes().starts_with(scheme.as_bytes());
@@ -72,7 +73,7 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
 pub(super) fn organization(text: &str) -> Result<String, String> {
     match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-".contains(*c)) {
         None if !text.is_empty() => Ok(text.to_owned()),
-        None => Err("an organization has a name".into()),
+        None => Err("the name of an organization is empty".into()),
         Some(bad) => Err(format!("{bad:?} is not part of an organization's name")),
     }
 }
@@ -83,11 +84,11 @@ pub(super) fn organization(text: &str) -> Result<String, String> {
 /// Says what is expected.
 pub(super) fn url(text: &str) -> Result<reqwest::Url, String> {
     let shown = sanitize(text);
-    let url: reqwest::Url = text.parse().map_err(|error| format!("`{shown}` is no URL: {error}"))?;
+    let url: reqwest::Url = text.parse().map_err(|error| format!("`{shown}` is not a URL: {error}"))?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(format!("`{shown}` is neither http nor https")) }
 }
 
-/// A number of things of which one has to stay.
+/// A number of at least 1.
 ///
 /// # Errors
 /// Says what is expected.
@@ -95,7 +96,7 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|number| *number > 0)
-        .ok_or_else(|| format!("`{}` is not a number from 1 on", sanitize(text)))
+        .ok_or_else(|| format!("`{}` is not a number of 1 or more", sanitize(text)))
 }
 
 #[cfg(test)]

@@ -29,7 +29,6 @@ pub(super) struct Args {
     keys: KeyArgs,
 }
 
-/// Verifies.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
     let keyring = context.keyring(&args.keys)?;
     if is_folder_of_archives(&args.path) {

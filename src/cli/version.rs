@@ -14,7 +14,6 @@ Examples:
   oct version --json | jq -r .version")]
 pub(super) struct Args {}
 
-/// Shows it.
 pub(super) fn run(context: &Context, _: Args) -> Outcome {
     let version = env!("CARGO_PKG_VERSION");
     context.out.data(&json!({ "schema": "oct.version.v1", "version": version }), &Facts::new("oct", version));

@@ -8,7 +8,7 @@ const LEAST_WIDTH: usize = 40;
 /// Wider than this, the eye loses the next line.
 const MOST_WIDTH: usize = 200;
 
-/// Columns of a terminal, `COLUMNS` before what it says of itself; `None` where it is none.
+/// Columns of a terminal: `COLUMNS` if it is set, else what the terminal reports; `None` if it is not a terminal.
 pub(super) fn width(terminal: impl AsFd + IsTerminal) -> Option<usize> {
     if !terminal.is_terminal() {
         return None;
@@ -20,7 +20,7 @@ pub(super) fn width(terminal: impl AsFd + IsTerminal) -> Option<usize> {
     named().or_else(|| asked().map(bounded))
 }
 
-/// What `COLUMNS` says.
+/// The width in `COLUMNS`.
 pub(super) fn named() -> Option<usize> {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).map(bounded)
 }
@@ -39,8 +39,8 @@ pub(super) enum LongWord {
     Cut,
 }
 
-/// Breaks `text` at spaces: the first line has `first` columns, each further one `rest`. A word that is cut begins where
-/// it stands.
+/// Breaks `text` at spaces: the first line has `first` columns, each further one `rest`. A word that is cut begins in
+/// the present line.
 pub(super) fn wrap(text: &str, first: usize, rest: usize, long: LongWord) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

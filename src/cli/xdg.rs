@@ -1,7 +1,7 @@
 //! The user's folders by the XDG Base Directory Specification, from the environment alone.
 //!
-//! Where `HOME` is not set there are none. To look the user up in the host's database would be a trap: in a static
-//! binary the C library loads plugins for that, and crashes.
+//! Without `HOME` there are none. oct does not look the user up in the host's database: in a static binary the C library
+//! loads plugins for that, and crashes.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::base::{fs, limits};
 use crate::ops::keys::Caller;
 
-/// The list of users. Only the home of the one who called `sudo` is taken from it, for a hint.
+/// The list of users. oct reads from it only the home of the user who called `sudo`, for a hint.
 const USERS: &str = "/etc/passwd";
 
 /// `$XDG_CONFIG_HOME/oct`.
@@ -22,7 +22,7 @@ pub(super) fn cache() -> Option<PathBuf> {
     folder(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"), ".cache")
 }
 
-/// The user who called `sudo`, if one did, and another than the present one.
+/// The user who called `sudo`, if it is another user than the present one.
 pub(super) fn sudo() -> Option<Caller> {
     let uid: u32 = std::env::var("SUDO_UID").ok()?.parse().ok()?;
     if uid == rustix::process::geteuid().as_raw() {
@@ -33,7 +33,7 @@ pub(super) fn sudo() -> Option<Caller> {
     Some(Caller { uid, folder: home.map(|home| home.join(".config/oct/trusted.d")) })
 }
 
-/// The home of the user `uid` by a text in the form of `/etc/passwd`.
+/// The home of the user `uid` in a text of the form of `/etc/passwd`.
 fn home_of(uid: u32, users: &str) -> Option<PathBuf> {
     let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let home = fields.into_iter().find_map(|fields| match fields[..] {

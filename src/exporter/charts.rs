@@ -12,7 +12,7 @@ use crate::base::text::sanitize;
 use crate::catalog::ChartIndex;
 use crate::http::{Answer, Client, Fault, Get, HttpError, React, Remedy, Source, is_html, shown};
 
-/// What was served before, and under which `ETag`.
+/// The index that was served before, and its `ETag`.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     etag: String,
@@ -29,7 +29,7 @@ pub async fn fetch(client: &Client, source: &Source, url: &Url, cache: Option<&P
     let etag = kept.as_ref().map(|(etag, _)| etag.as_str());
     let mut answer = ask(client, source, url, etag).await?;
     if answer.is_none() {
-        // 304: what was kept is what would be served.
+        // 304: the kept index is the one that the server has.
         if let Some((_, body)) = kept
             && let Ok(index) = ChartIndex::parse(body)
         {
@@ -42,15 +42,15 @@ pub async fn fetch(client: &Client, source: &Source, url: &Url, cache: Option<&P
         return Err(HttpError::Request { url: shown(url), fault, tries: 2 });
     };
     if let (Some(cache), Some(etag)) = (cache, etag) {
-        // Keeping it only saves the next run a download.
+        // The kept index only saves the next run a download.
         if let Err(error) = keep(cache, &name, etag, index.yaml()) {
-            tracing::warn!(%error, "the chart index cannot be kept");
+            tracing::warn!(%error, "cannot keep the chart index for the next run");
         }
     }
     Ok(index)
 }
 
-/// The index and its `ETag`; nothing where it is what `etag` stands for.
+/// The index and its `ETag`; `None` if `etag` is still its tag.
 type Index = Option<(ChartIndex, Option<String>)>;
 
 async fn ask(client: &Client, source: &Source, url: &Url, etag: Option<&str>) -> Result<Index, HttpError> {
@@ -68,7 +68,7 @@ async fn ask(client: &Client, source: &Source, url: &Url, etag: Option<&str>) ->
         client.once(source, get, decode).await
     };
     let react = |fault: &Fault| match fault.remedy() {
-        // An index that is too large or no index at all does not get better; one that was cut or stalled does.
+        // A retry does not help an index that is too large or not an index; it helps one that was cut or stalled.
         Remedy::Nothing | Remedy::Other => React::Stop,
         Remedy::Less if matches!(fault, Fault::TooLarge(_)) => React::Stop,
         Remedy::Later | Remedy::Less => React::Wait,

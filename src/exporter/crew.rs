@@ -1,5 +1,5 @@
-//! What the walks of all collections have left to do, so that none divides its part of the time line, which costs
-//! pages, unless it is behind the others.
+//! What the walks of all collections have left to do. To divide a part of the time line costs pages, so a walk does it
+//! only if it is behind the others.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long the first of all walks is waited for.
+/// How long to wait for the first of all walks.
 const NOBODY_BEGAN: Duration = Duration::from_secs(60);
 
 /// All walks of one run.
@@ -21,7 +21,7 @@ pub struct Crew {
 
 #[derive(Debug)]
 struct State {
-    /// Pages that each walk believes to have left; nothing where it has not begun.
+    /// Pages that each walk estimates to have left; `None` if it has not begun.
     left: BTreeMap<String, Option<f64>>,
     /// When the first walk had its first answer.
     first: Option<Instant>,
@@ -34,7 +34,7 @@ impl Crew {
         Self { began: Instant::now(), state: Mutex::new(State { left, first: None }), told: Notify::new() }
     }
 
-    /// Takes word of what a walk has left, in pages.
+    /// Records what a walk has left, in pages.
     pub fn tell(&self, name: &str, pages: f64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.first.get_or_insert_with(Instant::now);
@@ -54,7 +54,7 @@ impl Crew {
         }
     }
 
-    /// Until when a walk that has not begun is waited for; nothing where none is.
+    /// Until when to wait for a walk that has not begun; `None` to not wait.
     fn waits_until(&self) -> Option<Instant> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -62,8 +62,8 @@ impl Crew {
         (state.left.values().any(Option::is_none) && now < until).then_some(until)
     }
 
-    /// How many pages each of `places` questions under way has to do, or nothing as long as some walk has not begun that
-    /// soon may: it is not waited for longer than twice what the first one took.
+    /// How many pages each of `places` questions under way has to do; `None` while some walk has not begun but soon may.
+    /// The wait for it is at most twice the time that the first walk took.
     pub fn share(&self, places: u32) -> Option<f64> {
         if self.waits_until().is_some() {
             return None;

@@ -1,4 +1,4 @@
-//! How many documents lie where on the time line, as far as pages told: to cut it where it is worth a page.
+//! How many documents are where on the time line, estimated from the pages so far: to cut it where it is worth a page.
 
 use crate::pyxis::At;
 
@@ -18,7 +18,7 @@ impl Density {
     /// Learns from `documents` that fill the time from `low` to `high`.
     pub fn learn(&mut self, low: At, high: At, documents: usize) {
         let (low, high) = (low.as_seconds(), high.as_seconds());
-        // A page of one instant tells nothing of its surroundings.
+        // A page of one instant says nothing about the time around it.
         if high - low < 60.0 || documents < 2 {
             return;
         }
@@ -26,7 +26,7 @@ impl Density {
         let index = self.places.partition_point(|(time, _)| *time < place.0);
         self.places.insert(index, place);
         if self.places.len() > PLACES {
-            // Every second inner place goes.
+            // Remove every second inner place.
             let last = self.places.len() - 1;
             let mut index = 0;
             self.places.retain(|_| {
@@ -52,7 +52,7 @@ impl Density {
         before.1 + (after.1 - before.1) * share
     }
 
-    /// How many documents lie between `low` and `high`, about.
+    /// About how many documents are between `low` and `high`.
     pub fn count(&self, low: At, high: At) -> f64 {
         self.integral(start(low), high.as_seconds())
     }
@@ -68,7 +68,7 @@ impl Density {
         total
     }
 
-    /// The whole second above which, up to `high`, about `documents` lie; strictly inside, or `None`.
+    /// The whole second between which and `high` there are about `documents`; strictly inside, or `None`.
     pub fn cut(&self, low: At, high: At, documents: f64) -> Option<At> {
         let (mut below, mut above) = (start(low), high.as_seconds());
         for _ in 0..40 {

@@ -17,7 +17,7 @@ pub enum SourceError {
         /// What did not agree.
         cause: String,
     },
-    /// More than any catalog has.
+    /// There is more of something than any catalog has.
     #[error("{collection}: {what} is more than a catalog can have ({limit})")]
     Endless {
         /// Which collection.
@@ -27,8 +27,8 @@ pub enum SourceError {
         /// The limit, with its unit.
         limit: String,
     },
-    /// There is nothing where there has to be something.
-    #[error("{collection}: the server says that there is none")]
+    /// A collection that cannot be empty is empty.
+    #[error("{collection}: the server says that the collection is empty")]
     Empty {
         /// Which collection.
         collection: String,

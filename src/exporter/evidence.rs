@@ -1,10 +1,10 @@
-//! Evidence that a listing is what the server has. None of it is needed: what the walk found is complete by
-//! construction. Each question gets a small share of the time, and one that fails costs a note. But a disagreement that
-//! was really seen is looked into, and refused where it stays.
+//! Evidence that a listing is what the server has. The fetch does not need it: what the walk found is complete by
+//! construction. Each question gets a small share of the time, and one that fails costs only a note. But a real
+//! disagreement is examined, and fails the fetch if it stays.
 //!
-//! The server's count without a date is asked for beside the walk. Afterwards come the documents that changed meanwhile,
-//! by `last_update_date`, and those that no condition on dates selects. Where the counts differ, the difference is found
-//! by counting halves, and what differs is fetched again.
+//! The server's count without a date is asked for during the walk. Afterwards come the documents that changed in the
+//! meantime, by `last_update_date`, and those that no condition on dates selects. If the counts differ, the difference is
+//! found by counting halves, and what differs is fetched again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,11 +28,11 @@ use crate::pyxis::{At, Interval, Only, Order, Page, Question};
 
 /// Changes are asked for from this long before the catalog's first answer, so that its own clocks may differ.
 const CHANGES_MARGIN: SignedDuration = SignedDuration::from_secs(60);
-/// How often a question of evidence is asked where the fault may be a moment's.
+/// How often a question of evidence is asked if the fault may be temporary.
 const TRIES: u32 = 3;
-/// Twins that are looked at again: documents that moved while they were walked look like twins.
+/// Twins that are fetched again: a document that moved during the walk looks like twins.
 const TWINS: usize = 50;
-/// A count that came once may take this much longer the next time.
+/// How much longer than the first count a later count may take.
 const AGAIN: u32 = 8;
 
 /// Why something was not checked.
@@ -42,17 +42,17 @@ type Cause = String;
 pub struct Evidence<'a> {
     /// Its walk.
     pub walk: &'a Walk<'a>,
-    /// Told when something has to be fetched again.
+    /// Gets a note when something has to be fetched again.
     pub progress: &'a dyn Progress,
-    /// Time that it may take at least.
+    /// Time that it may always take.
     pub least: Duration,
 }
 
 impl Evidence<'_> {
-    /// Runs the walk, and counts beside it; then checks what was found.
+    /// Runs the walk, and asks for the count at the same time; then checks what was found.
     ///
     /// # Errors
-    /// Where the walk fails, or the server's count stays another.
+    /// If the walk fails, or the server's count still differs.
     pub async fn run(&self) -> Result<Checks, SourceError> {
         let began = Instant::now();
         let mut counting = std::pin::pin!(self.count_at_start());
@@ -118,7 +118,7 @@ impl Evidence<'_> {
         Ok(Interval::new(whole.low.max(low).max(At::BEGINNING), whole.high))
     }
 
-    /// The server's count at the start: of everything, or else of what has a date.
+    /// The server's count at the start: of everything, or otherwise of the documents with a date.
     async fn count_at_start(&self) -> Result<Counted, Cause> {
         let (walk, low) = (self.walk, self.walk.collection.low);
         let everything = if low == At::BEGINNING { Interval::ALL } else { Interval::new(low, At::END) };
@@ -150,7 +150,7 @@ impl Evidence<'_> {
         page.total.ok_or_else(|| "the server gives no total".into())
     }
 
-    /// Asks a question of evidence: a few times, and beside the questions for documents.
+    /// Asks a question of evidence, up to a few times. It takes no place from the questions for documents.
     async fn ask(&self, question: &Question) -> Result<Page, Cause> {
         let mut last = String::new();
         for tries in 1..=TRIES {
@@ -224,7 +224,7 @@ impl Evidence<'_> {
         }
         let form = self.walk.form();
         let absent = Question { only: Only::Undated, ..self.walk.question("undated", Interval::ALL, form) };
-        // What is no date at all sorts before all dates, and `null` is no word for it.
+        // A value that is not a date sorts before all dates, and a filter for `null` does not select it.
         let oldest = Question { order: Order::OldestFirst, ..self.walk.question("oldest", Interval::ALL, form) };
         let mut cause = None;
         for mut question in [absent, oldest] {
@@ -234,7 +234,7 @@ impl Evidence<'_> {
                     let page = self.ask(&question).await?;
                     let length = page.documents.len();
                     let undated: Vec<_> = page.documents.into_iter().filter(|it| it.at == At::UNDATED).collect();
-                    // A page that holds a date, or is not full, is the last one of interest.
+                    // A page with a date, or one that is not full, is the last one needed.
                     let more = !undated.is_empty() && undated.len() == length && question.page < limits::CHANGES_PAGES;
                     if !undated.is_empty() && self.walk.sink.report(Report::Seen(undated)).await.is_err() {
                         return Err("what was fetched cannot be kept".to_owned());
@@ -257,7 +257,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Looks again at documents that share an id with another: one that moved is there once then.
+    /// Fetches documents that share an id with another one again: a document that moved is then there once.
     async fn look_again_at_twins(&self) -> Result<(), SourceError> {
         let twins = self.look(|listing, _| listing.twins()).await?;
         let dated = twins.iter().map(|(at, _)| *at).filter(|at| *at != At::UNDATED);
@@ -266,8 +266,8 @@ impl Evidence<'_> {
         Ok(self.walk.fetch(&cells, None).await?)
     }
 
-    /// Brings the listing to agreement with the server's count, of which `first` is the latest; returns the count, or
-    /// why there is none any more.
+    /// Makes the listing agree with the server's count, of which `first` is the latest; returns the count, or why there is
+    /// no count any more.
     async fn agree(
         &self,
         first: Counted,
@@ -349,13 +349,13 @@ impl Evidence<'_> {
 /// The server's count at the start.
 struct Counted {
     total: u64,
-    /// Whether it counts what has no date too.
+    /// Whether it also counts documents without a date.
     all: bool,
     interval: Interval,
     took: Duration,
 }
 
-/// Where documents without a date lie.
+/// The place of documents without a date.
 const UNDATED: Interval = Interval::new(At::UNDATED, At::BEGINNING);
 
 fn too_slow<T>(allowance: Duration) -> Result<T, Cause> {

@@ -14,7 +14,7 @@ use crate::base::progress::Progress;
 use crate::catalog::document::{Image, Operator};
 use crate::pyxis::{At, Body, Document, Interval};
 
-/// Reports that may wait: a page each. What comes faster than the disk takes it has to wait itself.
+/// Reports that may wait, a page each. A walk that is faster than the disk waits.
 const WAITING: usize = 16;
 
 /// What a walk reports, and what it wants to know.
@@ -25,9 +25,9 @@ pub enum Report {
     Found(Interval, Vec<Document>),
     /// Some documents.
     Seen(Vec<Document>),
-    /// Of the documents seen, those of these keys are all in an interval.
+    /// The documents of these keys, already seen, are all in an interval.
     Settled(Interval, BTreeSet<Key>),
-    /// Of the documents seen, these have their only date now.
+    /// These documents, already seen, have only this date now.
     Moved(Vec<Key>),
     /// A question about the listing.
     Look(Look),
@@ -47,7 +47,7 @@ impl Sink {
     /// Reports.
     ///
     /// # Errors
-    /// Where the keeper is gone; why, its own end tells.
+    /// If the keeper has ended; its own result says why.
     pub async fn report(&self, report: Report) -> Result<(), SourceError> {
         let sent = self.reports.send((Arc::clone(&self.collection), report)).await;
         sent.map_err(|_| io::Error::other("what was fetched cannot be kept").into())
@@ -56,14 +56,14 @@ impl Sink {
     /// Asks the listing, and how the collection was begun.
     ///
     /// # Errors
-    /// Where the keeper is gone.
+    /// If the keeper has ended.
     pub async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Listing, Option<Begun>) -> T + Send + 'static,
     ) -> Result<T, SourceError> {
         let (answer, answered) = oneshot::channel();
         let look = move |listing: &Listing, begun: Option<Begun>| {
-            // Nobody waits for it any more where the fetch is ending.
+            // If the fetch is ending, nobody waits for the answer.
             let _ = answer.send(look(listing, begun));
         };
         self.report(Report::Look(Box::new(look))).await?;
@@ -81,7 +81,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// A keeper of `collections`, with what an earlier run left in `work`; also how many documents that is.
+    /// A keeper of `collections`, with the documents that an earlier run left in `work`; also their number.
     pub fn open<'a>(
         mut work: WorkFolder,
         collections: impl Iterator<Item = &'a str>,
@@ -128,7 +128,7 @@ impl Keeper {
         Ok(self.close())
     }
 
-    /// What was kept.
+    /// What the keeper has kept.
     pub fn close(self) -> Kept {
         Kept { listings: self.listings, created: self.state.created, work: self.work, odd: self.odd }
     }
@@ -166,7 +166,7 @@ impl Keeper {
     }
 }
 
-/// Brings back what a file tells; returns its odd documents.
+/// Restores the content of a file; returns its odd documents.
 fn restore(unit: &Unit, listing: &mut Listing) -> io::Result<Vec<String>> {
     if let Content::Keys(interval) = unit.content {
         let keys = unit.lines::<Key>().collect::<io::Result<_>>()?;
@@ -215,7 +215,7 @@ impl Kept {
         lines
     }
 
-    /// Calls `visit` with each document, in the order in which they lie on disk; the memory holds one file at a time.
+    /// Calls `visit` with each document, in their order on disk; the memory holds one file at a time.
     fn each(&self, wanted: impl Fn(&str) -> bool, mut visit: impl FnMut(Body) -> io::Result<()>) -> io::Result<()> {
         self.work.each(|unit| {
             let listing = self.listings.get(&*unit.collection).filter(|_| wanted(&unit.collection));
@@ -223,7 +223,7 @@ impl Kept {
             for (line, document) in (0u32..).zip(unit.lines::<Document>()) {
                 let document = document?;
                 let place = Place { unit: unit.number, line };
-                // An earlier state of a document, or one that is gone, lies here and counts no more.
+                // An earlier state of a document, or a removed document, is still on disk, but does not count.
                 if listing.place(&(document.at, document.id)) == Some(place) {
                     visit(document.body)?;
                 }
@@ -274,3 +274,59 @@ fn is_images(collection: &str) -> bool {
 
 /// The documents that have a date.
 pub const DATED: Interval = Interval::new(At::BEGINNING, At::END);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::progress::Silent;
+    use crate::exporter::work::{Asked, Root};
+
+    fn open(cache: &std::path::Path) -> (Keeper, u64) {
+        let (root, _) = Root::open(Some(cache), "work").unwrap();
+        let asked = Asked { catalog_url: "a".into(), charts_url: "c".into(), collections: vec![], since: None };
+        let now = "2026-03-04T05:06:07Z".parse().unwrap();
+        let names = ["containers", "operators:x"].into_iter();
+        let work = WorkFolder::open(root, &asked).unwrap();
+        Keeper::open(work, names, WorkState::new(now), now, false, Arc::new(Silent)).unwrap()
+    }
+
+    fn bundle(id: u32, odd: bool) -> Document {
+        let (ocp_version, channel_name) = ("4.16".into(), "stable".into());
+        let operator = Operator { csv_name: format!("a.v{id}").into(), ocp_version, channel_name };
+        let id = crate::catalog::document::ObjectId::parse(&format!("{id:024x}")).unwrap();
+        let at = At::from_seconds(1_600_000_000.0);
+        Document { id, at, body: Body::Operator(Box::new(operator)), odd: odd.then(|| "csv_name".into()) }
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_with_its_counts_and_oddities() {
+        let cache = tempfile::tempdir().unwrap();
+        let name: Arc<str> = "operators:x".into();
+        let (mut keeper, resumed) = open(cache.path());
+        assert_eq!(resumed, 0);
+        let seen: Vec<_> = (0..30).map(|id| bundle(id, true)).collect();
+        keeper.take(&name, Report::Found(Interval::ALL, vec![bundle(100, false), bundle(101, false)])).unwrap();
+        keeper.take(&name, Report::Seen(seen)).unwrap();
+        let check = |kept: &Kept| {
+            let names: Vec<_> = kept.operators().unwrap().iter().map(|it| it.csv_name.to_string()).collect();
+            assert_eq!((names.len(), names[0].as_str()), (32, "a.v0"));
+            assert_eq!((kept.count("operators:x"), kept.count("containers"), kept.images()), (32, 0, 0));
+            let odd = kept.oddities("operators:x");
+            assert!(odd.len() >= limits::NAMED && odd.iter().all(|line| line.ends_with("(csv_name)")), "{odd:?}");
+        };
+        let kept = keeper.close();
+        check(&kept);
+        assert_eq!(kept.oddities("operators:x").len(), limits::NAMED);
+        drop(kept);
+
+        let (mut keeper, resumed) = open(cache.path());
+        assert_eq!(resumed, 32);
+        keeper
+            .take(&name, Report::Settled(Interval::ALL, BTreeSet::from([(bundle(7, false).at, bundle(7, false).id)])))
+            .unwrap();
+        drop(keeper);
+        let (keeper, resumed) = open(cache.path());
+        assert_eq!(resumed, 1);
+        assert_eq!(&*keeper.close().operators().unwrap()[0].csv_name, "a.v7");
+    }
+}

@@ -1,5 +1,5 @@
-//! The steps of a collection's ladder while it is walked: page sizes that go down when the server does not manage a
-//! page, and up again after successes.
+//! The steps of a collection's ladder during its walk: the page size goes down when the server does not manage a page,
+//! and up again after successes.
 
 /// Good pages before a larger one is tried again.
 const GROW_AFTER: u32 = 16;
@@ -36,7 +36,7 @@ impl Sizes {
         self.proven()
     }
 
-    /// A page of `size` came; the server went by `echoed`.
+    /// A page of `size` came; the server says that it used `echoed`.
     pub fn good(&mut self, size: u32, echoed: Option<u32>) {
         if let Some(allowed) = echoed.filter(|allowed| *allowed < size) {
             self.limit(allowed);
@@ -51,7 +51,7 @@ impl Sizes {
     /// The server did not manage a page of `size`; returns whether a smaller one is left to ask for.
     pub fn failed(&mut self, size: u32) -> bool {
         if size > self.proven() {
-            // A larger one was tried too early, or another question found out already.
+            // A larger one was tried too early, or another question has already made it smaller.
             if self.trial {
                 (self.trial, self.good) = (false, 0);
                 self.needed = self.needed.saturating_mul(4);

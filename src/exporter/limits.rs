@@ -9,7 +9,7 @@ pub const COLLECTION_DOCUMENTS: u64 = 3_000_000;
 /// Documents of one collection for each that the server counted at the start, and some more for small ones. Stops a
 /// catalog that never ends much sooner, where the server can count.
 pub const DOCUMENTS_PER_COUNTED: u64 = 4;
-/// The same: documents that are always allowed beyond.
+/// The same: documents that are allowed in addition.
 pub const DOCUMENTS_BEYOND_COUNT: u64 = 20_000;
 
 /// Bytes of all answers of one collection. Stops filling the disk; a million images are about 1 GB.
@@ -26,7 +26,7 @@ pub const TIE_DOCUMENTS: u64 = 100_000;
 pub const PASSES: u32 = 10;
 
 /// Rounds of looking for a difference between the server's count and what was found. Stops a catalog that keeps
-/// changing; one round is enough where it holds still.
+/// changing; one round is enough if it does not change.
 pub const ROUNDS: u32 = 10;
 
 /// Share of the time of the walk that evidence may take after its end. Stops a count that stalls from costing more than

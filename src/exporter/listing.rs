@@ -1,15 +1,15 @@
-//! The documents of one collection, as far as they were fetched: where each lies on disk, and which intervals are
-//! complete. Of a document only date, id and place are in memory, so that a million of them take 50 MB.
+//! The documents of one collection, as far as they were fetched: the place of each on disk, and which intervals are
+//! complete. Only date, id and place of a document are in memory, so that a million of them take 50 MB.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::document::ObjectId;
 use crate::pyxis::{At, Interval};
 
-/// What tells one document from all others: date and id. Two documents may share an id, in a broken catalog.
+/// The key of a document: date and id. Two documents may share an id, in a broken catalog.
 pub type Key = (At, ObjectId);
 
-/// Where a document lies.
+/// The place of a document on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Number of the file.
@@ -26,36 +26,36 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Takes `documents` as all there are in `interval`, in the place of whatever was known of it.
+    /// Records that `interval` has exactly `documents`; they replace what was known of it.
     pub fn replace(&mut self, interval: Interval, documents: impl IntoIterator<Item = (Key, Place)>) {
         self.keep_only(interval, |_| false);
         self.documents.extend(documents);
         self.cover(interval);
     }
 
-    /// Adds documents, or replaces what was known of them.
+    /// Adds documents, or replaces their earlier state.
     pub fn add(&mut self, documents: impl IntoIterator<Item = (Key, Place)>) {
         self.documents.extend(documents);
     }
 
-    /// Takes what is known of `keys` as all there is in `interval`.
+    /// Records that `interval` has exactly the known documents of `keys`.
     pub fn settle(&mut self, interval: Interval, keys: &BTreeSet<Key>) {
         self.keep_only(interval, |key| keys.contains(key));
         self.cover(interval);
     }
 
-    /// Forgets the other dates under which documents of `keys` were known: they moved.
+    /// Forgets the other dates of the documents of `keys`: they moved.
     pub fn moved(&mut self, keys: &[Key]) {
         let now: BTreeMap<_, _> = keys.iter().map(|(at, id)| (*id, *at)).collect();
         self.documents.retain(|(at, id), _| now.get(id).is_none_or(|date| date == at));
     }
 
-    /// Where the document of `key` lies.
+    /// The place of the document of `key`.
     pub fn place(&self, key: &Key) -> Option<Place> {
         self.documents.get(key).copied()
     }
 
-    /// How many documents lie in `interval`.
+    /// How many documents are in `interval`.
     pub fn count(&self, interval: Interval) -> u64 {
         if interval == Interval::ALL { self.documents.len() as u64 } else { self.keys(interval).count() as u64 }
     }
@@ -74,13 +74,13 @@ impl Listing {
         pairs.flatten().map(|key| **key).collect()
     }
 
-    /// What of `whole` was not fetched yet.
+    /// The parts of `whole` that were not fetched yet.
     pub fn gaps(&self, whole: Interval) -> Vec<Interval> {
         whole.minus(&self.covered)
     }
 
-    /// Two halves of `interval` with about as many documents each, cut at a whole second, or `None` where all of them
-    /// lie in one second.
+    /// Two halves of `interval` with about as many documents each, cut at a whole second, or `None` if all of them are in
+    /// one second.
     pub fn halves(&self, interval: Interval) -> Option<(Interval, Interval)> {
         let (first, _) = self.keys(interval).next()?;
         let (last, _) = self.keys(interval).next_back()?;
@@ -103,7 +103,7 @@ impl Listing {
         self.covered.push(interval);
         if self.covered.len() > 64 {
             let all = Interval::ALL;
-            // What the gaps leave is what is covered.
+            // Everything outside the gaps is covered.
             let gaps = all.minus(&self.covered);
             self.covered = all.minus(&gaps);
         }

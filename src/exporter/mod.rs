@@ -1,8 +1,8 @@
-//! The exporter: the whole catalog from its API, complete and of one time.
+//! The exporter: fetches the whole catalog from its API, complete and as of one instant.
 //!
 //! [`fetch`] walks every collection at once, with a bounded number of requests under way ([`walk`]). Walks report what
-//! they find to one keeper ([`keeper`]), which keeps it on disk ([`work`]); in memory stays where each document lies
-//! ([`listing`]). Beside and behind each walk, evidence is gathered that it has what the server has ([`evidence`]).
+//! they find to one keeper ([`keeper`]), which keeps it on disk ([`work`]); only the place of each document is in memory
+//! ([`listing`]). During and after each walk, evidence is collected that it has what the server has ([`evidence`]).
 
 mod charts;
 mod crew;
@@ -76,10 +76,10 @@ impl Plan {
     }
 }
 
-/// A mended or older chart index, taken in place of the served one.
+/// A corrected or older chart index, taken in place of the served one.
 #[derive(Debug, Clone)]
 pub struct GivenCharts {
-    /// Where it lies, as a `file:` URL.
+    /// Its file, as a `file:` URL.
     pub url: String,
     /// The index.
     pub index: ChartIndex,
@@ -99,17 +99,17 @@ impl GivenCharts {
 pub struct FetchOptions {
     /// How requests are sent.
     pub http: HttpOptions,
-    /// Folder for what has to survive this run, if anything may.
+    /// Folder for the files that survive this run, if any.
     pub cache: Option<PathBuf>,
-    /// Whether to begin anew, whatever an earlier run left.
+    /// Whether to start again and ignore what an earlier run left.
     pub fresh: bool,
-    /// Time that evidence may take at least behind the walk, however quick that was; [`EVIDENCE_LEAST`] as a rule.
+    /// Time that evidence may always take after the walk, even a quick one; normally [`EVIDENCE_LEAST`].
     pub evidence: Duration,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
 
-/// A fetched catalog, and how the fetch went. Its images lie on disk.
+/// A fetched catalog, and how the fetch went. Its images are on disk.
 #[derive(Debug)]
 pub struct Fetched {
     /// When the snapshot began.
@@ -122,7 +122,7 @@ pub struct Fetched {
     pub chart_index: ChartIndex,
     /// Where all this comes from, and what it was checked against.
     pub sources: Vec<Source>,
-    /// What is odd about the source and no error, a line each.
+    /// Warnings about the source, a line each.
     pub notes: Vec<String>,
     /// Documents that an earlier, interrupted run had fetched.
     pub resumed: u64,
@@ -138,7 +138,7 @@ impl Fetched {
         self.kept.images()
     }
 
-    /// Calls `visit` with each image, in no certain order; the memory holds one page at a time.
+    /// Calls `visit` with each image, in no particular order; the memory holds one page at a time.
     ///
     /// # Errors
     /// Those of the disk and of `visit`.
@@ -146,7 +146,7 @@ impl Fetched {
         self.kept.each_image(visit)
     }
 
-    /// Forgets what was kept for continuing: the bundle is written.
+    /// Removes what was kept to continue the fetch: the archive is written.
     ///
     /// # Errors
     /// Those of the disk.
@@ -157,7 +157,7 @@ impl Fetched {
 
 /// Fetches the whole catalog.
 ///
-/// Cancelled or failed, it leaves what it has in the work folder, and the next call with the same plan goes on there.
+/// If it is cancelled or fails, it leaves what it has in the work folder, and the next call with the same plan continues.
 ///
 /// # Errors
 /// Where a source is unreachable, refuses, or never agrees with itself; where the work folder cannot be used.
@@ -175,7 +175,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let (keeper, resumed) = Keeper::open(work, each_name(), begin, started, options.fresh, Arc::clone(progress))?;
     if resumed > 0 {
         let count = count(resumed);
-        progress.note(&format!("going on where an earlier run stopped: {count} documents are here already"));
+        progress.note(&format!("continuing an earlier run: {count} documents are already here"));
     }
     let (sinks, reports) = Keeper::channel(each_name());
     let keeping = tokio::task::spawn_blocking(move || keeper.run(reports));
@@ -199,7 +199,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     };
     let fetched = tokio::try_join!(documents, charts);
     let about: Vec<_> = walks.iter().map(|walk| (shown(&walk.collection.endpoint), source_of(&walk.source))).collect();
-    // Without walks there is nobody to report, so the keeper ends; what it failed of comes first.
+    // Without walks nobody reports, so the keeper ends; its own failure counts first.
     drop(walks);
     let kept = match keeping.await {
         Ok(kept) => kept?,
@@ -263,7 +263,7 @@ async fn check(
     progress.resume(name, walk.sink.look(|listing, _| listing.count(Interval::ALL)).await?);
     let checks = Evidence { walk, progress, least: options.evidence }.run().await?;
     if walk.sink.look(|listing, _| listing.count(Interval::ALL)).await? == 0 {
-        progress.note(&format!("{name}: the server says that there is none"));
+        progress.note(&format!("{name}: the server says that the collection is empty"));
     }
     progress.end(name);
     Ok((checks, (options.now)()))

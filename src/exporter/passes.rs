@@ -1,5 +1,5 @@
-//! Listing by page number: a second with more documents than a page has, or a whole collection where the server bears
-//! no keyset.
+//! Listing by page number: a second with more documents than a page has, or a whole collection if the server does not
+//! manage keyset paging.
 //!
 //! A document that comes or goes between two pages of a pass shifts others across the border between them, so one pass
 //! proves nothing: two in a row have to find the same documents. For a single second, the server's own count is as good.
@@ -16,9 +16,9 @@ use super::walk::{End, Walk};
 use crate::http::{Fault, React, Remedy, shown};
 use crate::pyxis::{DateForm, Interval, Order, Page, Question};
 
-/// Pages of a pass that are asked for side by side where the end is not known: so many may be asked for in vain.
+/// Pages of a pass that are asked for at the same time if the end is not known: all but one may be past the end.
 const AHEAD: usize = 3;
-/// How often one page may fail until the pass is begun anew with smaller ones.
+/// How often one page may fail until the pass starts again with smaller pages.
 const STRIKES: u32 = 2;
 
 /// What a pass found.
@@ -61,7 +61,7 @@ impl Walk<'_> {
             let found = loop {
                 question.size = self.sizes.borrow().proven();
                 match self.pass(&question, few).await {
-                    // Sorting by id is an offer, not a need.
+                    // Sorting by id helps, but is not needed.
                     Err(End::Stuck(_)) if question.order == Order::ById => {
                         self.sorts_by_id.set(Some(false));
                         question.order = Order::NewestFirst;
@@ -101,7 +101,7 @@ impl Walk<'_> {
         let mut pass = Pass { keys: BTreeSet::new(), total, doubled: false };
         let mut longest = Longest::default();
         let full = first.size.unwrap_or(question.size).max(1);
-        // Where the count is known, so is the last page; it need not be true.
+        // The count gives the last page; but the count can be wrong.
         let last = total.map_or(u32::MAX, |total| (total.div_ceil(u64::from(full)) as u32).max(1));
         let ahead = if total.is_some() { self.client.gate.limit() as usize } else { AHEAD };
         let rest = Question { count: false, ..question.clone() };
@@ -131,7 +131,7 @@ impl Walk<'_> {
         Ok(pass)
     }
 
-    /// One page of a pass; its size stays, lest the numbers mean other documents.
+    /// One page of a pass. The size stays the same, because page numbers of another size mean other documents.
     async fn numbered_page(&self, question: &Question, number: u32) -> Result<Page, End> {
         let question = Question { page: number, ..question.clone() };
         let (mut strikes, mut stuck) = (0, false);

@@ -7,12 +7,12 @@ use super::density::Density;
 use crate::catalog::document::ObjectId;
 use crate::pyxis::{At, Document, Interval, Page};
 
-/// A part is divided when more pages than this are believed to be left in it.
+/// A part is divided if its estimate is more pages than this.
 const WORTH_DIVIDING: f64 = 1.5;
-/// And when it would take this many answers longer than its share.
+/// And if it would take this many answers longer than its share.
 const BEHIND: f64 = 0.15;
-/// The upper part of a divided one is made smaller than whole pages by this factor, so that an estimate that is a little
-/// off does not cost one more.
+/// The upper part of a divided one is smaller than whole pages by this factor, so that a small error of the estimate
+/// does not cost one more page.
 const ROOM: f64 = 0.97;
 
 /// The parts of the time line that are walked, each downwards by one question after another.
@@ -22,7 +22,7 @@ pub struct Spans {
     next: u32,
     density: Density,
     longest: HashMap<u32, Longest>,
-    /// Last documents of pages that came again with the next page, and that did not.
+    /// How many last documents of pages came again with the next page, and how many did not.
     edges: (u32, u32),
 }
 
@@ -48,37 +48,37 @@ struct Span {
     edge: Option<ObjectId>,
 }
 
-/// What a page brought.
+/// The result of a page.
 #[derive(Debug, Default)]
 pub struct Step {
     /// An interval that is complete now, with its documents.
     pub found: Option<(Interval, Vec<Document>)>,
-    /// Documents of no date.
+    /// Documents without a date.
     pub undated: Vec<Document>,
     /// A second with more documents than the page has.
     pub tie: Option<Interval>,
 }
 
 impl Spans {
-    /// Begins another part; returns its number.
+    /// Adds a part; returns its number.
     pub fn begin(&mut self, left: Interval) -> u32 {
         self.next += 1;
         self.spans.insert(self.next, Span { left, edge: None });
         self.next
     }
 
-    /// What is left of a part, as long as there is anything.
+    /// The rest of a part, if there is any.
     pub fn left(&self, number: u32) -> Option<Interval> {
         self.spans.get(&number).map(|span| span.left)
     }
 
-    /// Pages of `size` that are believed to be left in all parts.
+    /// The estimated pages of `size` that are left in all parts.
     pub fn pages(&self, size: u32) -> f64 {
         self.spans.values().map(|span| self.pages_of(span, size)).sum()
     }
 
     fn pages_of(&self, span: &Span, size: u32) -> f64 {
-        // Each part costs one page at least.
+        // Each part costs at least one page.
         (self.density.count(span.left.low, span.left.high) / f64::from(size)).max(1.0)
     }
 
@@ -87,13 +87,13 @@ impl Spans {
         self.longest.entry(size).or_default().is_last(page)
     }
 
-    /// Whether the server does not give the documents at the edges of pages: it compares dates in another way.
+    /// Whether the server leaves out the documents at the edges of pages, because it compares dates in another way.
     pub fn loses_edges(&self) -> bool {
         self.edges.0 == 0 && self.edges.1 >= 3
     }
 
-    /// Takes the answer for part `number`, of which another may have taken the lower end meanwhile: what was found of
-    /// that is the other's to find.
+    /// Takes the answer for part `number`. Another part may have taken its lower end in the meantime; documents there
+    /// belong to that other part.
     pub fn take(&mut self, number: u32, page: Page, is_last: bool) -> Step {
         let Some(span) = self.spans.get_mut(&number) else { return Step::default() };
         if let Some(edge) = span.edge.take() {
@@ -111,7 +111,7 @@ impl Spans {
             return Step { found: Some((mine, documents)), undated, tie: None };
         };
         self.density.learn(last, first, count);
-        // The documents of the last second may go on behind the page.
+        // The last second may have more documents on the next page.
         let border = last.next_second();
         if border < mine.high {
             documents.retain(|document| document.at >= border);

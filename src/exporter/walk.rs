@@ -1,9 +1,9 @@
-//! The walk of one collection: it knows its client, its collection, its source and how to reach its listing, and climbs
-//! down its ladder where the server does not manage or take a question.
+//! The walk of one collection: it has its client, its collection, its source and a channel to its listing. It climbs down
+//! its ladder if the server does not manage or accept a question.
 //!
 //! The best rung is paging by keyset down `creation_date`: each question asks for the newest page below the last second
 //! seen, so documents that come and go elsewhere shift nothing, and each page completes an exact interval. Several parts
-//! of the time line are walked at once ([`Spans`]). Where the server bears no such question, the collection is listed by
+//! of the time line are walked at once ([`Spans`]). If the server manages no such question, the collection is listed by
 //! page number until two passes agree (`passes`).
 
 use std::cell::{Cell, RefCell};
@@ -39,19 +39,19 @@ const CLIMBS: u32 = 8;
 pub struct Walk<'a> {
     /// Whom to ask.
     pub client: &'a Client,
-    /// What to ask for.
+    /// The collection.
     pub collection: Arc<Collection>,
     /// What is known of the source.
     pub source: Source,
-    /// Where documents go, and the listing.
+    /// The channel to the keeper, which has the listing.
     pub sink: Sink,
     /// The other walks.
     pub crew: &'a Crew,
-    /// The rung that is walked on.
+    /// The present rung.
     pub rung: Cell<Rung>,
     /// Passes by page number over the whole collection, the last two of which agreed.
     pub passes: Cell<Option<u32>>,
-    /// What the server counted at the start, where it can count in time.
+    /// The server's count at the start, if it can count in time.
     pub counted: Cell<Option<u64>>,
     /// Whether the server sorts by id, as far as that was tried.
     pub sorts_by_id: Cell<Option<bool>>,
@@ -70,7 +70,7 @@ pub struct Walk<'a> {
 pub enum End {
     /// For good.
     Failed(SourceError),
-    /// The server does not manage or take a question of this rung.
+    /// The server does not manage or accept a question of this rung.
     Stuck(HttpError),
 }
 
@@ -129,10 +129,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Walks the collection, or what of it an earlier run left to do.
+    /// Walks the collection, or the part that an earlier run left to do.
     ///
     /// # Errors
-    /// Where the server is gone, refuses, or never agrees with itself.
+    /// If the server does not answer, refuses, or never agrees with itself.
     pub async fn run(&self) -> Result<(), SourceError> {
         let mut first = None;
         let whole = match self.sink.look(|_, begun| begun).await? {
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
             let gaps = self.sink.look(move |listing, _| listing.gaps(whole)).await?;
             match self.fetch(&gaps, first.take()).await {
                 Err(End::Stuck(error)) => {
-                    tracing::info!(collection = self.collection.name, %error, "looking for another way");
+                    tracing::info!(collection = self.collection.name, %error, "trying another way to list");
                     let slow = matches!(&error, HttpError::Request { fault, .. } if fault.remedy() == Remedy::Less);
                     self.open(self.other_way(slow)).await?;
                 }
@@ -159,14 +159,14 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        Err(self.moving(format!("none of {CLIMBS} ways led to its end")))
+        Err(self.moving(format!("none of {CLIMBS} ways to list it came to the end")))
     }
 
-    /// Fetches `intervals`, whatever is known of them, on the rung that works. `first` is the first page of the only
-    /// one, where it is here already.
+    /// Fetches `intervals`, even if they are known, on the rung that works. `first` is the first page of the only
+    /// interval, if it is already here.
     ///
     /// # Errors
-    /// Where the walk is stuck or fails.
+    /// If the walk is stuck or fails.
     pub async fn fetch(&self, intervals: &[Interval], first: Option<Page>) -> Result<(), End> {
         if intervals.iter().all(Interval::is_empty) {
             return Ok(());
@@ -202,8 +202,8 @@ impl<'a> Walk<'a> {
         let shown = || shown(&self.collection.url(&self.opening(ladder[at.get()])));
         let mut page = self.client.persist(&self.source, attempt, react, shown).await?;
         let mut rung = ladder[at.get()];
-        // Page numbers may have been reached by a server that was out of order for a moment: keyset is asked once more,
-        // with the question that it got stuck on.
+        // A temporary fault of the server may have led to page numbers: ask for keyset once more, with the question that
+        // the walk got stuck on.
         let better = ladder.iter().find(|better| better.size <= rung.size).filter(|_| rung.way == Way::Numbers);
         if let Some(better) = better {
             let stuck_on = self.stuck_on.borrow().clone();
@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The number of the next rung of another way. Where a question was too `slow`, another form of its date would be too.
+    /// The number of the next rung of another way. If a question was too `slow`, another form of its date is too slow too.
     fn other_way(&self, slow: bool) -> usize {
         let (ladder, way) = (self.collection.ladder(self.largest), self.rung.get().way);
         let keyset = way != Way::Numbers;
@@ -242,7 +242,7 @@ impl<'a> Walk<'a> {
         ladder.iter().skip(after).position(other).map_or(0, |steps| after + steps)
     }
 
-    /// An instant after which no document can be.
+    /// An instant that is later than every document.
     pub fn horizon(&self) -> At {
         let now = self.source.clock().map_or(self.now, |clock| clock.max(self.now));
         At::of(now.checked_add(MARGIN).unwrap_or(now)).next_second()
@@ -344,7 +344,7 @@ impl<'a> Walk<'a> {
         self.crew.tell(&self.collection.name, spans.pages(size));
         let Some(share) = self.crew.share(self.client.gate.limit()) else { return Vec::new() };
         let new: Vec<_> = (0..places).map_while(|_| spans.divide(size, share)).collect();
-        // A part may have been divided again meanwhile.
+        // A part may have been divided again in the meantime.
         new.into_iter().filter_map(|number| Some((number, spans.left(number)?))).collect()
     }
 
@@ -372,7 +372,7 @@ impl<'a> Walk<'a> {
                 Remedy::Other => &refusals,
             };
             counter.set(counter.get() + 1);
-            // One HTML page or one misfit may be a moment's; a stall, or too much, is the question's.
+            // One HTML page or one wrong answer may be temporary; the question itself causes a stall or too many bytes.
             let at_once = matches!(fault, Fault::Stall(_) | Fault::TooLarge(_) | Fault::TooMany(..));
             if counter.get() == 1 && !at_once {
                 return React::Wait;
@@ -407,7 +407,7 @@ impl<'a> Walk<'a> {
         HttpError::Request { url: shown(&self.collection.url(question)), fault, tries: 1 }
     }
 
-    /// Counts a page, and makes sure that the collection ends some time.
+    /// Counts a page, and checks the limits, so that an endless collection fails.
     pub fn within_bounds(&self, page: &Page) -> Result<(), SourceError> {
         self.pages.set(self.pages.get() + 1);
         self.documents.set(self.documents.get() + page.documents.len() as u64);

@@ -1,5 +1,5 @@
-//! The work folder: finished parts of a fetch, kept as they come, so that memory does not grow with them and an
-//! interrupted fetch can go on.
+//! The work folder: keeps each finished part of a fetch at once, so that memory does not grow with them and an
+//! interrupted fetch can continue.
 //!
 //! One folder for each question (URLs and options), below the cache folder. `state.json` says when the snapshot began,
 //! and where and how each collection is walked; `NNNNNN.unit` files hold documents, or what completes an interval, each
@@ -24,17 +24,17 @@ use crate::base::digest::Sha256Digest;
 use crate::base::fs::{open_itself, remove_if_there, take_lock};
 use crate::pyxis::{Interval, Rung};
 
-/// State older than this is not mixed with what the catalog says now.
+/// Older state is not mixed with the present catalog.
 pub const RESUME_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
 /// Changes with every incompatible change of the files.
 const STATE_VERSION: u32 = 2;
-/// The file that whoever works in the folder has locked.
+/// The lock file of the folder.
 const LOCK: &str = "lock";
 const STATE: &str = "state.json";
 /// The name under which a file is written.
 const NEW: &str = "new";
 
-/// What has to be the same for a fetch to be continued.
+/// What must be the same so that a fetch can be continued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Asked {
     /// Base URL of the catalog.
@@ -47,7 +47,7 @@ pub struct Asked {
     pub since: Option<Timestamp>,
 }
 
-/// What is known of an interrupted fetch besides its documents.
+/// The state of an interrupted fetch, besides its documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkState {
     version: u32,
@@ -60,16 +60,16 @@ pub struct WorkState {
 /// How a collection was begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// What belongs to the snapshot; later documents do not.
+    /// The interval of the snapshot; later documents do not belong to it.
     pub whole: Interval,
-    /// The rung of the ladder that the server bore.
+    /// The rung of the ladder that the server managed.
     pub rung: Rung,
     /// The catalog's own clock then.
     pub clock: Option<Timestamp>,
 }
 
 impl WorkState {
-    /// A fetch that begins now.
+    /// The state of a fetch that begins now.
     pub fn new(created: Timestamp) -> Self {
         Self { version: STATE_VERSION, created, begun: BTreeMap::new() }
     }
@@ -84,7 +84,8 @@ pub struct Root {
 }
 
 impl Root {
-    /// `folder` below `cache`, if both are the caller's alone; else, or without a cache, a temporary folder, and why.
+    /// `folder` below `cache`, if nobody else can write into either; otherwise, or without a cache, a temporary folder,
+    /// and why.
     ///
     /// # Errors
     /// Where no temporary folder can be made.
@@ -99,7 +100,7 @@ impl Root {
         Ok((Self { path: temporary.path().to_owned(), temporary: Some(temporary) }, cause))
     }
 
-    /// Whether what is kept here outlives this run.
+    /// Whether the folder stays after this run.
     pub fn outlives(&self) -> bool {
         self.temporary.is_none()
     }
@@ -110,7 +111,7 @@ impl Root {
     }
 }
 
-/// Makes sure that `folder` is one, belongs to the caller, and that nobody else can write there; creates it if missing.
+/// Checks that `folder` is a folder, belongs to the caller, and that nobody else can write there; creates a missing one.
 fn private(folder: &Path) -> Result<(), String> {
     let shown = folder.display();
     if let Some(parent) = folder.parent() {
@@ -122,13 +123,13 @@ fn private(folder: &Path) -> Result<(), String> {
     }
     let found = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
     if !found.is_dir() {
-        return Err(format!("`{shown}` is no folder, or a link"));
+        return Err(format!("`{shown}` is not a folder, or is a link"));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(format!("`{shown}` belongs to somebody else"));
     }
     if found.mode() & 0o022 != 0 {
-        return Err(format!("others can write into `{shown}` (chmod go-w would mend it)"));
+        return Err(format!("others can write into `{shown}` (`chmod go-w` corrects that)"));
     }
     Ok(())
 }
@@ -168,7 +169,7 @@ pub enum Content {
     Keys(Interval),
 }
 
-/// What a file says of itself.
+/// The first line of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     collection: String,
@@ -193,7 +194,7 @@ impl Unit {
     /// What its lines hold: documents, or keys.
     ///
     /// # Errors
-    /// Where a line cannot be read.
+    /// If a line cannot be read.
     pub fn lines<'a, T: Deserialize<'a>>(&'a self) -> impl Iterator<Item = io::Result<T>> {
         let lines = self.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from))
@@ -204,7 +205,7 @@ impl WorkFolder {
     /// Opens the folder for `asked` below `root`.
     ///
     /// # Errors
-    /// Where another process has it open, or it cannot be written.
+    /// If another process has it open, or it cannot be written.
     pub fn open(root: Root, asked: &Asked) -> Result<Self, SourceError> {
         let key = serde_json::to_vec(asked).map_err(io::Error::from)?;
         let folder = root.path().join(&Sha256Digest::of(&key).to_string()[..16]);
@@ -217,7 +218,7 @@ impl WorkFolder {
             if !take_lock(lock.file())? {
                 return Err(SourceError::Busy(folder));
             }
-            // Another process may have removed the folder between the two steps: then this is the lock of nothing.
+            // Another process may have removed the folder between the two steps: then this lock protects nothing.
             if fs::metadata(&path).is_ok_and(|now| lock.metadata().is_ok_and(|own| own.ino() == now.ino())) {
                 return Ok(Self { root, folder, _lock: lock, next: 0 });
             }
@@ -235,7 +236,7 @@ impl WorkFolder {
         self.sweep(now);
         let state = if fresh { None } else { usable_state(&self.folder, now) };
         let Some(state) = state else {
-            // The state goes first: parts without a state count for nothing.
+            // Remove the state first: parts without a state do not count.
             remove_if_there(&self.folder.join(STATE))?;
             numbers(&self.folder)?.into_iter().try_for_each(|number| fs::remove_file(self.unit(number)))?;
             return Ok(None);
@@ -295,7 +296,7 @@ impl WorkFolder {
         Ok(Unit { number, collection: header.collection, content: header.content, body })
     }
 
-    /// Removes the folder: the fetch is complete, and nothing of it is needed any more.
+    /// Removes the folder: the fetch is complete, and no longer needs it.
     pub fn remove(self) -> io::Result<()> {
         remove_made(&self.folder)
     }
@@ -304,8 +305,8 @@ impl WorkFolder {
         self.folder.join(name(number))
     }
 
-    /// Removes what was left of other questions and cannot be continued any more. That it may fail for one folder or
-    /// another does no harm: a later run sweeps again.
+    /// Removes the folders of other fetches that can no longer be continued. A failure does no harm: a later run tries
+    /// again.
     fn sweep(&self, now: Timestamp) {
         for entry in fs::read_dir(self.root.path()).into_iter().flatten().flatten() {
             let (folder, name) = (entry.path(), entry.file_name());
@@ -338,7 +339,7 @@ fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
     Ok(found)
 }
 
-/// Removes a work folder, and of its files only those that such a folder has; with others in it, it stays.
+/// Removes a work folder and the files that belong there. With other files in it, the folder stays.
 fn remove_made(folder: &Path) -> io::Result<()> {
     remove_if_there(&folder.join(STATE))?;
     for number in numbers(folder)? {

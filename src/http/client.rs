@@ -1,4 +1,4 @@
-//! Asking: one loop of tries around request, body and decoding.
+//! Sends requests: one retry loop around request, body and decoding.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,20 +17,20 @@ use super::retry::{Fault, Remedy, RetryPolicy};
 use crate::base::progress::Progress;
 use crate::base::text;
 
-/// Between two notes that a source waits.
+/// Time between two notes that a source waits.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
-/// Waits shorter than this are not worth a note.
+/// Shorter waits get no note.
 const NOTE_FROM: Duration = Duration::from_secs(2);
-/// Answers in a row that cannot be read until they count as what the server means to send: a cut one is a moment's.
+/// Unreadable answers in a row until the client gives up: one cut answer may be temporary.
 const UNREADABLE: u32 = 6;
-/// Characters of a URL that a person is shown.
+/// Characters of a URL that a message shows.
 const SHOWN_URL: usize = 160;
 
-/// What sends requests. The real one is [`super::web::Http`]; tests have one in memory.
+/// Sends requests. The real one is [`super::web::Http`]; tests have one in memory.
 pub trait Web: Send + Sync {
     /// Sends one GET and reads its answer, of at most `cap` bytes.
     fn get<'a>(&'a self, url: &'a Url, etag: Option<&'a str>, cap: usize) -> BoxFuture<'a, Result<Answer, Fault>>;
-    /// Takes new connections from now on.
+    /// Uses new connections from now on.
     fn renew(&self);
 }
 
@@ -56,7 +56,7 @@ impl Answer {
     }
 }
 
-/// Asks all sources of one run.
+/// Sends the requests to all sources of one run.
 pub struct Client {
     web: Box<dyn Web>,
     /// How many questions are under way at once.
@@ -67,7 +67,7 @@ pub struct Client {
     refused: AtomicU64,
 }
 
-/// What is known of a source while it is asked.
+/// The state of a source during a run.
 #[derive(Debug)]
 pub struct Source {
     /// Its name, for people.
@@ -80,9 +80,9 @@ pub struct Source {
 
 #[derive(Debug)]
 struct State {
-    /// When it last brought something, or began.
+    /// When its last answer came, or its first request began.
     progress: Instant,
-    /// When it was last said that it waits.
+    /// When the last note said that it waits.
     noted: Option<Instant>,
     host: String,
     clock: Option<Timestamp>,
@@ -137,7 +137,7 @@ impl Source {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes bytes of an answer, of which the rest may not come.
+    /// Counts bytes of an answer, which may be incomplete.
     pub fn came(&self, bytes: u64) {
         self.answered.store(true, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -159,7 +159,7 @@ pub struct Get<'a> {
     pub what: &'static str,
     /// The URL.
     pub url: &'a Url,
-    /// What is known already.
+    /// The source, which counts the request.
     pub etag: Option<&'a str>,
     /// Bytes that the answer may have.
     pub cap: usize,
@@ -233,7 +233,7 @@ impl Client {
         result.map(|(value, _)| value)
     }
 
-    /// Decoding keeps the processor busy: it runs where a signal can leave it behind.
+    /// Decoding keeps the processor busy: it runs on a thread that a signal need not wait for.
     async fn decode<T: Send + 'static>(
         &self,
         answer: Answer,
@@ -247,10 +247,10 @@ impl Client {
         }
     }
 
-    /// Makes attempts until one succeeds, `react` gives up, or the source brought nothing for longer than the patience.
+    /// Makes attempts until one succeeds, `react` gives up, or the source gave no answer for longer than the patience.
     ///
     /// # Errors
-    /// The last fault, with what `shown` tells of the question.
+    /// The last fault, with the question as `shown` describes it.
     pub async fn persist<T>(
         &self,
         source: &Source,
@@ -283,7 +283,7 @@ impl Client {
         }
     }
 
-    /// How long to wait now, which is said; `None` where the patience is over, or waiting does not help.
+    /// How long to wait now, with a note; `None` if the patience is over, or waiting does not help.
     fn wait(&self, source: &Source, fault: &Fault, tries: u32) -> Option<Duration> {
         if fault.remedy() == Remedy::Nothing {
             return None;
@@ -302,14 +302,14 @@ impl Client {
                 text::age(left.as_secs() as i64)
             ));
         }
-        // The last try comes when the patience ends, so that nothing of it is lost.
+        // The last try is at the end of the patience, so that all of it is used.
         Some(wait.min(left))
     }
 }
 
 fn log(source: &Source, get: &Get<'_>, status: u16, took: Duration, bytes: usize, result: Result<usize, &Fault>) {
     let (ms, name, tries) = (took.as_millis() as u64, source.name.as_str(), get.tries);
-    // One line a request: the URL is in it where it is wanted.
+    // One line a request, with the URL at a higher level.
     let url = tracing::enabled!(tracing::Level::DEBUG).then(|| tracing::field::display(whole(get.url)));
     match result {
         Ok(documents) => {
@@ -325,7 +325,7 @@ fn log(source: &Source, get: &Get<'_>, status: u16, took: Duration, bytes: usize
 /// A URL without user and password.
 fn whole(url: &Url) -> String {
     let mut url = url.clone();
-    // Fails only for URLs that cannot have a user, which then have none.
+    // Fails only for URLs that cannot have a user, so there is none to remove.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.to_string()

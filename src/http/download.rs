@@ -1,4 +1,4 @@
-//! Files of a site: small ones at once, archives in as many parts as the network makes of them.
+//! Downloads the files of a site: small ones whole, archives with a new request after each break.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -22,11 +22,11 @@ use crate::base::progress::Progress;
 
 /// `source` of the progress of a download.
 pub const DOWNLOADING: &str = "downloading";
-/// Bytes of an attempt that count as progress: then the next one follows at once, with all the patience. Stops a server
-/// that keeps a run busy with a byte for each request; a line that breaks every second brings more.
+/// Bytes of an attempt that count as progress: the next attempt follows at once, and the patience starts again. Stops a
+/// server that keeps a run busy with a byte for each request; a connection that breaks every second brings more.
 const PROGRESS_BYTES: u64 = 64 << 10;
 
-/// What a server told of a file, by which it tells later whether it is the same (RFC 9110, 8.8).
+/// The validators of a file, with which the server says later whether it has changed (RFC 9110, 8.8).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
     /// `ETag`.
@@ -41,29 +41,29 @@ impl Validators {
         Self { etag: text(ETAG), modified: text(LAST_MODIFIED) }
     }
 
-    /// What may stand in `If-Range`. RFC 9110, 13.1.5: no weak entity tag.
+    /// The value for `If-Range`. RFC 9110, 13.1.5: no weak entity tag.
     fn strong(&self) -> Option<&str> {
         self.etag.as_deref().filter(|etag| !etag.starts_with("W/")).or(self.modified.as_deref())
     }
 }
 
-/// What came of asking for a small file.
+/// The answer to a request for a small file.
 #[derive(Debug)]
 pub enum Small {
     /// It is the same as before.
     Same,
-    /// There is none.
+    /// The server has no such file.
     Missing,
     /// Its bytes.
     Found(Vec<u8>, Validators),
 }
 
-/// What came of a download.
+/// The result of a download.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Downloaded {
-    /// There are as many bytes as were announced.
+    /// All announced bytes are here.
     Complete,
-    /// The server has another file than was announced; says how one can tell.
+    /// The server has another file than was announced; the text says how it differs.
     Other(String),
     /// The server has no such file.
     Missing,
@@ -79,7 +79,7 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// The site at `url`, which is that of its folder or of a file in it. Nothing is asked yet.
+    /// The site at `url`, the URL of its folder or of a file in it. No request is sent yet.
     ///
     /// # Errors
     /// As for the catalog: a CA file, a header or a proxy setting that cannot be used.
@@ -127,11 +127,11 @@ impl Mirror {
         url
     }
 
-    /// A file of at most `cap` bytes, unless it is the one that is `known`. `fresh` asks caches on the way not to answer
-    /// by themselves.
+    /// A file of at most `cap` bytes, unless it has not changed since `known`. With `fresh`, caches on the way must ask
+    /// the server.
     ///
     /// # Errors
-    /// Where the server is not reached, refuses, or sends more.
+    /// If the server is not reached, refuses, or sends more.
     pub async fn small(
         &self,
         file: &str,
@@ -166,10 +166,10 @@ impl Mirror {
         self.client.persist(&self.source, attempt, react, || shown(&url)).await
     }
 
-    /// Completes `into` with the bytes of `file`, of which there have to be `size`, however often the connection breaks.
+    /// Completes `into` with the bytes of `file`, which must have `size` bytes, even if the connection breaks often.
     ///
     /// # Errors
-    /// Where the server is not reached, refuses, or brings nothing for longer than the patience; those of the disk.
+    /// If the server is not reached, refuses, or sends nothing for longer than the patience; those of the disk.
     pub async fn download(&self, file: &str, into: &mut Target, size: u64) -> Result<Downloaded, HttpError> {
         let url = self.url(file);
         self.progress.begin_bytes(DOWNLOADING, size);
@@ -206,14 +206,14 @@ impl Mirror {
         let start = match begins(&response, into.have, size) {
             Begin::At(start) => start,
             Begin::Done(done) => return Ok(Step::Done(done)),
-            // What is here does not go on there: from the start, then.
+            // The server cannot continue what is here: start again.
             Begin::Anew if into.have == 0 => return Err(Fault::Disorder("a part that was not asked for".into())),
             Begin::Anew => match into.cut_to(0) {
                 Ok(()) => return Ok(Step::More),
                 Err(error) => return Ok(Step::Disk(error)),
             },
             Begin::No => {
-                // The error with what the server says of it.
+                // The error, with the server's own explanation.
                 let read = self.http.read(&at, response, 0).await;
                 return Err(read.err().unwrap_or_else(|| Fault::Disorder("an answer without the file".into())));
             }
@@ -240,7 +240,8 @@ impl Mirror {
                 Err(error) => break self.http.classify(&at, &error),
             }
         };
-        // Beyond what was here before: a server without ranges begins anew each time, and may never come further.
+        // Progress is more bytes than were ever here: a server without ranges starts again each time, and may never get
+        // further.
         if into.have >= into.furthest + PROGRESS_BYTES {
             into.furthest = into.have;
             return Ok(Step::More);
@@ -249,21 +250,21 @@ impl Mirror {
     }
 }
 
-/// What a request brought.
+/// The result of a request.
 enum Step {
     Done(Downloaded),
-    /// Something, and more is to come.
+    /// Some bytes, and more are missing.
     More,
     Disk(io::Error),
 }
 
-/// How an answer goes on with what is here.
+/// How an answer continues what is here.
 enum Begin {
-    /// Its first byte has this place in the file.
+    /// Its first byte is at this place in the file.
     At(u64),
     /// Not at all.
     Anew,
-    /// There is nothing to go on with.
+    /// There is nothing to continue.
     Done(Downloaded),
     /// It is an error.
     No,
@@ -298,7 +299,7 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     Some((start.parse().ok()?, total))
 }
 
-/// Whether to ask again: what a site answers to one form of a question it answers to all.
+/// Whether to ask again. A site has only one form of a question.
 fn react(fault: &Fault) -> React {
     match fault {
         Fault::TooLarge(_) | Fault::Html => React::Stop,
@@ -308,7 +309,7 @@ fn react(fault: &Fault) -> React {
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    // What a server sent as a header can be sent back as one.
+    // A value from a header is valid in a header.
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
@@ -323,9 +324,9 @@ fn same_file(one: &Metadata, other: &Metadata) -> bool {
 pub struct Target {
     file: File,
     have: u64,
-    /// The most bytes that were here after a request that brought a good many.
+    /// The most bytes that were here after a request that made progress.
     furthest: u64,
-    /// What a server told of the bytes that are here, and at which URL.
+    /// The validators of the bytes that are here, and their URL.
     pub validators: Option<(Url, Validators)>,
 }
 
@@ -333,7 +334,7 @@ impl Target {
     /// Opens the file at `path`, with what an earlier run downloaded, or makes it. Bytes beyond `size` are dropped.
     ///
     /// # Errors
-    /// Those of the disk, and where another process downloads into it.
+    /// Those of the disk, or if another process downloads into the file.
     pub fn open(path: &Path, size: u64) -> Result<Self, HttpError> {
         let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
         let mut options = std::fs::OpenOptions::new();
@@ -346,11 +347,11 @@ impl Target {
             if !metadata.is_file() {
                 return Err(named(io::Error::other("it is no regular file")).into());
             }
-            // Some filesystems of networks have no locks. Everything else works there.
+            // Some network filesystems have no locks. Everything else works there.
             if matches!(take_lock(&file), Ok(false)) {
                 return Err(HttpError::Downloading(path.to_owned()));
             }
-            // Whoever had the lock may have given the file its final name: then it is not ours to write.
+            // The process that had the lock may have given the file its final name: then this one must not write into it.
             if std::fs::symlink_metadata(path).is_ok_and(|named| same_file(&named, &metadata)) {
                 break (file, metadata);
             }
@@ -379,7 +380,7 @@ impl Target {
 
     fn headers(&self, url: &Url) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        // Places in the file are those of its own bytes.
+        // A range counts the bytes of the file itself, not of a compressed form.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if self.have > 0 {
             set(&mut headers, RANGE, &format!("bytes={}-", self.have));

@@ -9,9 +9,9 @@ pub enum HttpError {
     /// A request failed for good.
     #[error("{url}: {fault}{}", if *tries > 1 { format!(" (tried {tries} times)") } else { String::new() })]
     Request {
-        /// What was asked for, without credentials, shortened.
+        /// The question, without credentials, shortened.
         url: String,
-        /// What came instead, the last time.
+        /// The fault of the last try.
         fault: Fault,
         /// How often it was asked.
         tries: u32,

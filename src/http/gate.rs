@@ -4,16 +4,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Answers that have to go well before one more request is allowed at once.
+/// Good answers in a row before one more request is allowed at once.
 const PATIENCE: u32 = 8;
-/// How far that number is doubled after attempts that were refused.
+/// The limit up to which that number is doubled after refused attempts.
 const PATIENCE_CAP: u32 = 512;
 /// Of this many answers in a row …
 const WINDOW: u32 = 10;
 /// … this many failed ones count as push-back.
 const FAILED_IN_WINDOW: u32 = 5;
 
-/// Lets at most a changing number of requests through at once.
+/// Lets a limited number of requests through at once; the limit changes.
 #[derive(Debug)]
 pub struct Gate {
     max: u32,
@@ -31,7 +31,7 @@ struct State {
     good: u32,
     /// How many are needed to raise it.
     patience: u32,
-    /// The limit was raised since it was last lowered, so a refusal now is the answer to that attempt.
+    /// Whether the limit was raised since it was last lowered, so that a refusal now is the answer to that attempt.
     raised: bool,
     /// Requests that were under way when the limit was lowered; their refusals do not lower it again.
     excused: u32,
@@ -57,7 +57,7 @@ pub struct Pass<'a> {
 }
 
 impl Gate {
-    /// Allows `max` requests at once, as long as all goes well.
+    /// Allows `max` requests at once, as long as the answers are good.
     #[must_use]
     pub fn new(max: u32) -> Self {
         let state = State {
@@ -108,7 +108,7 @@ impl Gate {
     }
 }
 
-/// Counts a request that waits for its turn, as long as it does.
+/// Counts a request while it waits for its turn.
 struct Waiting<'a>(&'a Gate);
 
 impl<'a> Waiting<'a> {
@@ -125,7 +125,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Pass<'_> {
-    /// Tells how the request ended.
+    /// Records how the request ended.
     pub fn end(self, outcome: Outcome) {
         let mut state = self.gate.state();
         state.window += 1;

@@ -6,5 +6,6 @@ pub const ERROR_BYTES: usize = 64 << 10;
 /// Redirects that one request follows. Stops a loop; the real servers send none.
 pub const REDIRECTS: usize = 5;
 
-/// Answers that are decoded at once. Stops eight hostile pages from adding up; decoding is as quick as the processor.
+/// Answers that are decoded at once. Stops the memory of eight hostile pages from adding up; the processor decodes no
+/// more at once anyway.
 pub const DECODERS: usize = 2;

@@ -1,7 +1,7 @@
-//! HTTP: how servers are asked, patiently and within bounds. It knows nothing of what is asked for.
+//! HTTP: how requests are sent, with retries and limits. It does not know what is asked for.
 //!
-//! [`Http`] sends one request and says what its failure means. [`Client`] asks until there is an answer or the patience
-//! is over ([`retry`] has the rules), a bounded number of questions at once ([`Gate`]). [`Mirror`] downloads files.
+//! [`Http`] sends one request and classifies its failure. [`Client`] asks until there is an answer or the patience is over
+//! ([`retry`] has the rules), with a limited number of requests at once ([`Gate`]). [`Mirror`] downloads files.
 
 mod client;
 mod download;

@@ -1,4 +1,4 @@
-//! Which answers are worth another try, when, and what else may help. Pure: no clock, no network.
+//! Which faults are worth another try, when, and what else may help. Pure: no clock, no network.
 //!
 //! Each rule names where it comes from: PYXIS is what is known of the catalog (its maintainer's tool and public
 //! clients), uv and cargo are the practice of the package managers of these names, RFC 9110 is HTTP itself.
@@ -7,29 +7,29 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The longest that a server's `Retry-After` is obeyed; a longer one is most likely a mistake. (cargo: the same bound.)
+/// The longest `Retry-After` that is obeyed; a longer one is most likely a mistake. (cargo: the same bound.)
 const RETRY_AFTER_CAP: Duration = Duration::from_secs(120);
-/// The first wait; each further one is twice as long, so that a blip costs next to nothing. (uv: exponential.)
+/// The first wait; each further one is twice as long, so that a short fault costs little. (uv: exponential.)
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait. (PYXIS: upstream's tool waits 30 s, 1 min, 2 min.)
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// Waits are at most this part of the patience, so that the end of an outage is noticed within it.
 const PATIENCE_PARTS: u32 = 8;
 
-/// What came instead of an answer.
+/// Why there is no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// No connection.
     #[error("no connection: {0}")]
     Connect(String),
-    /// The host's name is in no directory.
+    /// The name of the host does not exist.
     #[error("the name `{0}` does not exist")]
     NoName(String),
     /// The server's certificate is not accepted; the text says why.
     #[error("the certificate of the server is not accepted: {0}")]
     Certificate(String),
     /// A redirect that is not followed.
-    #[error("the server sends on to {0}")]
+    #[error("the server redirects to {0}")]
     Redirect(String),
     /// Nothing came for longer than the stall timeout.
     #[error("nothing came for {} s", .0.as_secs_f32().ceil())]
@@ -42,9 +42,9 @@ pub enum Fault {
     Status {
         /// The status.
         code: u16,
-        /// What the server says of it, made harmless.
+        /// The server's explanation, without control characters.
         detail: String,
-        /// Whether it is an HTML page: then a front end speaks, not the catalog.
+        /// Whether it is an HTML page, which comes from a front end, not from the catalog.
         html: bool,
         /// How long it asks to wait.
         retry_after: Option<Duration>,
@@ -56,7 +56,7 @@ pub enum Fault {
     #[error("the answer cannot be read: {0}")]
     Decode(String),
     /// Documents that were not asked for, or in another order.
-    #[error("the answer does not fit the question: {0}")]
+    #[error("the answer does not match the question: {0}")]
     Disorder(String),
     /// More bytes than a page can have.
     #[error("the answer has more than {} MB", .0 >> 20)]
@@ -71,9 +71,9 @@ pub enum Fault {
 pub enum Remedy {
     /// Asking again later.
     Later,
-    /// A question that is less work, now: the server did not manage this one.
+    /// A smaller question, now: the server did not manage this one.
     Less,
-    /// Another form of the question, now: the server does not take this one, or answers another.
+    /// Another form of the question, now: the server does not accept this one, or answers another.
     Other,
     /// Nothing.
     Nothing,
@@ -102,7 +102,7 @@ impl Fault {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            // uv: a certificate does not get better by asking again. RFC 9110, 15.4: nor does a redirect.
+            // uv: another try does not change a certificate. RFC 9110, 15.4: nor a redirect.
             Self::Certificate(_) | Self::NoName(_) | Self::Redirect(_) => Remedy::Nothing,
             // PYXIS: "time out after a minute and answer an HTML page instead of JSON"; 504 with HTML, 200 with HTML.
             Self::Stall(_) | Self::Html | Self::Status { code: 504 | 408, .. } => Remedy::Less,
@@ -138,7 +138,7 @@ impl Fault {
     }
 }
 
-/// How patiently a source is asked.
+/// How long, and how often, a request is repeated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// How long one source may fail without progress. Tries are no limit by themselves.
@@ -167,8 +167,8 @@ impl RetryPolicy {
         own.max(asked)
     }
 
-    /// How long a source may fail with `fault`. One that never answered and whose front end refuses will hardly change
-    /// its mind.
+    /// How long a source may fail with `fault`. The time is shorter if the source never answered and its front end
+    /// refuses, because that rarely changes.
     #[must_use]
     pub fn bears(&self, fault: &Fault, ever_answered: bool) -> Duration {
         if fault.is_front_end() && !ever_answered { self.patience / PATIENCE_PARTS } else { self.patience }

@@ -17,13 +17,13 @@ use super::limits;
 use super::retry::{Fault, RetryPolicy, http_date, retry_after};
 use crate::base::text;
 
-/// What every request carries unless told otherwise.
+/// The default `User-Agent`.
 pub const USER_AGENT: &str = concat!("oct/", env!("CARGO_PKG_VERSION"), " (offline catalog tool for certsuite)");
 
-/// How long a connection may take to come about.
+/// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Between two renewals of all connections.
+/// Time between two renewals of all connections.
 const RENEW_EVERY: Duration = Duration::from_millis(200);
 
 /// Variables from which the HTTP client takes its proxies.
@@ -36,28 +36,28 @@ pub struct HttpOptions {
     pub jobs: u32,
     /// How patiently they are repeated.
     pub retry: RetryPolicy,
-    /// How long nothing may come, before the first byte or between two, until a request counts as failed. A total
-    /// timeout there is none: a slow but healthy answer may take as long as it takes.
+    /// How long nothing may come, before the first byte or between two, until a request counts as failed. There is no
+    /// total timeout: a slow but healthy answer may take any time.
     pub stall: Duration,
-    /// PEM files of further certificate authorities, trusted besides those of the system.
+    /// PEM files of more certificate authorities, trusted in addition to those of the system.
     pub ca_certs: Vec<Vec<u8>>,
-    /// The `User-Agent`, where it shall be another than [`USER_AGENT`].
+    /// The `User-Agent`, if it is not [`USER_AGENT`].
     pub user_agent: Option<String>,
     /// Headers for the server of the catalog, and for no other. Their values may be secret.
     pub headers: Vec<(String, String)>,
-    /// The proxy settings that were found in the environment, by the names of their variables.
+    /// The proxy settings of the environment, by the names of their variables.
     pub proxies: HashMap<String, String>,
 }
 
 impl HttpOptions {
-    /// Requests without any further settings.
+    /// The default settings.
     #[must_use]
     pub fn new(jobs: u32, retry: RetryPolicy, stall: Duration) -> Self {
         let (ca_certs, user_agent, headers, proxies) = Default::default();
         Self { jobs, retry, stall, ca_certs, user_agent, headers, proxies }
     }
 
-    /// Keeps those proxy settings that `lookup` knows.
+    /// Adds the proxy settings that `lookup` has.
     #[must_use]
     pub fn with_proxies(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
         let found = PROXY_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), lookup(name)?)));
@@ -77,9 +77,9 @@ impl std::fmt::Debug for HttpOptions {
 pub struct Http {
     options: HttpOptions,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// To whom the headers go.
+    /// The host that the headers are sent to.
     home: Url,
-    /// The client with its connections, and since when.
+    /// The client with its connections, and when it was made.
     client: RwLock<(Instant, reqwest::Client)>,
 }
 
@@ -87,14 +87,14 @@ impl Http {
     /// Sets HTTP up; `home` is where the headers of the options go.
     ///
     /// # Errors
-    /// Where a CA file holds no certificate, a header or a proxy setting cannot be read, or TLS cannot be set up.
+    /// If a CA file holds no certificate, a header or a proxy setting cannot be read, or TLS cannot be set up.
     pub fn new(options: HttpOptions, home: &Url) -> Result<Self, HttpError> {
-        // Fails only where a provider was installed before, which is as good.
+        // Fails only if a provider was installed before, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         options.proxies.iter().try_for_each(|(variable, value)| readable_proxy(variable, value))?;
         let mut headers = Vec::new();
         for (name, value) in &options.headers {
-            let wrong = |_| HttpError::Client(format!("`{}` is no header", text::sanitize(name)));
+            let wrong = |_| HttpError::Client(format!("`{}` is not a header", text::sanitize(name)));
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(()))?;
             let mut value = HeaderValue::from_str(value).map_err(|_| wrong(()))?;
             value.set_sensitive(true);
@@ -111,8 +111,8 @@ impl Http {
         self.read(&at, response, cap).await
     }
 
-    /// Sends a GET with these headers; returns the answer, of which nothing but the head was read, and where it came
-    /// from after all redirects.
+    /// Sends a GET with these headers; returns the head of the answer, with its body still to read, and the final URL
+    /// after all redirects.
     pub async fn open(&self, url: &Url, headers: &HeaderMap) -> Result<(Url, Response), Fault> {
         let mut at = url.clone();
         for _ in 0..=limits::REDIRECTS {
@@ -183,7 +183,7 @@ impl Http {
             if let Some(rustls::Error::InvalidCertificate(why)) = cause.downcast_ref() {
                 return Fault::Certificate(certificate(why, &host));
             }
-            // An error of the disk or the network may wrap another without calling it its source.
+            // An I/O error may wrap another error, but not return it as its source.
             let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             let inner = inner.map(|inner| inner as &(dyn Error + 'static));
             match inner.or_else(|| cause.source()) {
@@ -195,8 +195,8 @@ impl Http {
             return Fault::Stall(self.options.stall);
         }
         let said = text::sanitize(&cause.to_string());
-        // The resolver tells "there is no such name" from "no answer" in its words alone. RFC 6761, 6.4: `invalid`
-        // is no name anywhere, whatever a resolver says.
+        // Only the text of the resolver's error tells "there is no such name" from "no answer". RFC 6761, 6.4: a name
+        // below `invalid` never exists, even if a resolver says so.
         let unknown = said.contains("no records found") || host.ends_with(".invalid");
         match (error.is_connect(), unknown) {
             (true, true) => Fault::NoName(host),
@@ -223,8 +223,8 @@ impl Web for Http {
 
     fn renew(&self) {
         let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
-        // Several requests fail at once where one connection does. What could be built once can be built again; if not,
-        // the old connections serve.
+        // If one connection fails, several requests fail at once. A client that was built once can be built again; if
+        // not, the old connections stay in use.
         if client.0.elapsed() >= RENEW_EVERY
             && let Ok(fresh) = build(&self.options)
         {
@@ -257,7 +257,7 @@ fn certificate(why: &CertificateError, host: &str) -> String {
     }
 }
 
-/// Whether a proxy setting can be read; `reqwest` passes over one that it cannot read, and goes out directly.
+/// Checks that a proxy setting can be read; `reqwest` ignores one that it cannot read, and connects directly.
 fn readable_proxy(variable: &str, value: &str) -> Result<(), HttpError> {
     let wrong = |cause: &str| Err(HttpError::Proxy { variable: variable.to_owned(), cause: cause.to_owned() });
     let value = value.trim();
@@ -297,14 +297,15 @@ fn build(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
         Ok(client) => return Ok(client),
         Err(error) => error,
     };
-    // A host without any authority of its own, an empty container for one, can still speak HTTP, or trust those named.
+    // A host without certificate authorities, such as an empty container, can still use HTTP, or trust those of
+    // `--ca-cert`.
     if certificates.is_empty() {
-        tracing::warn!("no certificate authorities on this host ({}): https needs --ca-cert", innermost(&error));
+        tracing::warn!("no certificate authorities on this host ({}): https needs --ca-cert FILE", innermost(&error));
     }
     builder().tls_certs_only(certificates).build().map_err(|error| HttpError::Client(innermost(&error)))
 }
 
-/// The innermost cause of an error, which says what happened; the outer ones repeat the URL or say nothing.
+/// The innermost cause of an error: it says what happened, while the outer ones repeat the URL or say nothing.
 fn innermost(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

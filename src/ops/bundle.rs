@@ -53,10 +53,10 @@ pub struct BundleOptions {
     pub created: Option<Timestamp>,
 }
 
-/// What came of it.
+/// The result of a bundle.
 #[derive(Debug)]
 pub struct BundleReport {
-    /// The manifest, of the new archive or of the one that stands.
+    /// The manifest of the new archive, or of the unchanged one.
     pub manifest: Manifest,
     /// The new archive, or the one that has this content already.
     pub outcome: Outcome,
@@ -64,7 +64,7 @@ pub struct BundleReport {
     pub key_ids: Vec<String>,
     /// Charts at whose `kubeVersion` certsuite's reader crashes.
     pub crashing_charts: Vec<CrashingChart>,
-    /// What is odd about the source and no error.
+    /// Warnings about the source.
     pub warnings: Vec<String>,
     /// Archives that were removed because there are newer ones.
     pub removed: Vec<PathBuf>,
@@ -103,7 +103,7 @@ pub struct CrashingChart {
 /// Fetches the catalog and makes a signed bundle of it.
 ///
 /// # Errors
-/// Where the source, the disk or a key fails. No archive is written then, and what was fetched is kept for the next
+/// If the source, the disk or a key fails. No archive is written then, and the fetched documents are kept for the next
 /// run.
 pub async fn bundle(
     plan: &Plan,
@@ -116,7 +116,7 @@ pub async fn bundle(
     archive::sweep_partial(&options.out)?;
     let fetched = exporter::fetch(plan, fetch, progress).await?;
     let (options, progress) = (options.clone(), Arc::clone(progress));
-    // Packing keeps the processor busy: off the threads on which signals are answered.
+    // Packing keeps the processor busy: it must not block the threads that answer signals.
     let packed = tokio::task::spawn_blocking(move || {
         let mut containers = containers(&options.out, fetched.images().saturating_mul(BYTES_PER_IMAGE))?;
         let taken = fetched.each_image(|image| containers.image(&image).map_err(|error| named(&options.out, error)));
@@ -154,8 +154,8 @@ fn snapshot(fetched: &Fetched) -> Snapshot {
 /// Where images go on their way into the layout.
 pub(super) type Containers = ContainersBuilder<File>;
 
-/// A place for images in a file without a name in `folder`, so that a killed run leaves nothing. What is to come takes
-/// `needed` bytes on that disk until it is an archive.
+/// A place for images in a file without a name in `folder`, so that a killed run leaves nothing. The bundle needs
+/// `needed` bytes on that disk until the archive is complete.
 pub(super) fn containers(folder: &Path, needed: u64) -> Result<Containers, Error> {
     archive::require_space(folder, needed)?;
     Ok(ContainersBuilder::new(nameless(folder)?))
@@ -219,7 +219,7 @@ pub(super) fn pack(
     })
 }
 
-/// Removes the archives that are too many. The new one is in its place: a failure is only worth a warning.
+/// Removes the archives beyond the limit. The new archive is complete, so a failure is only a warning.
 fn retain(
     outcome: &Outcome,
     folder: &Path,
@@ -271,7 +271,7 @@ fn write(
         files: layout.files().to_vec(),
     };
     drop(layout);
-    // What readers would refuse is never published.
+    // Never publish what readers would refuse.
     Manifest::parse(&manifest.to_text()).map_err(Error::Unreadable)?;
     let signed = sign(&manifest, keys)?;
     let comment = manifest.trusted_comment(name.as_str());
@@ -281,7 +281,7 @@ fn write(
     Ok((manifest, published))
 }
 
-/// Warns of organizations without any bundle: a name that nobody has looks like that.
+/// Warns of organizations without any bundle: the name may be wrong.
 fn without_operators(snapshot: &Snapshot) -> Vec<String> {
     let organizations = snapshot.sources.iter().filter(|source| source.documents == 0);
     let names = organizations.filter_map(|source| source.name.strip_prefix("operators:"));
@@ -290,7 +290,7 @@ fn without_operators(snapshot: &Snapshot) -> Vec<String> {
 
 /// Warns of a chart index without any chart.
 fn no_charts(snapshot: &Snapshot) -> Option<String> {
-    let what = "the chart index has no charts: certsuite would take no chart for certified";
+    let what = "the chart index has no charts: certsuite would accept no chart as certified";
     snapshot.chart_index.versions().is_empty().then(|| what.to_owned())
 }
 
@@ -298,7 +298,7 @@ fn no_charts(snapshot: &Snapshot) -> Option<String> {
 fn refuse_less(standing: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     let Ok(archive) = Archive::open(standing) else { return Ok(()) };
     let Ok(old) = Manifest::parse(archive.signed().unverified_text()) else { return Ok(()) };
-    // What a folder holds, its one source does not tell.
+    // A bundle of a folder has one source, which does not say what the folder holds.
     let is_folder = [&old.sources, &snapshot.sources].into_iter().flatten().any(|it| it.name == from_db::SOURCE);
     let is_lacking = |source: &&Source| snapshot.sources.iter().all(|new| new.name != source.name);
     let lacking = old.sources.iter().find(is_lacking).filter(|_| !is_folder);
@@ -319,7 +319,7 @@ fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Erro
 }
 
 /// The newest archive in `folder` that one of `keys` signed, with its manifest, if it is whole, signed by exactly `keys`,
-/// and has this content: while a key is being replaced, an archive that only the old one signed would not do.
+/// and has this content. During a key rotation, an archive that only the old key signed does not count.
 fn unchanged(
     folder: &Path,
     content: Sha256Digest,
@@ -327,8 +327,8 @@ fn unchanged(
     keys: &[SigningKey],
 ) -> Result<Option<(PathBuf, Manifest)>, Error> {
     let keyring = own(keys);
-    // By what was signed: anybody can give a file another name. An archive that cannot be read, or that somebody else
-    // signed, is no reason not to write a new one.
+    // By the signed instant: anybody can rename a file. An archive that cannot be read, or that somebody else signed,
+    // does not keep oct from writing a new one.
     let newest = archive::archives(folder)?.into_iter().filter_map(|path| {
         let manifest = super::open::manifest(&path, &keyring).ok()?;
         Some((manifest.created, path, manifest))

@@ -1,8 +1,8 @@
 //! `oct check`: what certsuite would say, from an installed folder or straight from an archive.
 //!
-//! An archive is verified whole before it answers. A folder is different: certsuite reads it as it lies there, signed or
+//! An archive is verified completely before it answers. A folder is different: certsuite reads it as it is, signed or
 //! not, and `check` answers what certsuite would read. So a folder without a manifest, or one whose key is not trusted
-//! here, still answers, with a warning; a signature by a trusted key that does not fit is an error. The data
+//! here, still answers, with a warning; a signature by a trusted key that does not match is an error. The data
 //! are hashed while they are read, and compared with the manifest.
 
 use std::collections::BTreeMap;
@@ -36,14 +36,14 @@ use super::{Error, LOCK_WAIT, open};
 /// `name` of the source of Red Hat's own images in a manifest.
 const RED_HAT_SOURCE: &str = "redhat-images";
 
-/// What was asked, and the answers.
+/// The questions and the answers.
 #[derive(Debug)]
 pub struct CheckReport {
     /// The folder or the archive.
     pub path: PathBuf,
     /// Whether it is an archive.
     pub is_archive: bool,
-    /// Its manifest, where a trusted key vouches for it.
+    /// Its manifest, if a trusted key signed it.
     pub manifest: Option<VerifiedManifest>,
     /// Each row with its verdicts.
     pub rows: Vec<Answered>,
@@ -56,7 +56,7 @@ pub struct CheckReport {
 pub struct Answered {
     /// What was asked.
     pub row: Row,
-    /// The verdicts; none where the row has no question.
+    /// The verdicts; `None` if the row has no question.
     pub comparison: Option<Comparison>,
     /// What explains a verdict beside its reason.
     pub note: Option<Note>,
@@ -70,7 +70,7 @@ pub enum Note {
         "this catalog was bundled without --redhat-images, so it holds none of Red Hat's own images; online certsuite counts them as certified"
     )]
     BundledWithoutRedHatImages,
-    /// No manifest tells, and the data hold no such image.
+    /// No manifest says it, and the data hold no such image.
     #[error("this catalog holds none of Red Hat's own images; online certsuite counts them as certified")]
     NoRedHatImages,
 }
@@ -89,7 +89,7 @@ impl Note {
 /// Answers the questions of `rows` from the folder or the archive at `path`.
 ///
 /// # Errors
-/// Where there is no catalog, it cannot be read as certsuite reads it, or a signature is wrong.
+/// If there is no catalog, certsuite could not read it, or a signature is wrong.
 pub fn check(
     path: &Path,
     rows: Vec<Row>,
@@ -149,7 +149,7 @@ pub fn write_report(path: &Path, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The manifest beside the data, verified where that is possible.
+/// The manifest beside the data, verified if that is possible.
 fn manifest(
     path: &Path,
     folder: &Folder,
@@ -222,11 +222,11 @@ fn note(catalog: &Lookup, row: &Row, both: &Comparison, manifest: Option<&Manife
     }
 }
 
-/// Reads the data of a folder as certsuite does. What certsuite passes over, and what is not as the manifest says, is named
-/// in `warnings`.
+/// Reads the data of a folder as certsuite does. `warnings` gets what certsuite skips, and what differs from the
+/// manifest.
 ///
 /// # Errors
-/// Where certsuite could not read them either.
+/// If certsuite could not read them either.
 fn read_folder(
     folder: &Folder,
     mut catalog: Lookup,
@@ -255,13 +255,13 @@ fn read_folder(
     warnings.append(&mut reader.warnings);
     if let Some(first) = altered.first() {
         let more = if altered.len() > 1 { format!(", nor are {} more", altered.len() - 1) } else { String::new() };
-        warnings.push(format!("`{first}` is not what was signed{more}: the answers are of the data as they lie there"));
+        warnings.push(format!("`{first}` is not what was signed{more}: the answers come from the data as they are"));
     }
     catalog.finish();
     Ok(catalog)
 }
 
-/// Reads a file, and hashes all of it beside that.
+/// Reads a file, and hashes all of it at the same time.
 fn read_and_hash(
     mut file: File,
     relative: &str,

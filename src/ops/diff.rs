@@ -26,7 +26,7 @@ use crate::trust::signed::VerifiedManifest;
 
 pub use only::{OnlyReport, Turn, Turned, only};
 
-/// Bytes of lines that travel at once from a reader to the comparison.
+/// Bytes of lines that a reader sends to the comparison at once.
 const CHUNK: usize = 256 << 10;
 /// Such chunks that may wait.
 const WAITING: usize = 4;
@@ -36,7 +36,7 @@ const WAITING: usize = 4;
 pub struct Compared {
     /// Archive or folder.
     pub path: PathBuf,
-    /// Whether it is an archive, and so verified.
+    /// Whether it is an archive, which was verified.
     pub is_archive: bool,
     /// When its snapshot began, by its manifest.
     pub created: Option<Timestamp>,
@@ -74,7 +74,7 @@ pub fn diff(old: &Path, new: &Path, keyring: &Keyring, details: usize) -> Result
         let join = |side: std::thread::ScopedJoinHandle<'_, Result<Rest, Error>>| {
             side.join().map_err(|_| std::io::Error::other("a reader stopped"))?
         };
-        // A reader's own error explains the end of its lines.
+        // If a reader failed, its error says why its lines ended.
         let sides = (join(left)?, join(right)?);
         merged.map_err(|(side, cause)| {
             let path = if side == Side::Old { &described_old.path } else { &described_new.path };
@@ -130,7 +130,7 @@ enum Input {
     Folder(PathBuf, TnfFolder, Option<Box<Manifest>>),
 }
 
-/// Everything but the images, which went ahead.
+/// Everything but the images, which were sent before.
 #[derive(Default)]
 struct Rest {
     operators: Vec<Operator>,
@@ -201,8 +201,8 @@ fn read_archive(path: &Path, archive: VerifiedArchive, skip: Skip, lines: &SyncS
     Ok(rest)
 }
 
-/// A folder may have its images in any order and spelling: they are sorted on the way, in a file without a name where
-/// they are many.
+/// A folder may have its images in any order and spelling: they are sorted here, in a file without a name if there are
+/// many.
 fn read_folder(folder: &TnfFolder, lines: &SyncSender<Vec<u8>>) -> Result<Rest, Error> {
     let mut containers = ContainersBuilder::new(tempfile::tempfile()?);
     let contents = from_db::read_images(folder, &mut containers, |_, _| {})?;
@@ -214,8 +214,8 @@ fn read_folder(folder: &TnfFolder, lines: &SyncSender<Vec<u8>>) -> Result<Rest, 
     Ok(Rest { operators: contents.operators, charts: contents.charts.into_versions(), remarks: contents.remarks })
 }
 
-/// Sends what is written to it, whole lines, many at once. Nobody receives any more where the other side has failed:
-/// then it fails as a broken pipe.
+/// Sends what is written to it, in whole lines, many at once. If the other side failed and nobody receives any more, a
+/// write fails as a broken pipe.
 struct Sender<'a> {
     lines: &'a SyncSender<Vec<u8>>,
     chunk: Vec<u8>,
@@ -306,7 +306,7 @@ impl Lines {
             };
             if !self.previous.is_empty() && *key <= *self.previous {
                 let key = text::sanitize(&key);
-                return Err(TnfError::Mismatch(format!("the key `{key}` stands twice or out of order")));
+                return Err(TnfError::Mismatch(format!("the key `{key}` is a duplicate or out of order")));
             }
             self.previous.clear();
             self.previous.push_str(&key);

@@ -16,7 +16,7 @@ use crate::pyxis::endpoint;
 
 use super::Error;
 
-/// Files that others cannot read, which are named; the rest is counted.
+/// The number of unreadable files that are named; the rest is only counted.
 const NAMED: usize = 5;
 
 /// Who answers where the catalog should, as certsuite tells them apart (its source: a transport error, 404 and a body that
@@ -34,7 +34,7 @@ pub enum Reached {
 /// What was found.
 #[derive(Debug)]
 pub struct Diagnosis {
-    /// The folder, as given and as it really lies.
+    /// The folder, as the user named it.
     pub dir: PathBuf,
     /// How certsuite loads it.
     pub loaded: Result<Loaded, FolderError>,
@@ -57,7 +57,7 @@ pub struct Loaded {
     pub operators: u64,
     /// Chart versions.
     pub charts: u64,
-    /// Files that certsuite logs and passes over.
+    /// Files that certsuite logs and skips.
     pub warnings: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ pub struct Closed {
 }
 
 impl Diagnosis {
-    /// Whether certsuite would load this folder and answer from it, run as any user.
+    /// Whether certsuite would load this folder and answer from it, for every user.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.loaded.is_ok() && self.closed.is_empty() && matches!(self.reached, Reached::Nobody(_))
@@ -98,7 +98,7 @@ impl Visitor for Loaded {
 /// Looks at the folder `dir` as certsuite does, and asks the catalog at `catalog` for its `/ping`.
 ///
 /// # Errors
-/// Where HTTP cannot be set up. What is wrong with the folder is in the diagnosis.
+/// If HTTP cannot be set up. Faults of the folder are in the diagnosis.
 pub async fn doctor(dir: &Path, catalog: &Url, http: HttpOptions) -> Result<Diagnosis, Error> {
     let loaded = load(dir);
     let (mut closed, mut more_closed) = (Vec::new(), 0);
@@ -149,9 +149,9 @@ fn load(dir: &Path) -> Result<Loaded, FolderError> {
     Ok(loaded)
 }
 
-/// Notes `path` where not every user has the rights `needed`.
+/// Notes `path` if not every user has the rights `needed`.
 fn look(path: &Path, needed: u32, note: &mut impl FnMut(Closed)) {
-    // What is not there, the loading has told.
+    // The load has already reported a missing file.
     let Ok(found) = path.metadata() else { return };
     let mode = found.permissions().mode() & 0o7777;
     if mode & needed != needed {

@@ -16,9 +16,9 @@ use super::{Error, PolicyError};
 use crate::base::progress::Progress;
 use crate::trust::{KeyPair, Keyring, Policy, SigningKey, TrustError};
 
-/// Begins the name of the folder for the archive under way, within the target: nothing else need be writable.
+/// Prefix of the name of the work folder. It is in the target, because no other folder need be writable.
 const WORK_PREFIX: &str = ".oct-dump-";
-/// A work folder that is older was left by a killed run.
+/// An older work folder is from a killed run.
 const WORK_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 /// Compression of an archive that lives for seconds.
 const LEVEL: i32 = 1;
@@ -28,25 +28,25 @@ const LEVEL: i32 = 1;
 pub enum Dumped {
     /// The catalog is in place, or was already.
     Imported(Box<ImportReport>),
-    /// What is there is newer, and stays.
+    /// The folder holds a newer catalog, which stays.
     Kept(PolicyError),
 }
 
-/// Installs the newest archive of the folder `baked`, for which a public key in the same folder vouches.
+/// Installs the newest archive of the folder `baked` that the public key in the same folder signed.
 ///
 /// # Errors
-/// As an import. Without `options.allow_downgrade` what is newer stays, which is no error.
+/// As an import. Without `options.allow_downgrade` a newer catalog stays, which is not an error.
 pub fn baked(baked: &Path, policy: Policy, options: &ImportOptions, progress: &dyn Progress) -> Result<Dumped, Error> {
     administrators_only(&policy, "the key that lies beside the bundle")?;
     let keyring = Keyring::of_folder(baked)?.under(policy);
     kept_or(import(baked, options, &keyring, progress))
 }
 
-/// Fetches the catalog and installs it by the same way as a carried bundle, checks included, signed with a key that
-/// nobody keeps: the signature proves that nothing changed between the two steps, and nothing afterwards.
+/// Fetches the catalog and installs it in the same way as a carried archive, with the same checks. A temporary key signs
+/// it: the signature proves that nothing changed between the two steps, and proves nothing afterwards.
 ///
 /// # Errors
-/// Where the source or the target fails.
+/// If the source or the target fails.
 pub async fn fetched(
     plan: &Plan,
     fetch: &FetchOptions,
@@ -90,13 +90,13 @@ pub async fn fetched(
     Ok((report, installed))
 }
 
-/// Refuses `key` where only those of the administrator count.
+/// Refuses `key` if only the keys of the administrator count.
 fn administrators_only(policy: &Policy, key: &str) -> Result<(), Error> {
     if policy.is_trusted_keys_only() { Err(TrustError::from(policy.no_key(key)).into()) } else { Ok(()) }
 }
 
-/// A path to the folder `made` just made that still leads there when somebody else puts another thing in its place, as
-/// the owner of the folder above can; and the handle that keeps the path valid.
+/// A path to the new folder `made`, and the handle that keeps the path valid. The path still leads there if somebody
+/// replaces `made`, as the owner of the folder above can.
 fn held(made: &Path) -> std::io::Result<(PathBuf, fs::File)> {
     let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
     let folder = fs::OpenOptions::new().read(true).custom_flags(flags).open(made)?;

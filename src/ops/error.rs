@@ -72,7 +72,7 @@ pub enum Error {
         /// Why.
         cause: CatalogsError,
     },
-    /// A server without a file that every site has.
+    /// A server lacks a file that every site has.
     #[error("{site}: there is no `{file}`")]
     NoSite {
         /// The site.
@@ -85,7 +85,7 @@ pub enum Error {
     NotListed {
         /// Its URL.
         place: String,
-        /// How one can tell.
+        /// How it differs.
         cause: String,
     },
     /// Signed data that certsuite could not read.
@@ -99,19 +99,19 @@ pub enum Error {
     /// A folder of other origin that certsuite could not read.
     #[error(transparent)]
     Foreign(#[from] FolderError),
-    /// A folder that holds less than its own `archive.json` says.
+    /// A folder holds less than its own `archive.json` says.
     #[error("`{}` {lack}", path.display())]
     Lacks {
         /// The folder.
         path: PathBuf,
-        /// What there is less of.
+        /// What it lacks.
         lack: String,
     },
     /// A folder without a single image.
     #[error("`{}` holds no images", .0.display())]
     NoImages(PathBuf),
-    /// A folder whose images do not tell how old they are.
-    #[error("no image in `{}` has a creation date or an id that tells one", .0.display())]
+    /// No image of a folder says how old it is.
+    #[error("no image in `{}` has a creation date or an id that contains one", .0.display())]
     NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
     #[error("the chart index: {0}")]
@@ -120,7 +120,7 @@ pub enum Error {
     #[error("the catalog is larger than readers accept: {0}")]
     TooLarge(TooLarge),
     /// The bundle would be one that readers refuse.
-    #[error("no archive was written, as readers would refuse it: {0}")]
+    #[error("no archive was written, because readers would refuse it: {0}")]
     Unreadable(ManifestError),
     /// A rule forbids it.
     #[error(transparent)]
@@ -147,7 +147,7 @@ pub enum Error {
         /// How many more there are.
         more: u64,
     },
-    /// A catalog that may be as it was signed, by somebody who is not trusted here.
+    /// A catalog that may be what was signed, but by a key that is not trusted here.
     #[error("`{}` cannot be proved here: {cause}", path.display())]
     NotProvable {
         /// The folder.
@@ -187,7 +187,7 @@ pub enum PolicyError {
         installed: Timestamp,
     },
     /// Older than `--max-age` allows.
-    #[error("the archive of {created} is {} old, more than {} allow", text::age(*age), text::age(*max))]
+    #[error("the archive of {created} is {} old, and at most {} are allowed", text::age(*age), text::age(*max))]
     TooOld {
         /// Of the bundle.
         created: Timestamp,
@@ -205,23 +205,23 @@ pub enum PolicyError {
         more: Lacking,
     },
     /// A list older than one that was seen.
-    #[error("{place} was written {written}, and a list of {seen} by the same key was seen before")]
+    #[error("{place} was written {written}, but a newer list of {seen} by the same key was seen before")]
     OldList {
         /// Its URL.
         place: String,
         /// When it was written.
         written: Timestamp,
-        /// When the newest one was written that was seen.
+        /// When the newest list that was seen was written.
         seen: Timestamp,
     },
-    /// Something that is no catalog would be moved away.
-    #[error("what stands where the catalog has to stand is no catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    /// Files that are not a catalog would be moved away.
+    #[error("the place of the catalog is taken by something else: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
     Unrelated {
         /// Files and folders.
         what: Vec<PathBuf>,
     },
-    /// A partial bundle would replace a full catalog.
-    #[error("the archive is partial (containers since {since}), and a full catalog is installed")]
+    /// A partial archive would replace a full catalog.
+    #[error("the archive is partial (containers since {since}), but a full catalog is installed")]
     Partial {
         /// What limits it.
         since: Timestamp,
@@ -258,10 +258,10 @@ pub enum UsageError {
     /// The password was not repeated.
     #[error("the two passwords differ")]
     PasswordsDiffer,
-    /// `SOURCE_DATE_EPOCH` is no instant.
+    /// `SOURCE_DATE_EPOCH` is not an instant.
     #[error("the variable SOURCE_DATE_EPOCH is not a number of seconds")]
     SourceDateEpoch,
-    /// What shall stand in a request and cannot; without its value, which may be a secret.
+    /// A header that a request cannot contain; without its value, which may be a secret.
     #[error("{flag}: {cause}")]
     Header {
         /// The flag.
@@ -276,10 +276,10 @@ pub enum UsageError {
     #[error("neither HOME nor XDG_CONFIG_HOME is set")]
     NoHome,
     /// `check` without a question.
-    #[error("nothing is asked")]
+    #[error("there is no question")]
     NothingAsked,
     /// `check` with questions from the command line and from a file.
-    #[error("--from takes the questions from a file, and the command line has some as well")]
+    #[error("--from takes the questions from a file, but the command line has questions too")]
     TwoSources,
     /// A question on the command line that cannot be asked.
     #[error("{0}")]
@@ -301,7 +301,7 @@ pub enum UsageError {
         what: &'static str,
     },
     /// A list of questions that is too long.
-    #[error("`{}` has more than {}: this is no list of questions", path.display(), text::size(*limit))]
+    #[error("`{}` has more than {}: this is not a list of questions", path.display(), text::size(*limit))]
     TooLong {
         /// The list.
         path: PathBuf,
@@ -346,7 +346,7 @@ impl UsageError {
 }
 
 impl Error {
-    /// The folder in which nothing is, where that is the error.
+    /// The folder that is empty, if that is the error.
     #[must_use]
     pub fn empty_folder(&self) -> Option<&std::path::Path> {
         match self {

@@ -1,4 +1,4 @@
-//! `oct bundle --from-db`: a catalog taken over from a folder that exists.
+//! `oct bundle --from-db`: makes an archive of the catalog in an existing folder.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -44,8 +44,8 @@ pub struct FromDb<'a> {
 /// Makes a signed bundle of a folder. Every file is read as certsuite reads it and written anew.
 ///
 /// # Errors
-/// Where certsuite could not read the folder, it has no images or less than it says, nothing in it tells how old it is,
-/// or the archive cannot be written.
+/// If certsuite could not read the folder, the folder has no images or less than it says, its age is unknown, or the
+/// archive cannot be written.
 pub fn bundle(
     from: FromDb<'_>,
     options: &BundleOptions,
@@ -72,7 +72,7 @@ pub(super) fn manifest_beside(folder: &TnfFolder) -> Option<Manifest> {
     Manifest::parse(&text).ok()
 }
 
-/// What is to be known of images that pass by.
+/// What is recorded of the images while they are read.
 #[derive(Default)]
 struct Seen {
     /// A hash of each key; keys with a hash that was there before.
@@ -103,13 +103,13 @@ impl Seen {
         self.newest = self.newest.max(entered(entry));
     }
 
-    /// Reads the images once more where a key stands twice, to count the last entry of each key alone.
+    /// Reads the images once more if a key is a duplicate, to count only the last entry of each key.
     fn recounted(self, folder: &TnfFolder) -> Result<Self, Error> {
         if self.repeated.is_empty() {
             return Ok(self);
         }
         if self.repeated.len() == limits::REPEATED {
-            let cause = TnfError::Limit(format!("{} keys or more stand twice", limits::REPEATED));
+            let cause = TnfError::Limit(format!("{} keys or more are duplicates", limits::REPEATED));
             let path = folder.root().join(layout::CONTAINERS_DB);
             return Err(FolderError { path, cause }.into());
         }
@@ -154,12 +154,12 @@ pub(super) fn read_images(
             TnfError::Limit("the spill".into())
         })
     });
-    // That the images cannot be kept is no fault of the folder.
+    // The folder is not to blame if the images cannot be kept.
     failed.map_or(Ok(()), |error| Err(LayoutError::from(error)))?;
     Ok(contents?)
 }
 
-/// The folder as a snapshot, with what is odd about it. Its images go into `containers`.
+/// The folder as a snapshot, with warnings about it. Its images go into `containers`.
 fn read(
     asked: &FromDb<'_>,
     folder: &TnfFolder,
@@ -174,7 +174,7 @@ fn read(
     let seen = seen.recounted(folder)?;
     let beside = manifest_beside(folder);
     let from = folder.root();
-    // Documents that share all their digests with others do not show in the file: only its maker could count them.
+    // The file does not show documents that share all their digests with others: only its maker could count them.
     let known = beside.as_ref().filter(|manifest| {
         manifest.counts.digests == seen.digests && manifest.counts.operators == operators.len() as u64
     });
@@ -217,7 +217,7 @@ fn read(
     Ok((snapshot, remarks))
 }
 
-/// What the folder holds less of than its `archive.json` says.
+/// What the folder lacks, compared with its `archive.json`.
 fn lack(found: Counts, stated: Option<ArchiveJson>) -> Option<String> {
     let stated = stated?;
     let pairs = [
@@ -231,8 +231,8 @@ fn lack(found: Counts, stated: Option<ArchiveJson>) -> Option<String> {
     (!texts.is_empty()).then(|| format!("holds {} that its archive.json states", texts.join(" and ")))
 }
 
-/// When the document was entered: its creation date or, without one, the instant in its id. A catalog is at least as
-/// old as nothing newer than it is, whenever its files were written.
+/// When the document was entered: its creation date or, without one, the instant in its id. The newest of them dates the
+/// catalog; the times of its files say nothing.
 fn entered(entry: &ContainerEntry) -> Option<Timestamp> {
     let stated = entry.creation_date.parse().ok();
     stated.or_else(|| ObjectId::parse(&entry.id).and_then(ObjectId::instant))

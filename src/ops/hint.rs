@@ -17,7 +17,7 @@ use crate::trust::manifest::ManifestError;
 use crate::trust::policy::{PolicyFileError, Violation};
 
 impl Error {
-    /// What to do next, where there is something to do.
+    /// What to do next, if there is something to do.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -56,7 +56,7 @@ impl Error {
             Self::NoImages(_) => "dump the folder again: certsuite would find no image in it",
             Self::NoDate(_) => "state its date by SOURCE_DATE_EPOCH, in seconds since 1970",
             Self::Charts(_) => {
-                "report it to the owner of the chart index; until it is mended, bundle an older or a mended one with --charts-file"
+                "report it to the owner of the chart index; until it is corrected, bundle an older or a corrected one with --charts-file"
             }
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 "free some space on this filesystem, then run the command again"
@@ -104,15 +104,15 @@ fn fetch(fault: &Fault) -> Option<String> {
         Fault::Connect(_) => "check the address, the proxy (HTTPS_PROXY) and the network; what was fetched is kept",
         Fault::NoName(_) => "check the address, and whether this host needs a proxy (HTTPS_PROXY)",
         Fault::Certificate(_) => {
-            "if a proxy or a mirror of yours stands between, name its authority with --ca-cert FILE"
+            "if your own proxy or mirror is in between, name its certificate authority with --ca-cert FILE"
         }
         Fault::Status { code: 401, .. } => "give the key that the server wants with --header 'NAME: @FILE'",
         Fault::Status { code: 407, .. } => "put user and password into HTTPS_PROXY",
         Fault::Status { code: 403, .. } => {
-            "a front end refuses: a key (--header 'NAME: @FILE') or another name (--user-agent) may help"
+            "a front end of the server refuses: a key (--header 'NAME: @FILE') or another name (--user-agent) may help"
         }
         Fault::Status { code: 404 | 410, .. } => "check --catalog-url and --charts-url",
-        Fault::Redirect(_) => "name the address where it leads to, if you trust it",
+        Fault::Redirect(_) => "if you trust the address that it leads to, name that one",
         fault if matches!(fault.remedy(), Remedy::Nothing | Remedy::Other) => return None,
         _ => "run the same command again: it continues with what it has fetched",
     };
@@ -160,7 +160,7 @@ fn trust(error: &TrustError) -> Option<String> {
         TrustError::PasswordNeeded { .. } => "run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE",
         TrustError::Sidecar { .. } => "carry the `.minisig` of this very archive, or none",
         TrustError::OtherKey { .. } => {
-            "two keys never have one id by accident: somebody may pose as the signer; ask the signer by phone"
+            "two keys never have the same id by accident: somebody may pose as the signer; ask the signer by phone"
         }
         TrustError::NoSuchKey { .. } => "`oct trust list` shows the keys and where they come from",
         _ => return None,
@@ -168,7 +168,7 @@ fn trust(error: &TrustError) -> Option<String> {
     Some(hint.into())
 }
 
-/// The command that takes a file away from others.
+/// The command that takes the right to write from others.
 fn exposed(found: &Exposed) -> String {
     let path = found.path.display();
     match found.cause {
@@ -180,8 +180,8 @@ fn exposed(found: &Exposed) -> String {
 fn policy_file(error: &PolicyFileError) -> String {
     let mend = match error {
         PolicyFileError::Exposed(found) => exposed(found),
-        PolicyFileError::File(_) => "root makes the file readable for everybody, or removes it".into(),
-        PolicyFileError::Rule { .. } => "root mends the file; GUIDE.md lists the rules".into(),
+        PolicyFileError::File(_) => "as root, make the file readable for everybody, or remove it".into(),
+        PolicyFileError::Rule { .. } => "as root, correct the file; GUIDE.md lists the rules".into(),
     };
     format!("nothing is imported or verified until then: {mend}")
 }
@@ -196,11 +196,11 @@ fn forbidden(violation: &Violation) -> &'static str {
         Violation::Downgrade { .. } => "import an archive that is newer than the installed catalog",
         Violation::Partial { .. } => "bundle without --since",
         Violation::RedHatImages { .. } => "bundle with --redhat-images",
-        Violation::Unproved { .. } => "import an archive that a key signed which is trusted here",
+        Violation::Unproved { .. } => "import an archive that is signed by a key trusted here",
     }
 }
 
-/// What to do where the installed folder could not be read or changed.
+/// What to do if the installed folder could not be read or changed.
 #[must_use]
 pub fn store(error: &StoreError) -> Option<String> {
     let hint = match error {
@@ -228,7 +228,7 @@ pub fn store(error: &StoreError) -> Option<String> {
     Some(hint)
 }
 
-/// What to do where the system refused something with `path`.
+/// What to do if the system refused an access to `path`.
 fn io(errno: Errno, path: &Path) -> Option<String> {
     let path = path.display();
     let hint = match errno {

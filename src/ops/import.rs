@@ -1,4 +1,4 @@
-//! `oct import`: verify, unpack beside, check, swap.
+//! `oct import`: verify, unpack into the staging folder, check, swap.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -18,7 +18,7 @@ use crate::trust::{Keyring, TrustError};
 use super::open::{self, VerifiedArchive};
 use super::{Error, LOCK_WAIT, PolicyError};
 
-/// How far a bundle may lie in the future of this host's clock before that is worth a warning.
+/// How far an archive may be in the future of this host's clock without a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// How to import.
@@ -26,11 +26,11 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 pub struct ImportOptions {
     /// The folder that certsuite reads.
     pub to: PathBuf,
-    /// Whether an older or partial bundle may replace what is installed.
+    /// Whether an older or partial archive may replace the installed catalog.
     pub allow_downgrade: bool,
-    /// Whether what is no catalog may be moved away where one has to stand.
+    /// Whether other files in the place of the catalog may be moved away.
     pub adopt: bool,
-    /// How old a bundle may be.
+    /// How old an archive may be.
     pub max_age: Option<SignedDuration>,
     /// Whether to stop before anything is written.
     pub dry_run: bool,
@@ -82,7 +82,7 @@ impl std::fmt::Display for PassedOver {
 pub enum Outcome {
     /// The catalog is in place.
     Installed(Box<Report>),
-    /// This very bundle was in place already, intact.
+    /// The same catalog was in place already, intact.
     AlreadyInstalled,
     /// A dry run: everything was checked, nothing was written.
     WouldInstall,
@@ -91,8 +91,8 @@ pub enum Outcome {
 /// Verifies `source`, an archive or a folder with archives, and installs it.
 ///
 /// # Errors
-/// Whatever is wrong with the archive, the policy or the host. What is installed stays as it was then, unless the error
-/// says that the swap had been made already.
+/// If the archive, the policy or the host does not allow it. The installed catalog then stays, unless the error says
+/// that the swap was already done.
 pub fn import(
     source: &Path,
     options: &ImportOptions,
@@ -153,8 +153,8 @@ pub fn import(
         return Ok(report(Outcome::AlreadyInstalled, recovered, warnings));
     }
     check_unrelated(&locked, options)?;
-    // One that was altered must not take the place of a good one among those to go back to. The same bundle is here
-    // only because it was.
+    // An altered catalog must not take the place of a good one among the previous catalogs. An equal catalog gets
+    // here only if the installed one was altered.
     let altered = options.keep > 0 && (same || is_altered(&locked, keyring)?);
     let keep = options.keep + usize::from(altered);
     let installed = install(&mut locked, archive, &path, keep, options, progress)?;
@@ -183,7 +183,7 @@ fn install(
     Ok(checked.install(&InstallOptions { keep, now: options.now, archive: name })?)
 }
 
-/// Whether what is installed came with a manifest, and a rollback would pass over it.
+/// Whether the installed catalog has a manifest, and a rollback would skip it.
 fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
     let Some(signed) = locked.installed()?.and_then(|installed| installed.manifest) else { return Ok(false) };
     Ok(signed.verify(keyring).map_or(true, |manifest| !locked.verify_files(&manifest).is_intact()))
@@ -195,7 +195,7 @@ fn newest_valid(
     keyring: &Keyring,
     now: Timestamp,
 ) -> Result<(PathBuf, VerifiedArchive, Vec<PassedOver>), Error> {
-    // By what was signed: anybody can give a file another name.
+    // By the signed instant: anybody can rename a file.
     let (mut found, mut bad) = (Vec::new(), Vec::new());
     for path in archive::archives(folder)? {
         match Archive::open(&path) {
@@ -231,25 +231,25 @@ fn newest_valid(
     Err(bad.into_iter().next().map_or_else(|| Error::NoArchive(folder.to_owned()), |(.., error)| error))
 }
 
-/// Refuses to move away what is no catalog, unless that is meant.
+/// Refuses to move other files away, unless the options allow it.
 fn check_unrelated(folder: &Folder, options: &ImportOptions) -> Result<(), Error> {
     let what = if options.adopt { vec![] } else { folder.unrelated()? };
     if what.is_empty() { Ok(()) } else { Err(PolicyError::Unrelated { what }.into()) }
 }
 
-/// A warning where a catalog is younger than this host's clock allows.
+/// A warning if a catalog is from the future by this host's clock.
 pub(super) fn future_warning(manifest: &Manifest, now: Timestamp) -> Option<String> {
     let age = now.duration_since(manifest.created);
     (age < -CLOCK_TOLERANCE).then(|| {
         format!(
-            "the archive of {} lies {} in the future of this host's clock ({now}); one of the clocks is wrong",
+            "the archive of {} is {} in the future of this host's clock ({now}); one of the clocks is wrong",
             manifest.created,
             text::age(-age.as_secs()),
         )
     })
 }
 
-/// Age by this host's clock, which decides nothing but `--max-age`: bastions' clocks drift.
+/// Checks the age by this host's clock, which decides only on `--max-age`: the clocks of bastions drift.
 fn check_age(manifest: &Manifest, options: &ImportOptions, warnings: &mut Vec<String>) -> Result<(), Error> {
     let age = options.now.duration_since(manifest.created);
     warnings.extend(future_warning(manifest, options.now));
@@ -261,9 +261,9 @@ fn check_age(manifest: &Manifest, options: &ImportOptions, warnings: &mut Vec<St
     }
 }
 
-/// Compares with what is installed, by the signed instants alone; says whether it is the same bundle.
+/// Compares with the installed catalog, only by the signed instants; returns whether it is the same catalog.
 ///
-/// The installed manifest may be by a key that is no longer trusted: its date still keeps an older bundle out.
+/// The key of the installed manifest may no longer be trusted: its date still keeps an older archive out.
 fn check_installed(
     installed: &Option<crate::trust::signed::SignedManifest>,
     manifest: &VerifiedManifest,
@@ -275,11 +275,11 @@ fn check_installed(
     let installed = match Manifest::parse(signed.unverified_text()) {
         Ok(installed) => installed,
         Err(error) => {
-            warnings.push(format!("what is installed could not be compared in age: {error}"));
+            warnings.push(format!("the age of the installed catalog is unknown: {error}"));
             return Ok(false);
         }
     };
-    // What the caller allows, the policy may still forbid.
+    // The policy may forbid what the caller allows.
     if options.allow_downgrade {
         let forbidden = keyring.policy().downgrade(manifest, &installed);
         forbidden.map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
@@ -295,7 +295,7 @@ fn check_installed(
     Ok(signed == manifest.signed())
 }
 
-/// Tells of every byte that is written.
+/// Reports every byte that is written as progress.
 struct Metered<'a, W>(W, &'static str, &'a dyn Progress);
 
 impl<W: Write> Write for Metered<'_, W> {

@@ -1,4 +1,4 @@
-//! `oct inspect`: what a bundle or an installed catalog says of itself, from its header alone.
+//! `oct inspect`: what an archive or an installed catalog says about itself, from its header only.
 
 use std::path::{Path, PathBuf};
 
@@ -23,14 +23,14 @@ pub struct Inspection {
     pub manifest: Manifest,
     /// Ids of the keys that signed it, by their own account.
     pub key_ids: Vec<String>,
-    /// Whether a trusted key vouches for the manifest.
+    /// Whether a trusted key signed the manifest.
     pub trust: Trust,
 }
 
-/// Whether a trusted key vouches for a manifest.
+/// Whether a trusted key signed a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// This one does.
+    /// This key did.
     Verified {
         /// Its id.
         key_id: String,
@@ -47,7 +47,7 @@ pub enum Trust {
 /// Reads the header of the archive, or the manifest beside the installed catalog, at `path`. Files are not looked at.
 ///
 /// # Errors
-/// Where it is none, or a signature by a trusted key does not fit.
+/// If there is no catalog, or a signature by a trusted key does not match.
 pub fn inspect(path: &Path, keyring: &Keyring, now: Timestamp) -> Result<Inspection, Error> {
     let (signed, size) = if path.is_dir() {
         let folder = Store::open(path).read(&Holder::new("oct inspect", now), LOCK_WAIT, &Silent)?;

@@ -7,10 +7,10 @@ pub use crate::trust::{Caller, KeyPair, Keyring, Password, Policy, SigningKey, T
 
 use super::{Error, UsageError};
 
-/// What is trusted on this host, and by which policy.
+/// The places of trusted keys, and the policy of this host.
 #[derive(Debug, Clone)]
 pub struct Trust {
-    /// Where trusted keys are looked for.
+    /// The places of trusted keys.
     pub places: TrustPlaces,
     /// The file of the policy.
     pub policy: PathBuf,
@@ -20,7 +20,7 @@ impl Trust {
     /// Reads the policy and the keys that count by it.
     ///
     /// # Errors
-    /// Where the policy cannot be obeyed, or a key is unusable.
+    /// If the policy cannot be applied, or a key is unusable.
     pub fn load(&self) -> Result<Keyring, Error> {
         Ok(Keyring::load(&self.places, self.policy()?)?)
     }
@@ -28,7 +28,7 @@ impl Trust {
     /// Reads the policy.
     ///
     /// # Errors
-    /// Where it cannot be obeyed.
+    /// If it cannot be applied.
     pub fn policy(&self) -> Result<Policy, Error> {
         Ok(Policy::read(&self.policy).map_err(TrustError::from)?)
     }

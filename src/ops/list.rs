@@ -19,18 +19,18 @@ use crate::trust::{KeyId, Keyring, Manifest, VerifiedCatalogs};
 pub enum State {
     /// Signed by a key that is trusted here, and whole as far as it was read.
     Good,
-    /// Signed by keys of which none is trusted here.
+    /// Signed, but by no key that is trusted here.
     NotTrusted,
-    /// Shorter than it has to be, as an interrupted copy is.
+    /// Too short, like an interrupted copy.
     Cut,
-    /// Not what was signed, or no archive.
+    /// Not what was signed, or not an archive.
     Altered,
     /// This host cannot read it.
     Unreadable,
 }
 
 impl State {
-    /// One word, or three.
+    /// The state in words.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -61,13 +61,13 @@ pub struct Row {
     pub size: u64,
     /// What it is.
     pub state: State,
-    /// What is wrong with it, where something is.
+    /// What is wrong with it, if something is.
     pub cause: Option<String>,
-    /// What it says of itself, proved only where it is good; `None` where that cannot be read.
+    /// What it says about itself, proved only if it is good; `None` if that cannot be read.
     pub said: Option<Said>,
 }
 
-/// What an archive says of itself.
+/// What an archive says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// When its snapshot began.
@@ -151,7 +151,7 @@ pub fn folder(
 ) -> Result<ListReport, Error> {
     if !folder.is_dir() {
         let odd = if folder.exists() { io::ErrorKind::NotADirectory } else { io::ErrorKind::NotFound };
-        return Err(io::Error::new(odd, format!("`{}` is no folder", folder.display())).into());
+        return Err(io::Error::new(odd, format!("`{}` is not a folder", folder.display())).into());
     }
     let what = if depth == Depth::Whole { "verifying" } else { "reading" };
     progress.begin(what, None);
@@ -170,7 +170,7 @@ pub fn folder(
             Some(Site::of(&list, now))
         }
         Ok(Some(Err(error))) => {
-            warnings.push(format!("the list of the archives does not count: {}", text::with_causes(&error)));
+            warnings.push(format!("the list of the archives is not accepted: {}", text::with_causes(&error)));
             None
         }
         Err(error) => {
@@ -205,7 +205,7 @@ pub fn listed(place: String, list: &VerifiedCatalogs, keyring: &Keyring, now: Ti
 
 impl ListReport {
     fn new(place: String, mut rows: Vec<Row>, site: Option<Site>, mut warnings: Vec<String>) -> Self {
-        // By what was signed: anybody can give a file another name. What cannot be read has nothing but that.
+        // By the signed instant: anybody can rename a file. An archive that cannot be read has only its name.
         let instant = |row: &Row| row.said.as_ref().map(|said| said.created);
         rows.sort_by(|one, other| (instant(other), &other.name).cmp(&(instant(one), &one.name)));
         let takes = rows.iter().position(|row| row.state == State::Good);
@@ -217,7 +217,7 @@ impl ListReport {
 }
 
 impl Site {
-    /// What there is to know of a list at the instant `now`.
+    /// The facts of a list at the instant `now`.
     #[must_use]
     pub fn of(list: &VerifiedCatalogs, now: Timestamp) -> Self {
         Self {
@@ -246,7 +246,7 @@ fn missing(list: &VerifiedCatalogs, rows: &[Row]) -> Vec<String> {
         match found {
             None => Some(format!("the list names `{}`, which is not here", listed.name)),
             Some(row) if row.size != listed.size && row.state == State::Good => {
-                Some(format!("`{}` is another one than the list names: publish again", listed.name))
+                Some(format!("`{}` differs from the archive in the list: publish again", listed.name))
             }
             Some(_) => None,
         }
@@ -254,7 +254,7 @@ fn missing(list: &VerifiedCatalogs, rows: &[Row]) -> Vec<String> {
     lacks.collect()
 }
 
-/// One archive, with its manifest where that is proved.
+/// One archive, with its manifest if that is proved.
 fn look(path: &Path, keyring: &Keyring, depth: Depth) -> (Row, Option<Manifest>) {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
@@ -286,7 +286,7 @@ fn whole(path: &Path, keyring: &Keyring) -> Result<(Manifest, Vec<String>), Erro
     Ok((manifest, signers))
 }
 
-/// What the archive at `path` says of itself, as far as that can be read.
+/// What the archive at `path` says about itself, as far as that can be read.
 fn said(path: &Path) -> Option<Said> {
     let archive = Archive::open(path).ok()?;
     let manifest = Manifest::parse(archive.signed().unverified_text()).ok()?;

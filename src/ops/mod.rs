@@ -1,4 +1,4 @@
-//! The commands: each brings the layers below together, and returns what there is to tell. Nothing here prints.
+//! The commands: each combines the layers below, and returns a report. Nothing here prints.
 
 pub mod bundle;
 pub mod check;
@@ -24,5 +24,5 @@ pub(crate) mod verify;
 pub use crate::importer::StoreError;
 pub use error::{Error, Lacking, PolicyError, UsageError};
 
-/// How long a lock that somebody else holds is waited for.
+/// How long to wait for a lock that somebody else holds.
 const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -34,7 +34,7 @@ pub struct VerifiedArchive {
 /// The manifest of the archive at `path`, verified; its body is not looked at.
 ///
 /// # Errors
-/// Where the file is no archive, or nobody trusted signed it.
+/// If the file is not an archive, or no trusted key signed it.
 pub fn manifest(path: &Path, keyring: &Keyring) -> Result<VerifiedManifest, Error> {
     verified(&Archive::open(path)?, keyring)
 }
@@ -47,7 +47,7 @@ pub(super) fn verified(archive: &Archive, keyring: &Keyring) -> Result<VerifiedM
 /// Opens the archive at `path` and checks everything that can be checked without decompressing it.
 ///
 /// # Errors
-/// The first thing that is not as it has to be.
+/// The first check that fails.
 pub fn archive(path: &Path, keyring: &Keyring) -> Result<VerifiedArchive, Error> {
     let archive = Archive::open(path)?;
     let manifest = verified(&archive, keyring)?;
@@ -63,14 +63,14 @@ pub fn archive(path: &Path, keyring: &Keyring) -> Result<VerifiedArchive, Error>
     if let (Some((path, stated)), Some(hash)) = (checksum, whole.hash)
         && hash.finish().2 != stated
     {
-        let cause = "its SHA-256 is of another file".into();
+        let cause = "its SHA-256 belongs to another file".into();
         return Err(ArchiveError::Sidecar { path, cause }.into());
     }
     whole.checks.into_iter().try_for_each(SidecarCheck::finish)?;
     Ok(VerifiedArchive { manifest, body, size })
 }
 
-/// Shows every byte of an archive to the checks against its sidecars.
+/// Passes every byte of an archive to the checks against its sidecars.
 struct Whole<'a> {
     hash: Option<HashingWriter<io::Sink>>,
     checks: Vec<SidecarCheck<'a>>,
@@ -93,7 +93,7 @@ impl VerifiedArchive {
     /// same bytes, and `complete` is told when the member is complete.
     ///
     /// # Errors
-    /// Where the body is not what the manifest says, certsuite could not read it, or a writer fails.
+    /// If the body is not what the manifest says, certsuite could not read it, or a writer fails.
     pub fn validate<W: Write>(
         self,
         path: &Path,
@@ -108,7 +108,7 @@ impl VerifiedArchive {
     /// Unpacks every member through `read`; `tee` and `complete` as in [`Self::validate`].
     ///
     /// # Errors
-    /// Where the body is not what the manifest says, `read` or a writer fails.
+    /// If the body is not what the manifest says, or `read` or a writer fails.
     pub fn unpack<W: Write>(
         self,
         path: &Path,
@@ -161,13 +161,13 @@ pub(super) fn beside<T: Send, U>(
     })
 }
 
-/// What a copy failed at.
+/// The side at which a copy failed.
 pub(super) enum CopyError {
     Read(io::Error),
     Write(io::Error),
 }
 
-/// Copies all of `content` to `copy` and, as long as somebody takes them, to `chunks`.
+/// Copies all of `content` to `copy` and, as long as the reader takes them, to `chunks`.
 pub(super) fn pass_on(
     content: &mut dyn Read,
     copy: &mut dyn Write,
@@ -181,7 +181,7 @@ pub(super) fn pass_on(
             return Ok(());
         }
         copy.write_all(&chunk).map_err(CopyError::Write)?;
-        // Nobody takes them once the reader has met an error, which it tells by itself.
+        // After an error the reader takes no more chunks, and returns its error itself.
         taken = taken && chunks.send(chunk).is_ok();
     }
 }
@@ -206,7 +206,7 @@ impl Read for Chunks {
 impl BufRead for Chunks {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.position == self.chunk.len() {
-            // A queue that was closed is the end, be it of the member or of what could be read of it.
+            // A closed queue is the end of the member, or of the part of it that could be read.
             self.chunk = self.receiver.recv().unwrap_or_default();
             self.position = 0;
         }

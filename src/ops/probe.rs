@@ -18,7 +18,7 @@ use super::Error;
 
 /// Questions under way at once: a server with slow paths stalls on several of them, each for a minute.
 const SIDE_BY_SIDE: usize = 4;
-/// Changes are asked for since so long ago.
+/// How far back the question for changes goes.
 const CHANGED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// How far in the future the upper end of an interval lies, as in the walk: clocks differ.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
@@ -30,7 +30,7 @@ pub enum Use {
     Listing,
     /// `bundle` would fall back to it.
     Fallback,
-    /// `bundle` checks by it what it has listed, and can do without.
+    /// `bundle` checks its listing by it, and can do without it.
     Evidence,
     /// `bundle` needs it.
     Needed,
@@ -38,7 +38,7 @@ pub enum Use {
     Nothing,
 }
 
-/// One question and what came of it.
+/// One question and its answer.
 #[derive(Debug)]
 pub struct Trial {
     /// `catalog`, the name of a collection, or `charts`.
@@ -55,7 +55,7 @@ pub struct Trial {
     pub bytes: u64,
     /// Documents in it, where it holds some; for a count, the count.
     pub documents: Option<u64>,
-    /// Why the answer is of no use; nothing where it is accepted.
+    /// Why the answer is of no use; `None` if it is accepted.
     pub refused: Option<String>,
     /// What `bundle` does with it.
     pub use_: Use,
@@ -69,7 +69,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// What `bundle` needs and cannot have: the names of sources.
+    /// The names of the sources that `bundle` needs and cannot fetch.
     #[must_use]
     pub fn lacking(&self) -> Vec<&str> {
         let mut lacking: Vec<&str> = Vec::new();
@@ -100,7 +100,7 @@ struct Asked<'a> {
 /// Asks one question of each form, each once and for at most the stall timeout of `options`.
 ///
 /// # Errors
-/// Where HTTP cannot be set up. What the server fails at is in the trials.
+/// If HTTP cannot be set up. Failures of the server are in the trials.
 pub async fn probe(plan: &Plan, options: HttpOptions, now: Timestamp) -> Result<Probe, Error> {
     let patience = options.stall;
     let http = Http::new(options, &plan.catalog_url)?;
@@ -180,7 +180,7 @@ fn charts(url: &Url) -> Asked<'_> {
     Asked { source, form, url: url.clone(), cap, use_: Use::Needed, read: Box::new(read) }
 }
 
-/// All that has a date, up to a little after now.
+/// Every document with a date, up to a little after now.
 fn dated(collection: &Collection, now: Timestamp) -> Interval {
     Interval::new(collection.low, At::of(now.checked_add(MARGIN).unwrap_or(now)).next_second())
 }

@@ -1,4 +1,4 @@
-//! `oct prune`: previous catalogs, older archives and leftovers go.
+//! `oct prune`: removes previous catalogs, older archives and leftovers.
 
 use std::path::{Path, PathBuf};
 
@@ -12,31 +12,31 @@ use crate::importer::{Holder, Recovered, Store, StoreError, Surplus};
 use crate::trust::Keyring;
 use crate::trust::catalogs::CATALOGS_FILE;
 
-/// What goes.
+/// What to remove.
 #[derive(Debug, Clone)]
 pub struct PruneOptions {
     /// The folder of an installed catalog, or a folder of archives.
     pub dir: PathBuf,
     /// How many previous catalogs stay.
     pub keep: usize,
-    /// Whether what stood in the place of the catalog and is none goes too.
+    /// Whether to remove the files that `oct import --adopt` moved away, too.
     pub adopted: bool,
     /// How many archives stay; `None` keeps all.
     pub retain: Option<usize>,
-    /// Whether only to say what would go.
+    /// Whether only to say what would be removed.
     pub dry_run: bool,
     /// This host's clock.
     pub now: Timestamp,
 }
 
-/// What went, or would go.
+/// What was removed, or would be.
 #[derive(Debug)]
 pub struct PruneReport {
     /// Whether it is a folder of archives.
     pub is_archives: bool,
     /// Paths with their bytes.
     pub removed: Vec<(PathBuf, u64)>,
-    /// Names of what was put away for standing in the place of the catalog, and stays.
+    /// Names of what `oct import --adopt` moved away, and which stays.
     pub adopted: Vec<String>,
     /// What a crash had left and was settled first.
     pub recovered: Vec<Recovered>,
@@ -89,11 +89,11 @@ fn archives(options: &PruneOptions, keyring: &Keyring) -> Result<PruneReport, Er
         warnings.extend(failure.map(|failure| format!("the rest stays: {failure}")));
         if !gone.is_empty() && folder.join(CATALOGS_FILE).exists() {
             warnings.push(format!(
-                "`{CATALOGS_FILE}` still names what went: run `oct publish` with the key that signed it"
+                "`{CATALOGS_FILE}` still names the removed archives: run `oct publish` with the key that signed it"
             ));
         }
     }
-    // Their sizes are seen before they go.
+    // Read their sizes before they are removed.
     removed.extend(sized(site::leftovers(folder, false)?));
     if !options.dry_run {
         site::leftovers(folder, true)?;

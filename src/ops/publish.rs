@@ -15,7 +15,7 @@ use crate::trust::{Catalogs, Keyring, Listed, SigningKey, VerifiedCatalogs};
 /// How the list is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Promise {
-    /// When it is written; where the last one is of a later instant, that one counts.
+    /// When it is written; if the last list has a later instant, that instant counts.
     pub now: Timestamp,
     /// For how long from then on the publisher promises the next list.
     pub next_within: Option<SignedDuration>,
@@ -41,11 +41,11 @@ pub struct PublishReport {
 pub(super) enum Reading {
     /// All of it.
     Whole,
-    /// Its header and its size, where the last list names it; all of it elsewhere.
+    /// Its header and its size, if the last list names it; otherwise all of it.
     New,
 }
 
-/// Verifies every archive in `folder` whole, and lists those that one of `keys` signed.
+/// Verifies every archive in `folder` completely, and lists those that one of `keys` signed.
 ///
 /// # Errors
 /// Where the folder cannot be read or written, or there is no key. An archive that is not good is left out, not an
@@ -57,7 +57,9 @@ pub fn publish(
     progress: &dyn Progress,
 ) -> Result<PublishReport, Error> {
     if !folder.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is no folder", folder.display())).into());
+        return Err(
+            io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is not a folder", folder.display())).into()
+        );
     }
     progress.begin("verifying", None);
     let report = refresh(folder, keys, promise, Reading::Whole)?;
@@ -65,7 +67,7 @@ pub fn publish(
     Ok(report)
 }
 
-/// Writes the list of `folder`, where it would say something else than the one that is there.
+/// Writes the list of `folder`, if it would differ from the present one.
 pub(super) fn refresh(
     folder: &Path,
     keys: &[SigningKey],
@@ -74,7 +76,7 @@ pub(super) fn refresh(
 ) -> Result<PublishReport, Error> {
     let lock = site::lock(folder)?;
     let own = Keyring::new(keys.iter().map(|key| key.public().clone()).collect());
-    // A list that is damaged, or another's, is replaced.
+    // A damaged list, or a list by another key, is replaced.
     let old = site::list(folder).unwrap_or_default().and_then(|signed| signed.verify(&own).ok());
     let (mut archives, mut left_out) = (Vec::new(), Vec::new());
     for path in archive::archives(folder)? {
@@ -91,7 +93,7 @@ pub(super) fn refresh(
     let catalogs = Catalogs::new(written, next, archives);
     let is_same = |old: &VerifiedCatalogs| next.is_none() && old.next.is_none() && old.archives == catalogs.archives;
     let catalogs = match old.filter(is_same) {
-        // Left alone, so that a web server answers that nothing was modified.
+        // The files stay, so that a web server answers "not modified".
         Some(old) if reading == Reading::New && is_signed_by_all(&old, keys) => Catalogs::clone(&old),
         _ => {
             let named = |error: io::Error| {
@@ -110,7 +112,7 @@ fn is_signed_by_all(list: &VerifiedCatalogs, keys: &[SigningKey]) -> bool {
     keys.iter().all(|key| list.publishers().contains(&key.id().to_string()))
 }
 
-/// What the last list says of the archive at `path`, where header and size still fit.
+/// What the last list says about the archive at `path`, if its header and size still match.
 fn known(old: &VerifiedCatalogs, path: &Path, own: &Keyring) -> Option<Listed> {
     let listed = old.archives.iter().find(|listed| path.ends_with(listed.name.as_str()))?;
     let archive = Archive::open(path).ok().filter(|archive| archive.length() == listed.size)?;
@@ -118,10 +120,10 @@ fn known(old: &VerifiedCatalogs, path: &Path, own: &Keyring) -> Option<Listed> {
     (listed.is_of(&manifest) && listed.signers == manifest.key_ids()).then(|| listed.clone())
 }
 
-/// Verifies an archive whole, sidecars included.
+/// Verifies an archive completely, sidecars included.
 fn measure(path: &Path, own: &Keyring) -> Result<Listed, Error> {
     if fs::symlink_metadata(path)?.is_symlink() {
-        // Where it leads, a web server may not follow.
+        // A web server may not follow the link.
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{}` is a link", path.display())).into());
     }
     let archive = open::archive(path, own)?;

@@ -1,4 +1,4 @@
-//! `oct rollback`: the catalog that was replaced last comes back.
+//! `oct rollback`: restores the catalog that was replaced last.
 
 use std::path::{Path, PathBuf};
 
@@ -17,31 +17,31 @@ use super::{Error, LOCK_WAIT};
 pub struct RollbackReport {
     /// The folder, as it was named.
     pub dir: PathBuf,
-    /// The catalog that came back, proved; `None` for one of unknown origin, such as the old container left.
+    /// The manifest of the restored catalog, verified; `None` for one of unknown origin, such as the old container's.
     pub manifest: Option<VerifiedManifest>,
     /// How.
     pub report: Report,
     /// What a crash had left and was settled first.
     pub recovered: Vec<Recovered>,
-    /// Newer versions that are not what was signed, and stay where they are.
+    /// Newer previous catalogs that are not what was signed; they stay where they are.
     pub warnings: Vec<String>,
 }
 
-/// Puts the previous catalog of the folder `dir` back; the one that it replaces becomes the previous one.
+/// Restores the previous catalog of the folder `dir`; the replaced one becomes the previous one.
 ///
-/// A signed catalog comes back only if it still is what was signed, by a key that is still trusted; the newest such one
-/// is taken. One that never had a manifest comes back as it is: nobody else could bring it back.
+/// A signed catalog is restored only if it still is what was signed, by a key that is still trusted; the newest such
+/// one is taken. A catalog that never had a manifest is restored as it is: there is no other way to get it back.
 ///
 /// # Errors
-/// Where there is no previous catalog, it is not what was signed, or the folder cannot be changed. The installed
-/// catalog stays then.
+/// If there is no previous catalog, it is not what was signed, or the folder cannot be changed. The installed catalog
+/// then stays.
 pub fn rollback(
     dir: &Path,
     keyring: &Keyring,
     now: Timestamp,
     progress: &dyn Progress,
 ) -> Result<RollbackReport, Error> {
-    // A rollback makes no folder: where none is, there is nothing to go back to.
+    // A rollback makes no folder: without one there is nothing to restore.
     if !dir.is_dir() {
         return Err(StoreError::NoPrevious { dir: dir.to_owned() }.into());
     }
@@ -49,7 +49,7 @@ pub fn rollback(
     let mut passed_over = Vec::new();
     let mut chosen = None;
     let installed = locked.installed()?.and_then(|installed| installed.manifest);
-    // Its date counts whoever signed it, as for an import.
+    // Its date counts, even if its key is not trusted, as for an import.
     let installed = installed.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
     for version in locked.previous()? {
         let proved = prove(&locked, &version, keyring, progress);
@@ -71,7 +71,7 @@ pub fn rollback(
     Ok(RollbackReport { dir: dir.to_owned(), manifest, report, recovered: locked.recovered().to_vec(), warnings })
 }
 
-/// `manifest`, that of a previous version, where the policy of this host lets it come back.
+/// Returns `manifest`, that of a previous catalog, if the policy of this host allows to restore it.
 fn allowed(
     manifest: Option<VerifiedManifest>,
     version: &Previous,
@@ -89,7 +89,7 @@ fn allowed(
     forbidden.map_or(Ok(manifest), |forbidden| Err(TrustError::from(forbidden).into()))
 }
 
-/// The manifest of a previous version, proved; `None` for one of unknown origin.
+/// The manifest of a previous catalog, verified; `None` for one of unknown origin.
 fn prove(
     folder: &Folder,
     version: &Previous,

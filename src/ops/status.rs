@@ -1,4 +1,4 @@
-//! `oct status`: what is installed, proved again, and how old it is.
+//! `oct status`: verifies the installed catalog again, and says how old it is.
 
 use std::path::{Path, PathBuf};
 
@@ -61,17 +61,17 @@ pub enum State {
     },
     /// A catalog without a signed manifest.
     Unsigned(Error),
-    /// Nothing is known to be altered, but no key that is trusted here vouches for it: of another site, or one that was
-    /// thrown away after `oct dump`. The files are as the manifest says, which nothing proves.
+    /// Nothing is known to be altered, but no key that is trusted here signed it: it is from another site, or `oct dump`
+    /// signed it with a temporary key. The files match the manifest, but nothing proves the manifest.
     NotProvable {
         /// Why.
         cause: Error,
     },
-    /// The signature does not fit, or the files are not what was signed.
+    /// The signature does not match, or the files are not what was signed.
     NotAsSigned {
         /// Why.
         cause: Error,
-        /// Every difference between the files and the manifest, where it came to that; at most a thousand.
+        /// Every difference between the files and the manifest, at most a thousand; empty if they were not compared.
         deviations: Vec<String>,
         /// How many more there are.
         more: u64,
@@ -89,11 +89,11 @@ pub struct PreviousVersion {
     pub created: Option<Timestamp>,
 }
 
-/// Looks at the folder `dir` and proves what is in it.
+/// Reads the folder `dir` and verifies what is in it.
 ///
 /// # Errors
 /// Where the folder cannot be read, or another process changes it for too long. A catalog that is not what was signed
-/// is no error here, but a [`State`].
+/// is not an error here, but a [`State`].
 pub fn status(
     dir: &Path,
     max_age: Option<SignedDuration>,
@@ -179,7 +179,7 @@ fn proved(
             State::Intact { manifest: Box::new(manifest), age: age.as_secs(), stale, forbidden }
         })),
         Err(VerifyError::Signature(cause)) if cause.is_unproved() => match Manifest::parse(signed.unverified_text()) {
-            // What deviates from it is altered, whoever signed it.
+            // Files that deviate from the manifest are altered, whoever signed it.
             Ok(manifest) => Ok(compared(&manifest, false)?.unwrap_or_else(|| unproved(cause))),
             Err(_) => Ok(unproved(cause)),
         },

@@ -1,4 +1,4 @@
-//! `oct verify`: signature, every checksum, and that the data parse as certsuite parses them.
+//! `oct verify`: checks the signature and every checksum, and parses the data as certsuite parses them.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub struct VerifyReport {
     pub path: PathBuf,
     /// Whether it is an archive.
     pub is_archive: bool,
-    /// What it holds, and who vouches for it.
+    /// What it holds, and who signed it.
     pub manifest: VerifiedManifest,
 }
 
@@ -64,7 +64,7 @@ fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<Verified
     let manifest = match signed.clone().verify(keyring) {
         Ok(manifest) => manifest,
         Err(VerifyError::Signature(cause)) if cause.is_unproved() => {
-            // What deviates from it is altered, whoever signed it.
+            // Files that deviate from the manifest are altered, whoever signed it.
             if let Ok(manifest) = Manifest::parse(signed.unverified_text()) {
                 require_intact(path, &folder.compare(&manifest))?;
             }
@@ -82,8 +82,8 @@ fn installed(path: &Path, folder: &Folder, keyring: &Keyring) -> Result<Verified
     Ok(manifest)
 }
 
-/// Turns deviations into an error. Where all that is wrong is that files cannot be read, nothing is known of them: that
-/// is this host's failure, not the catalog's.
+/// Turns deviations into an error. If the only fault is that files cannot be read, nothing is known about them: that is a
+/// failure of this host, not of the catalog.
 pub(super) fn require_intact(path: &Path, findings: &Findings) -> Result<(), Error> {
     let unreadable = |deviation: &Deviation| matches!(deviation.difference, Difference::Unreadable(_));
     match findings.deviations.first() {

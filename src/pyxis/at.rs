@@ -3,8 +3,8 @@
 //! How finely the server compares dates is unknown: as instants of microseconds or milliseconds, or as texts. Intervals
 //! are therefore cut at whole seconds and written in the catalog's own form, `2020-10-20T18:17:55+00:00`. Among texts of
 //! one second, `…55+00:00`, `…55.675000+00:00` and `…55Z`, that one is the lowest, as bytes sort `+` < `.` < `Z`; so `<`
-//! and `>=` of it mean the same in every one of these comparisons. What a page's last second holds may go on behind the
-//! page, so it is asked for again with the next page, and the page's last document has to come once more.
+//! and `>=` of it mean the same in every one of these comparisons. The documents of a page's last second may continue on
+//! the next page. So the next page asks for that second again, and must bring the page's last document once more.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub enum DateForm {
 }
 
 impl At {
-    /// Where documents without a readable date are kept: before all others.
+    /// The place of documents without a readable date: before all others.
     pub const UNDATED: Self = Self(i64::MIN);
     /// Before every date.
     pub const BEGINNING: Self = Self(i64::MIN + 1);
@@ -79,7 +79,7 @@ impl At {
     }
 }
 
-/// What lies at or after `low` and before `high`.
+/// What is at or after `low` and before `high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
     /// Its lower end, which belongs to it.
@@ -97,7 +97,7 @@ impl Interval {
         Self { low, high }
     }
 
-    /// Whether nothing fits in.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.low >= self.high
     }
@@ -119,7 +119,7 @@ impl Interval {
         conditions
     }
 
-    /// What of `self` none of `covered` covers, in ascending order.
+    /// The parts of `self` that none of `covered` covers, in ascending order.
     pub fn minus(&self, covered: &[Self]) -> Vec<Self> {
         let mut covered: Vec<_> = covered.iter().filter(|interval| !interval.is_empty()).copied().collect();
         covered.sort_by_key(|interval| interval.low);

@@ -1,5 +1,5 @@
-//! The catalog's collections, each described by a value: what it is called, where it is asked for, by which conditions,
-//! which fields, and how its answers are read.
+//! The catalog's collections. A value describes each: its name, its URL, its conditions, its fields, and how its answers
+//! are read.
 
 use jiff::Timestamp;
 use reqwest::Url;
@@ -14,7 +14,7 @@ use crate::http::{Answer, Fault, is_html};
 /// The registry of Red Hat's own images in the catalog.
 const REDHAT_REGISTRY: &str = "registry.access.redhat.com";
 
-/// What of an image document is asked for; the rest would be most of the bytes.
+/// The fields of an image document that are asked for; the others are most of the bytes.
 const IMAGE_FIELDS: &str = "data._id,data.creation_date,data.architecture,data.certified,data.image_id,\
     data.repositories.registry,data.repositories.repository,data.repositories.tags.name,\
     data.repositories.manifest_list_digest,data.repositories.manifest_schema2_digest";
@@ -33,15 +33,15 @@ pub struct Collection {
     pub endpoint: Url,
     /// Its lower end: the beginning of time, or the instant that `--since` names.
     pub low: At,
-    /// Whether it is empty by mistake when it is empty.
+    /// Whether an empty answer is an error.
     pub must_have_documents: bool,
-    /// Conditions that lead the filter, so that a question has the form of public clients word for word.
+    /// Conditions at the start of the filter, so that a question has exactly the form of public clients.
     leading: String,
-    /// Conditions behind those on dates.
+    /// Conditions after those on dates.
     trailing: &'static str,
     fields: &'static str,
     read: Read,
-    /// Page numbers come before smaller pages: for a collection whose known form they are.
+    /// Whether page numbers are tried before smaller pages: for a collection that clients are known to list so.
     numbered_first: bool,
 }
 
@@ -72,7 +72,7 @@ pub struct Rung {
 }
 
 impl Rung {
-    /// What it is, for a person.
+    /// The rung in words.
     pub fn shown(self) -> String {
         let way = match self.way {
             Way::Keyset(DateForm::Offset) => "by date",
@@ -89,7 +89,7 @@ impl Rung {
 pub enum Order {
     /// Newest first, the order of the catalog's index.
     NewestFirst,
-    /// Oldest first: what has no date comes before all others.
+    /// Oldest first: documents without a date come before all others.
     OldestFirst,
     /// By id, an order without ties.
     ById,
@@ -108,14 +108,14 @@ pub enum Only {
     Undated,
 }
 
-/// Which part of a collection is asked for.
+/// A question for a part of a collection.
 #[derive(Debug, Clone)]
 pub struct Question {
     /// What it is for, in a log line.
     pub what: &'static str,
     /// Only documents of this interval.
     pub interval: Interval,
-    /// And of these only some.
+    /// Only some documents of that interval.
     pub only: Only,
     /// The order.
     pub order: Order,
@@ -125,7 +125,7 @@ pub struct Question {
     pub page: u32,
     /// Documents on a page; 0 asks for no documents.
     pub size: u32,
-    /// Whether the server shall count.
+    /// Whether the server is asked to count.
     pub count: bool,
 }
 
@@ -134,9 +134,9 @@ pub struct Question {
 pub struct Page {
     /// The documents, in the order of the question.
     pub documents: Vec<Document>,
-    /// The page size that the server went by, where it says so.
+    /// The page size that the server used, if it says so.
     pub size: Option<u32>,
-    /// How many documents the filter selects, where that was asked for.
+    /// How many documents the filter selects, if that was asked for.
     pub total: Option<u64>,
 }
 
@@ -197,7 +197,7 @@ impl Collection {
         }
     }
 
-    /// Whether a listing by page number needs no condition on dates: for a collection whose known form that is.
+    /// Whether a listing by page number needs no condition on dates: for a collection that clients are known to list so.
     pub fn numbered_whole(&self) -> bool {
         self.numbered_first
     }
@@ -240,8 +240,8 @@ impl Collection {
         url
     }
 
-    /// Reads the answer to `question`, and makes sure that it is one: documents of the interval, in order, and such as
-    /// the filter selects.
+    /// Reads the answer to `question`, and checks that it is one: its documents are in the interval, in order, and match
+    /// the filter.
     pub fn decode(&self, question: &Question, answer: Answer) -> Result<Page, Fault> {
         let body = answer.body.unwrap_or_default();
         let page = match &self.read {
@@ -261,7 +261,7 @@ impl Collection {
                     if !image.repositories.iter().any(|place| &*place.registry == REDHAT_REGISTRY) {
                         return Err("an image of another registry");
                     }
-                    // The online check takes whatever lies in this registry as certified.
+                    // The online check takes every image of this registry as certified.
                     image.certified = true;
                 }
                 Ok(document)
@@ -285,7 +285,7 @@ pub fn endpoint(base: &Url, path: &str) -> Url {
     url
 }
 
-/// Whether `page` can be the answer to `question`.
+/// Checks that `page` can be the answer to `question`.
 fn fits(question: &Question, page: &Page) -> Result<(), Fault> {
     let disorder = |what: String| Err(Fault::Disorder(what));
     let documents = &page.documents;
@@ -332,7 +332,7 @@ fn read<T: Served>(
     if is_html(body) {
         return Err(Fault::Html);
     }
-    // Each value but the first of its list or object stands behind one of these; in strings they only add.
+    // Each value but the first of its list or object follows one of these bytes; in strings they only add to the count.
     let values = body.iter().filter(|byte| matches!(byte, b',' | b'{' | b'[')).count();
     let allowed = limits::VALUES_PER_DOCUMENT * (size as usize + 1);
     if values > allowed {

@@ -1,5 +1,5 @@
-//! Documents as the API serves them, read without complaint: a field of another type than it should have makes the
-//! document odd, and costs neither the document nor its page.
+//! Documents as the API serves them. A field of the wrong type makes the document odd, but loses neither the document
+//! nor its page.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,10 +13,10 @@ use crate::base::digest::Sha256Digest;
 use crate::base::text::sanitize;
 use crate::catalog::document::{Image, ManifestDigest, ObjectId, Operator, Repository};
 
-/// A document of either kind, with what is needed to keep a listing complete.
+/// A document of either kind, with the fields that keep a listing complete.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// Its `_id`; made from the text where that is no ObjectId.
+    /// Its `_id`; made from the text if that is not an ObjectId.
     pub id: ObjectId,
     /// Its `creation_date`, by which listings are cut and ordered, or [`At::UNDATED`].
     pub at: At,
@@ -42,7 +42,7 @@ pub trait Served: DeserializeOwned {
     fn reduce(self) -> Document;
 }
 
-/// A value of type `T`, nothing where it is absent or `null`, or the mark that something else stood there.
+/// A value of type `T`, nothing if it is absent or `null`, or a mark for a value of another type.
 #[derive(Default)]
 enum Field<T> {
     #[default]
@@ -64,7 +64,7 @@ impl<T> Field<T> {
     }
 }
 
-/// Types of which a [`Field`] can be.
+/// Types that a [`Field`] can have.
 trait Kind: Sized {
     fn of_text(_: &str) -> Option<Self> {
         None
@@ -197,7 +197,7 @@ pub struct ServedOperator {
 }
 
 impl ServedOperator {
-    /// Whose bundle it is, such as `certified-operators`.
+    /// The organization of the bundle, such as `certified-operators`.
     pub fn organization(&self) -> Option<&str> {
         match &self.organization {
             Field::Is(name) => Some(name),
@@ -220,7 +220,7 @@ fn date(field: Field<Box<str>>, odd: &mut Vec<&'static str>) -> (At, Box<str>) {
     }
 }
 
-/// The id of a document; one that is no ObjectId gets one made of its text, so that the document is kept.
+/// The id of a document. If it is not an ObjectId, one is made from its text, so that the document is kept.
 fn id(field: Field<Box<str>>, otherwise: &str, odd: &mut Vec<&'static str>) -> ObjectId {
     let text = field.take("_id", odd).unwrap_or_default();
     ObjectId::parse(&text).unwrap_or_else(|| {

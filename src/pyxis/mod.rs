@@ -1,5 +1,5 @@
 //! The catalog's API, as far as its questions and answers go: which collections there are, how a question is written, how
-//! an answer is read and what is wrong with it. Pure: whoever asks brings the network and the clock.
+//! an answer is read and what is wrong with it. Pure: the caller has the network and the clock.
 
 mod at;
 mod collection;

@@ -194,7 +194,7 @@ fn exit_codes_hints_and_untrusted_folders() {
     let server = made_up(15);
     let host = installed(&server);
     assert!(host.fails(2, &["check", "image", "redis", "--db", "db"]).contains("names no registry"));
-    assert!(host.fails(2, &["check", "--db", "db"]).contains("nothing is asked"));
+    assert!(host.fails(2, &["check", "--db", "db"]).contains("there is no question"));
     assert!(host.fails(2, &["check", "operator", "a.v1", "--ocp", "new"]).contains("no OpenShift version"));
     assert!(host.fails(4, &["check", "operator", "a.v1", "--db", "nowhere"]).contains("holds no catalog"));
     let error = host.fails(1, &["check", "operator", "a.v1", "--db", "db"]);

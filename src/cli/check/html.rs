@@ -1,7 +1,7 @@
 //! The answers as one web page: for people who have to hand in evidence, and for hosts without a network.
 //!
 //! Everything is in the page itself. Its policy lets the browser load nothing and run only the script below, by its hash, so
-//! that text from outside could not do anything even if it were not escaped.
+//! that text from outside can do nothing, even if it is not escaped.
 
 use std::fmt::Write as _;
 

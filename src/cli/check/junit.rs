@@ -51,8 +51,8 @@ pub(super) fn report(view: &View<'_>) -> String {
     xml
 }
 
-/// Text from outside in an attribute of HTML or XML, or between tags: no sign has a meaning of its own, and none is one that
-/// XML forbids.
+/// Escapes text from outside for an attribute or an element of HTML or XML, and replaces the characters that XML
+/// forbids.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in sanitize_long(text).chars() {

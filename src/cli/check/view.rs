@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::certify::reason::Cause;
 use crate::ops::check::{Answered, CheckReport, ClaimOrigin, Standing, Verdict};
 
-/// What a row comes to.
+/// The result of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Certified,
@@ -33,7 +33,7 @@ pub(super) struct Group {
     pub(super) rows: usize,
 }
 
-/// How many of each.
+/// The number of rows of each state.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     pub(super) certified: usize,
@@ -46,13 +46,13 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// The rows that count.
+    /// The number of rows that count as a question.
     pub(super) fn questions(&self) -> usize {
         self.certified + self.not_certified + self.unclear
     }
 }
 
-/// The report with what it comes to by the rules that were asked for.
+/// The report, with its summary by the chosen rules.
 #[derive(Debug)]
 pub(super) struct View<'a> {
     pub(super) report: &'a CheckReport,
@@ -87,7 +87,7 @@ impl<'a> View<'a> {
         view
     }
 
-    /// The verdict that counts.
+    /// The verdict by the chosen rules.
     pub(super) fn verdict<'b>(&self, answered: &'b Answered) -> Option<&'b Verdict> {
         answered.comparison.as_ref().map(|both| if self.online { &both.online } else { &both.offline })
     }
@@ -101,7 +101,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What was asked, for people.
+    /// The question, for people.
     pub(super) fn asked(&self, answered: &Answered) -> String {
         match &answered.row.question {
             Ok(question) => format!("{} {question}", question.kind()),
@@ -109,7 +109,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The reason of a row, and what else is to say of it, each a sentence.
+    /// The reason of a row and the notes on it, one sentence each.
     pub(super) fn reasons(&self, answered: &Answered) -> Vec<String> {
         let mut reasons = Vec::new();
         let row = &answered.row;

@@ -11,7 +11,6 @@ use super::keys;
 /// Columns of a comment.
 const WIDTH: usize = 100;
 
-/// Prints it.
 pub(super) fn run() -> Outcome {
     output::stdout(&text());
     Ok(Answer::Yes)
@@ -62,7 +61,7 @@ fn list(values: &[&str]) -> String {
 }
 
 fn quoted(value: &str) -> String {
-    // JSON writes strings as TOML reads them.
+    // Every JSON string is a TOML string.
     if value.parse::<i64>().is_ok() { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 

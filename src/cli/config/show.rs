@@ -81,7 +81,7 @@ fn shown(command: &Command, settings: &[Setting]) -> Vec<Shown> {
         .collect()
 }
 
-/// Between several values.
+/// The text between several values of one flag.
 fn separator(arg: &Arg) -> &'static str {
     if arg.get_value_delimiter().is_some() { "," } else { "\n" }
 }
@@ -96,7 +96,7 @@ fn default(arg: &Arg) -> Option<String> {
     }
 }
 
-/// The value without what is nobody's business: the content of a header, the password in a URL.
+/// The value without its secrets: the content of a header, the password in a URL.
 fn without_secret(arg: &Arg, value: String) -> String {
     if arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == HEADER)) {
         let headers = value.split('\n').map(|header| header.split(':').next().unwrap_or_default());

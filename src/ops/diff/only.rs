@@ -10,7 +10,7 @@ use crate::ops::Error;
 use crate::ops::check::{Answered, CheckReport, Row, Standing, Verdict, check};
 use crate::trust::Keyring;
 
-/// What became of an answer.
+/// How an answer changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// Certified now, and not before.
@@ -26,7 +26,7 @@ pub enum Turn {
 pub struct Turned {
     /// The question.
     pub row: Row,
-    /// What became of the answer.
+    /// How the answer changed.
     pub turn: Turn,
     /// What the old catalog answers.
     pub old: Verdict,
@@ -97,7 +97,7 @@ fn turn(old: &Verdict, new: &Verdict) -> Option<Turn> {
     match (old.certified(), new.certified()) {
         (false, true) => Some(Turn::Gained),
         (true, false) => Some(Turn::Lost),
-        // Names and versions in a reason may differ for nothing: what counts is the kind of the reason.
+        // Names and versions in a reason may differ without meaning: compare only the kind of the reason.
         _ => (old.code() != new.code()).then_some(Turn::Reason),
     }
 }

@@ -1,5 +1,5 @@
-//! What a pull remembers of sites and publishers. It is believed for two things alone: that an answer "not modified" is
-//! about the list that was seen, and that an older list is an old one.
+//! What a pull remembers of sites and publishers. It is used for two things only: to know which list an answer "not
+//! modified" is about, and to refuse a list older than one that was seen.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ struct Memory {
 /// A list that was taken from a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// What the server told of the list's file.
+    /// The validators that the server sent with the list's file.
     pub validators: Validators,
     /// The archive that was taken, the newest of the list.
     pub archive: ArchiveName,
@@ -50,18 +50,16 @@ pub struct Memories {
 }
 
 impl Memories {
-    /// Reads what is remembered of the folder `out`, and by the user in `state`. What cannot be read is nothing, and
-    /// said in `warnings`.
+    /// Reads the memory in the folder `out`, and that of the user in `state`. A memory that cannot be read counts as
+    /// empty, with a warning.
     pub fn read(out: &Path, state: Option<&Path>, warnings: &mut Vec<String>) -> Self {
         let mut read = |path: PathBuf| {
             let text = fs::if_there(fs::read_text(&path, limits::CONFIG_FILE_BYTES)).map_err(std::io::Error::from);
             let parse = |text: String| serde_json::from_str(&text).map_err(std::io::Error::other);
             let memory = text.and_then(|text| text.map(parse).transpose());
             let memory = memory.unwrap_or_else(|error| {
-                warnings.push(format!(
-                    "what was seen of lists before is not known any more: `{}`: {error}",
-                    path.display()
-                ));
+                warnings
+                    .push(format!("the record of the lists seen before cannot be read: `{}`: {error}", path.display()));
                 None
             });
             (path, memory.unwrap_or_default())
@@ -69,7 +67,7 @@ impl Memories {
         Self { folder: read(out.join(IN_FOLDER)), user: state.map(|state| read(state.join(OF_USER))) }
     }
 
-    /// When the newest list that one of `publishers` signed was written, of those that were seen.
+    /// When the newest list seen that one of `publishers` signed was written.
     pub fn seen(&self, publishers: &[String]) -> Option<Timestamp> {
         let memories = [Some(&self.folder), self.user.as_ref()].into_iter().flatten();
         memories.flat_map(|(_, memory)| publishers.iter().filter_map(|key| memory.seen.get(key))).max().copied()
@@ -98,7 +96,7 @@ impl Memories {
         }
     }
 
-    /// Writes the user's memory, and that of the folder where that `is_there`.
+    /// Writes the user's memory, and that of the folder if that `is_there`.
     ///
     /// # Errors
     /// Those of the disk.

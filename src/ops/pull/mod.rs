@@ -24,11 +24,11 @@ use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 use crate::trust::name::ArchiveName;
 use crate::trust::{Keyring, Listed, Sidecar, TrustError, VerifiedCatalogs, VerifiedManifest};
 
-/// How far a list may lie in the future of this host's clock before that is worth a warning.
+/// How far a list may be in the future of this host's clock without a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// How long to wait before a list that does not fit its signature is read again: the publisher is replacing the two.
+/// How long to wait before a list that does not match its signature is read again: the publisher may be replacing both.
 const REPLACING: Duration = Duration::from_millis(500);
-/// The longest that a mirror is borne which is not the last one.
+/// The longest time that a mirror may fail without progress, if another mirror follows.
 const MIRROR_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How to pull.
@@ -50,16 +50,16 @@ pub struct PullOptions {
     pub now: Timestamp,
 }
 
-/// What came of it.
+/// The result of a pull.
 #[derive(Debug)]
 pub struct PullReport {
     /// The site that was asked, for people.
     pub site: String,
     /// Whether there is a new archive.
     pub outcome: Outcome,
-    /// The list; `None` where the server said that it is the one that was seen before.
+    /// The list; `None` if the server says that it has not changed.
     pub list: Option<Site>,
-    /// What the newest archive here is.
+    /// The manifest of the newest archive here.
     pub manifest: Option<VerifiedManifest>,
     /// Archives that were removed because there are newer ones.
     pub removed: Vec<PathBuf>,
@@ -89,10 +89,10 @@ pub enum Outcome {
     Newer(Box<Listed>),
 }
 
-/// Takes the newest archive that may be taken from the first of the mirrors that has one.
+/// Downloads the newest acceptable archive from the first mirror that has one.
 ///
 /// # Errors
-/// Where no mirror is reached, or what it has is not accepted: the first error that is more than silence. Nothing gets
+/// If no mirror is reached, or what it has is not accepted: the first error that is not about the network. No file gets
 /// the name of an archive then.
 pub async fn pull(
     options: &PullOptions,
@@ -124,7 +124,7 @@ pub async fn pull(
                 if !is_last {
                     warnings.push(format!("{}: {}", mirror.shown(), text::with_causes(&error)));
                 }
-                // Silence of one mirror says nothing against what another one has.
+                // If one mirror does not answer, another one may still have a good archive.
                 let says_more = |known: &Error| matches!(known, Error::Source(_)) && !matches!(error, Error::Source(_));
                 if failed.as_ref().is_none_or(says_more) {
                     failed = Some(error);
@@ -138,7 +138,7 @@ pub async fn pull(
 /// The list of the site at `url`, verified.
 ///
 /// # Errors
-/// Where it is not reached, or the list is not accepted.
+/// If it is not reached, or the list is not accepted.
 pub async fn list(
     url: &Url,
     http: HttpOptions,
@@ -152,7 +152,7 @@ pub async fn list(
     }
 }
 
-/// Requests with less patience for a mirror after which another one is asked.
+/// The options of requests to a mirror: less patience if another mirror follows.
 fn borne(http: &HttpOptions, is_last: bool) -> HttpOptions {
     let mut http = http.clone();
     if !is_last {
@@ -183,12 +183,12 @@ async fn fetch(mirror: &Mirror, known: Option<&Validators>, keyring: &Keyring) -
             Small::Found(signatures, _) => signatures,
             Small::Same | Small::Missing => return Err(missing(mirror, SIGNATURE_FILE)),
         };
-        // What is not text is not what was signed either.
+        // A file that is not text is not what was signed.
         let (text, signatures) = (String::from_utf8_lossy(&text), String::from_utf8_lossy(&signatures));
         match SignedCatalogs::new(text.into_owned(), &signatures).verify(keyring) {
             Ok(list) => return Ok(Fetched::List(Box::new(list), validators)),
             Err(cause) if is_again || cause.is_unproved() => return Err(refuse(cause)),
-            // One file may be of before a new list and the other of after it, also in a cache on the way.
+            // One file may be older than a new list, and the other newer; so it can be in a cache on the way, too.
             Err(_) => tokio::time::sleep(REPLACING).await,
         }
         is_again = true;
@@ -212,7 +212,7 @@ struct Visit<'a> {
 impl Visit<'_> {
     async fn take(&mut self) -> Result<PullReport, Error> {
         let site = self.mirror.shown();
-        // The answer that nothing has changed counts only where that archive is still here, and good.
+        // The answer "not modified" counts only if that archive is still here, and good.
         let known = self.memories.site(&site).cloned();
         let here = known.as_ref().and_then(|known| self.here(&known.archive));
         let validators = known.as_ref().filter(|_| here.is_some()).map(|known| &known.validators);
@@ -241,7 +241,7 @@ impl Visit<'_> {
                 list = again;
             }
         };
-        // Where something newer was passed over, the list is read again each time: what is allowed can change.
+        // If a newer archive was skipped, read the list again each time: what is allowed can change.
         let known = taken.filter(|_| !is_again && !matches!(report.outcome, Outcome::Newer(_))).map(|archive| Known {
             validators,
             archive,
@@ -259,7 +259,7 @@ impl Visit<'_> {
         PullReport { site: self.mirror.shown(), outcome, list, manifest, removed, requests: 0, bytes: 0, warnings }
     }
 
-    /// The server says that the list is the one that was seen.
+    /// The report if the server says that the list has not changed.
     fn same(&mut self, known: Known, manifest: VerifiedManifest) -> Result<PullReport, Error> {
         self.keyring.policy().check(&manifest, self.options.now).map_err(TrustError::from)?;
         let site = Site {
@@ -273,7 +273,7 @@ impl Visit<'_> {
         Ok(self.report(Outcome::Unchanged(path), None, Some(manifest)))
     }
 
-    /// Refuses a list older than one that was seen, and remembers it else.
+    /// Refuses a list older than one that was seen; otherwise remembers it.
     fn remember(&mut self, list: &VerifiedCatalogs) -> Result<(), Error> {
         if let Some(seen) = self.memories.seen(list.publishers()).filter(|seen| list.written < *seen) {
             let place = format!("{}/{CATALOGS_FILE}", self.mirror.shown());
@@ -303,7 +303,7 @@ impl Visit<'_> {
         }
     }
 
-    /// The manifest of the archive `name` in the folder, where its signature and its size are right.
+    /// The manifest of the archive `name` in the folder, if its signature and its size are right.
     fn here(&self, name: &ArchiveName) -> Option<VerifiedManifest> {
         let archive = Archive::open(&self.options.out.join(name.as_str())).ok()?;
         let manifest = open::verified(&archive, self.keyring).ok()?;
@@ -311,7 +311,7 @@ impl Visit<'_> {
         Some(manifest)
     }
 
-    /// The newest archive of the list that may be taken; those passed over are named.
+    /// The newest acceptable archive of the list; a warning names each skipped one.
     fn choose(&mut self, list: &VerifiedCatalogs) -> Result<Listed, Error> {
         let mut first = None;
         for listed in &list.archives {
@@ -342,7 +342,7 @@ impl Visit<'_> {
         Ok(found.max_by_key(|(_, manifest)| manifest.created))
     }
 
-    /// Brings the wanted archive here, unless that or a newer one is.
+    /// Downloads the wanted archive, unless it or a newer one is here.
     async fn bring(&mut self, wanted: Listed, list: &VerifiedCatalogs) -> Result<PullReport, Error> {
         let site = Some(Site::of(list, self.options.now));
         if let Some((path, manifest)) = self.newest_here()?
@@ -357,11 +357,11 @@ impl Visit<'_> {
         let signatures = self.signatures(&wanted).await?;
         let (keyring, progress) = (Arc::clone(self.keyring), Arc::clone(self.progress));
         let (listed, out, at) = (wanted.clone(), self.options.out.clone(), self.file(&wanted));
-        // Verifying keeps the processor busy: off the threads on which signals are answered.
+        // Verification keeps the processor busy: it must not block the threads that answer signals.
         let verified = tokio::task::spawn_blocking(move || {
             let manifest = verify(&path, &at, &listed, &signatures, &keyring, &*progress)?;
             let archive = site::adopt(&out, &listed.name, &path, listed.sha256, &signatures)?;
-            // Until now, nobody else may write there.
+            // The lock is held until here, so that nobody else writes there.
             drop(target);
             Ok::<_, Error>((archive, manifest))
         });
@@ -395,17 +395,17 @@ impl Visit<'_> {
                 if site::digest(&path)? == wanted.sha256 {
                     return Ok((path, target, resumed));
                 }
-                "its SHA-256 is another one".to_owned()
+                "its SHA-256 differs".to_owned()
             }
             Downloaded::Other(cause) => cause,
-            Downloaded::Missing => return Err(other("it is not there".into())),
+            Downloaded::Missing => return Err(other("it does not exist".into())),
         };
-        // Whatever it is, it is nothing to go on with.
+        // The file is bad, so a later run must not continue it.
         fs::remove_file(&path)?;
         Err(other(cause))
     }
 
-    /// The publisher's signature files of the archive, as far as there are any, by their names.
+    /// The names and contents of the publisher's signature files of the archive, if there are any.
     async fn signatures(&self, wanted: &Listed) -> Result<Vec<(String, String)>, Error> {
         let mut found = Vec::new();
         let of_others = wanted.signers.iter().skip(1).map(|key| wanted.name.signature_by(*key));
@@ -419,8 +419,8 @@ impl Visit<'_> {
     }
 }
 
-/// Verifies what was downloaded as an import would, and that it is what the list and the signature files mean. What is
-/// not good is removed.
+/// Verifies the download as an import would, and compares it with the list and the signature files. A bad file is
+/// removed.
 fn verify(
     path: &Path,
     at: &str,
