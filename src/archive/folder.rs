@@ -39,7 +39,7 @@ pub struct Published {
 /// The archives in `folder`, the latest name first. A missing folder holds none.
 ///
 /// # Errors
-/// Where the folder cannot be listed.
+/// If the folder cannot be listed.
 pub fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let named =
         |entry: fs_err::DirEntry| Some((entry.file_name().to_str().and_then(ArchiveName::parse)?, entry.path()));
@@ -68,7 +68,7 @@ pub fn require_space(folder: &Path, needed: u64) -> Result<(), ArchiveError> {
 /// what is no regular file.
 ///
 /// # Errors
-/// Where the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed or a file not be removed.
 pub fn sweep_partial(folder: &Path) -> io::Result<()> {
     leftovers(folder, |name| name.starts_with(PARTIAL_PREFIX), true).map(drop)
 }
@@ -76,7 +76,7 @@ pub fn sweep_partial(folder: &Path) -> io::Result<()> {
 /// Files in `folder` with such a name that no running `oct` writes; they are removed where that is wanted.
 ///
 /// # Errors
-/// Where the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed or a file not be removed.
 pub(super) fn leftovers(folder: &Path, is_called: impl Fn(&str) -> bool, remove: bool) -> io::Result<Vec<PathBuf>> {
     // Whoever publishes here has files that are not locked yet. The next run sweeps.
     let Ok(Some(_lock)) = Lock::take_at_once(folder) else { return Ok(Vec::new()) };
@@ -104,7 +104,7 @@ impl Lock {
     /// Waits for the lock.
     ///
     /// # Errors
-    /// Where another run keeps it for too long, or the folder cannot be opened.
+    /// If another run keeps it for too long, or the folder cannot be opened.
     pub(super) fn take(folder: &Path) -> io::Result<Self> {
         let began = Instant::now();
         loop {
@@ -259,7 +259,7 @@ impl Archive {
     /// The digest that the `.sha256` file beside the archive states, if there is such a file.
     ///
     /// # Errors
-    /// Where the file is not as `sha256sum` takes it.
+    /// If the file is not as `sha256sum` takes it.
     pub fn checksum_sidecar(&self) -> Result<Option<(PathBuf, Sha256Digest)>, ArchiveError> {
         let Some((path, text)) = sidecar(self, ".sha256")? else { return Ok(None) };
         match checksum_line(&text) {
@@ -271,7 +271,7 @@ impl Archive {
     /// The signature files beside the archive: the first key's, and those of `signers`.
     ///
     /// # Errors
-    /// Where one is there and cannot be read.
+    /// If one is there and cannot be read.
     pub fn signature_sidecars(&self, signers: &[KeyId]) -> Result<Vec<(PathBuf, String)>, ArchiveError> {
         let suffixes =
             std::iter::once(".minisig".to_owned()).chain(signers.iter().map(|key| format!(".minisig.{key}")));

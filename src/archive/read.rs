@@ -75,7 +75,7 @@ impl Archive {
     /// Holds the file's length against what was signed.
     ///
     /// # Errors
-    /// Where the file is cut, or goes on after its end.
+    /// If the file is cut, or goes on after its end.
     pub fn check_length(&self, manifest: &VerifiedManifest) -> Result<(), ArchiveError> {
         let (path, found) = (self.path.clone(), self.length);
         let expected = self.body_offset.saturating_add(manifest.body.size);
@@ -90,7 +90,7 @@ impl Archive {
     /// to `whole`, for checks against sidecars.
     ///
     /// # Errors
-    /// Where the file is cut, goes on after its end, or differs in any bit.
+    /// If the file is cut, goes on after its end, or differs in any bit.
     pub fn check_body(
         mut self,
         manifest: &VerifiedManifest,
@@ -129,7 +129,7 @@ impl CheckedBody {
     /// what it makes of them counts only when this function returns `Ok`.
     ///
     /// # Errors
-    /// Where the body is anything but the tar that `oct` writes for this manifest, or `sink` fails.
+    /// If the body is anything but the tar that `oct` writes for this manifest, or `sink` fails.
     pub fn unpack<E: From<ArchiveError>>(
         mut self,
         mut sink: impl FnMut(&File, &mut dyn Read) -> Result<(), E>,

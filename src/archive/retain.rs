@@ -29,7 +29,7 @@ struct Own {
 /// The archives that [`retain`] would remove.
 ///
 /// # Errors
-/// Where the folder cannot be listed.
+/// If the folder cannot be listed.
 pub fn surplus(folder: &Path, newest: usize, own: &Keyring) -> io::Result<Vec<PathBuf>> {
     too_many(folder, newest, own, Path::new(""))
 }

@@ -23,7 +23,7 @@ pub struct ListLock {
 /// Takes the right to change the list of `folder`.
 ///
 /// # Errors
-/// Where another run keeps it for too long, or the folder cannot be opened.
+/// If another run keeps it for too long, or the folder cannot be opened.
 pub fn lock(folder: &Path) -> io::Result<ListLock> {
     Ok(ListLock { folder: folder.to_owned(), _lock: Lock::take(folder)? })
 }
@@ -31,7 +31,7 @@ pub fn lock(folder: &Path) -> io::Result<ListLock> {
 /// The list in `folder` with its signatures, unverified; `None` where one of the two is missing.
 ///
 /// # Errors
-/// Where one cannot be read, or is no list by its size or its bytes.
+/// If one cannot be read, or is no list by its size or its bytes.
 pub fn list(folder: &Path) -> Result<Option<SignedCatalogs>, FileError> {
     let text = |name: &str, limit: u64| fs::if_there(fs::read_text(&folder.join(name), limit));
     let (list, signatures) =
@@ -40,7 +40,7 @@ pub fn list(folder: &Path) -> Result<Option<SignedCatalogs>, FileError> {
 }
 
 /// Puts the list into its folder, each of the two files whole. Who reads one of the old and one of the new files finds a
-/// signature that does not fit, and reads both again.
+/// signature that does not match, and reads both again.
 ///
 /// # Errors
 /// Those of the disk.
@@ -63,7 +63,7 @@ pub fn download_path(folder: &Path, sha256: Sha256Digest) -> PathBuf {
 /// What ended runs left in `folder`: files that are not complete, downloads too. They are removed where that is wanted.
 ///
 /// # Errors
-/// Where the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed or a file not be removed.
 pub fn leftovers(folder: &Path, remove: bool) -> io::Result<Vec<PathBuf>> {
     let is_digest = |text: &str| text.parse::<Sha256Digest>().is_ok();
     let is_called =

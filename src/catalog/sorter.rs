@@ -228,7 +228,7 @@ impl<S: Read + Seek> Sorted<S> {
     }
 }
 
-/// The length that stands at `at`; 0 where there is none.
+/// The length that stands at `at`; 0 if there is none.
 fn u32_at(bytes: &[u8], at: usize) -> usize {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_le_bytes(*four) as usize)
 }

@@ -47,7 +47,7 @@ impl Validator {
     /// Reads one file to its end.
     ///
     /// # Errors
-    /// Where certsuite could not read the file, or would read something else than the manifest says.
+    /// If certsuite could not read the file, or would read something else than the manifest says.
     pub fn read(&mut self, path: &MemberPath, content: impl Read) -> Result<(), TnfError> {
         match Kind::of(path) {
             Some(Kind::ArchiveJson) => self.found.archive_json = Some(ArchiveJson::read(content)?),

@@ -60,7 +60,7 @@ impl Document {
     /// Reads the first document of `bytes`; others that follow it do not count.
     ///
     /// # Errors
-    /// Where it is none that yaml.v3 reads, or a limit is passed.
+    /// If it is none that yaml.v3 reads, or a limit is passed.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let text = decode(bytes)?;
         check_characters(&text)?;

@@ -69,7 +69,7 @@ pub struct Constraint {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not a version constraint: {cause}")]
 pub struct ConstraintError {
-    /// The constraint as it stands in the index, made harmless for a terminal.
+    /// The constraint as it stands in the index, without control characters.
     pub input: String,
     /// What is wrong with it.
     pub cause: ConstraintCause,
@@ -285,7 +285,7 @@ fn take_marked(text: &str, mark: char, wanted: fn(u8) -> bool) -> Option<(&str, 
     (!run.is_empty()).then_some((run, rest))
 }
 
-/// The length of `mark ids` at the beginning of `text`, 0 where none stands there.
+/// The length of `mark ids` at the beginning of `text`, 0 if none stands there.
 fn identifiers_len(text: &str, mark: char) -> usize {
     let mut rest = text;
     let mut next = mark;

@@ -164,13 +164,13 @@ pub enum NoDigest {
     /// A digest is there, and certsuite's expression does not find it.
     #[error("certsuite finds a digest only behind a slash, and imageID `{image_id}` has none")]
     NoSlash {
-        /// The status's `imageID`, made harmless.
+        /// The status's `imageID`, without control characters.
         image_id: String,
     },
     /// No digest of a manifest, but of a configuration, or other text.
     #[error("imageID `{image_id}` names no image with a digest")]
     NotInImageId {
-        /// The status's `imageID`, made harmless.
+        /// The status's `imageID`, without control characters.
         image_id: String,
     },
 }
@@ -200,7 +200,7 @@ pub enum Cause {
     /// certsuite's reader crashes on an entry without data when it looks for a tag.
     #[error("certsuite {} crash on the entry {key} of the images, which is null", likelihood(.lucky))]
     NullImage {
-        /// The entry's key, made harmless.
+        /// The entry's key, without control characters.
         key: String,
         /// Whether another entry has the tag, so that it depends on the order of the entries, which is random.
         lucky: bool,

@@ -6,7 +6,7 @@
 //! ```text
 //! reference  = digest / [ scheme "://" ] [ registry "/" ] repository [ ":" tag ] [ "@" digest ]
 //! scheme     = "docker" / "docker-pullable"        ; as in pod statuses and in skopeo's arguments
-//! registry   = host [ ":" 1*DIGIT ]                ; may be left out where there is a digest
+//! registry   = host [ ":" 1*DIGIT ]                ; may be left out if there is a digest
 //! host       = label *( "." label ) / "[" IPv6 "]" ; label: letters, digits, inner hyphens
 //! repository = component *( "/" component )        ; at most 255 bytes
 //! component  = alnum *( separator alnum )          ; alnum: lower-case letters and digits
@@ -49,7 +49,7 @@ pub const MAX_TAG_LEN: usize = 128;
 /// record, which are then taken as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct ImageReference {
-    /// The registry's host, with its port where it has one; empty where only the digest is known, or the name is short.
+    /// The registry's host, with its port if it has one; empty where only the digest is known, or the name is short.
     pub registry: String,
     /// The repository, without the registry; empty where only the digest is known.
     pub repository: String,
@@ -63,7 +63,7 @@ pub struct ImageReference {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not an image reference: {cause}")]
 pub struct ReferenceError {
-    /// The text as it was given, made harmless for a terminal.
+    /// The text as it was given, without control characters for a terminal.
     pub input: String,
     /// What is wrong with it.
     pub cause: ReferenceCause,

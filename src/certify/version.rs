@@ -41,7 +41,7 @@ pub struct Version {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not a version: {cause}")]
 pub struct VersionError {
-    /// The text as it was given, made harmless for a terminal.
+    /// The text as it was given, without control characters for a terminal.
     pub input: String,
     /// What is wrong with it.
     pub cause: VersionCause,

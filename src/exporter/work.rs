@@ -88,7 +88,7 @@ impl Root {
     /// and why.
     ///
     /// # Errors
-    /// Where no temporary folder can be made.
+    /// If no temporary folder can be made.
     pub fn open(cache: Option<&Path>, folder: &str) -> io::Result<(Self, Option<String>)> {
         let kept = cache.map(|cache| private(cache).and_then(|()| private(&cache.join(folder))).map(|()| cache));
         let cause = match kept {

@@ -1,4 +1,4 @@
-//! What everything is called below the folder.
+//! The names of everything below the folder.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::trust::manifest::MANIFEST_FILE;
 
 /// The catalog that certsuite reads.
 pub(super) const DATA: &str = "data";
-/// Everything of `oct`'s own but the manifest.
+/// The folder for all files of `oct` but the manifest.
 pub(super) const OCT: &str = ".oct";
 /// Previous versions, in [`OCT`] like all that follow.
 pub(super) const PREVIOUS: &str = "previous";
@@ -25,7 +25,7 @@ pub(super) const HISTORY: &str = "history.jsonl";
 /// The label of a previous version that is no catalog of `oct`: it is never counted and never removed.
 const FOREIGN: &str = "foreign";
 
-/// A plain name: one component of a path, which leads nowhere but to what lies beside the others.
+/// A plain name: one component of a path, without `..` or a separator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Name(String);

@@ -47,7 +47,7 @@ impl Store {
     /// A held lock is waited for as long as `wait`.
     ///
     /// # Errors
-    /// Where the folder cannot be created or written, the lock is held, or the recovery fails.
+    /// If the folder cannot be created or written, the lock is held, or the recovery fails.
     pub fn lock(&self, holder: &Holder, wait: Duration, progress: &dyn Progress) -> Result<Locked> {
         let root = Dir::make_all(&self.dir, &*self.hooks)?;
         if !root.exists(OCT)? {
@@ -77,7 +77,7 @@ impl Store {
     /// changed.
     ///
     /// # Errors
-    /// Where the folder cannot be read, is being changed by another process for longer than `wait`, or the recovery
+    /// If the folder cannot be read, is being changed by another process for longer than `wait`, or the recovery
     /// fails for another reason than permissions.
     pub fn read(&self, holder: &Holder, wait: Duration, progress: &dyn Progress) -> Result<Reading> {
         let root = match Dir::open(&self.dir) {
@@ -222,7 +222,7 @@ impl Reading {
     /// Whether what was read so far is of one catalog: without a lock, another process may have swapped it meanwhile.
     ///
     /// # Errors
-    /// Where it was swapped, or is being swapped.
+    /// If it was swapped, or is being swapped.
     pub fn require_unchanged(&self) -> Result<()> {
         if self.is_locked() || (seen(&self.folder) == self.seen && self.folder.has_journal()? == self.unfinished) {
             return Ok(());

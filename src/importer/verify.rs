@@ -52,7 +52,7 @@ impl Findings {
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
-    /// Where, below the folder, made harmless for a terminal.
+    /// Where, below the folder, without control characters for a terminal.
     pub path: String,
     /// What.
     pub difference: Difference,

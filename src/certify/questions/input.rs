@@ -38,13 +38,13 @@ pub enum InputError {
     /// Readable, but of something else.
     #[error("the input holds no pods, operators, Helm releases, images or claim{}", shown_kinds(.kinds))]
     Other {
-        /// The kinds of the objects that it holds, made harmless.
+        /// The kinds of the objects that it holds, without control characters.
         kinds: BTreeSet<String>,
     },
     /// A claim that says nothing of what was tested.
-    #[error("the claim has no `configurations`, so it does not tell what was tested")]
+    #[error("the claim has no `configurations`, so it does not say what was tested")]
     ClaimWithoutTests,
-    /// More lines than anybody has questions.
+    /// Too many lines.
     #[error("the input has more than {} lines", crate::base::text::count(limits::QUESTIONS as u64))]
     TooManyLines,
     /// No line is a question.

@@ -25,7 +25,7 @@ pub enum NotAsked {
     /// Its pod is not running.
     #[error("certsuite asks about running pods only, and this one is {phase}")]
     Phase {
-        /// The pod's phase, made harmless.
+        /// The pod's phase, without control characters.
         phase: String,
     },
     /// Its pod is being deleted.
@@ -120,7 +120,7 @@ fn container_row(pod: &Record, container: &Container, status: Option<&ContainerS
     image_row(label, container.image.get(), digest(status.map(|status| status.image_id.get().unwrap_or_default())))
 }
 
-/// The digest in an `imageID`, or why certsuite finds none; there is no `imageID` where there is no status.
+/// The digest in an `imageID`, or why certsuite finds none; there is no `imageID` if there is no status.
 pub(super) fn digest(image_id: Option<&str>) -> Result<&str, NoDigest> {
     let image_id = image_id.ok_or(NoDigest::NoStatus)?;
     status_digest(image_id).ok_or_else(|| match image_id {

@@ -40,7 +40,7 @@ impl<T> List<T>
 where
     AsList<T>: Shape<Value = Vec<T>>,
 {
-    /// The elements; none where there is no list.
+    /// The elements; none if there is no list.
     pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.as_deref().unwrap_or_default().iter()
     }
