@@ -1,4 +1,4 @@
-//! Reading an archive, in the order that trusts nothing before it was checked.
+//! Reads an archive, in an order that uses nothing before it was checked.
 
 use std::io::{BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::trust::manifest::File;
 use crate::trust::signed::VerifiedManifest;
 use crate::trust::signed::{HeaderError, SignedManifest};
 
-/// An archive of which the header was read, and nothing else.
+/// An archive of which only the header was read.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
@@ -60,7 +60,7 @@ impl Archive {
         &self.signed
     }
 
-    /// Where the archive lies.
+    /// The path of the archive.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -72,7 +72,7 @@ impl Archive {
         self.length
     }
 
-    /// Holds the file's length against what was signed.
+    /// Compares the file's length with what was signed.
     ///
     /// # Errors
     /// If the file is cut, or goes on after its end.
@@ -140,7 +140,7 @@ impl CheckedBody {
         let failed = |what: &str, cause| ArchiveError::of_body(&path, what, cause);
         self.archive.file.seek(SeekFrom::Start(self.archive.body_offset)).map_err(ArchiveError::from)?;
         let mut body = BufReader::with_capacity(1 << 17, self.archive.file.take(self.manifest.body.size));
-        // The decoder would pass over a skippable frame in silence.
+        // The decoder would skip a skippable frame silently.
         if !body.fill_buf().map_err(ArchiveError::from)?.starts_with(&ZSTD_MAGIC) {
             return Err(odd("the body does not begin with a zstd frame".into()).into());
         }

@@ -10,7 +10,7 @@ use crate::base::fs::{self, FileError};
 use crate::base::limits;
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 
-/// Begins the names of downloads that are not complete.
+/// Prefix of the names of incomplete downloads.
 const DOWNLOAD_PREFIX: &str = ".oct-pull-";
 
 /// The right to change the list of a folder: of two runs at once, the second one lists what the first one published.
@@ -39,7 +39,7 @@ pub fn list(folder: &Path) -> Result<Option<SignedCatalogs>, FileError> {
     Ok(list.zip(signatures).map(|(list, signatures)| SignedCatalogs::new(list, &signatures)))
 }
 
-/// Puts the list into its folder, each of the two files whole. Who reads one of the old and one of the new files finds a
+/// Puts the list into its folder, each of the two files in one step. A reader of one old and one new file finds a
 /// signature that does not match, and reads both again.
 ///
 /// # Errors
@@ -48,7 +48,7 @@ pub fn write_list(lock: &ListLock, list: &SignedCatalogs) -> io::Result<()> {
     let folder = &lock.folder;
     let text = text_file(folder, list.text())?;
     let signatures = text_file(folder, &list.signature_text())?;
-    // Nothing but two renames lies between the old pair and the new one.
+    // Only two renames are between the old pair and the new one.
     text.persist(folder.join(CATALOGS_FILE)).map_err(|error| error.error)?;
     signatures.persist(folder.join(SIGNATURE_FILE)).map_err(|error| error.error)?;
     fs_err::File::open(folder)?.sync_all()

@@ -1,7 +1,7 @@
-//! Small files that a person names, that lie in a folder, or that an earlier run left.
+//! Small files that the user names, that are in a folder, or that an earlier run left.
 //!
-//! Anything can stand under such a name: a pipe that nobody writes to, a device, a disk image. So a file is opened
-//! without waiting, has to be a regular one, and is read up to a limit. Every error names the path.
+//! Such a name can be anything: a pipe that nobody writes to, a device, a disk image. So a file is opened without
+//! waiting, must be a regular file, and is read up to a limit. Every error names the path.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -71,7 +71,7 @@ pub fn open(path: &Path) -> Result<fs::File, FileError> {
     open_with(path, OFlags::NONBLOCK)
 }
 
-/// The same, but a link is no regular file.
+/// The same, but a link is not followed.
 ///
 /// # Errors
 /// As [`open`].
@@ -86,7 +86,7 @@ fn open_with(path: &Path, flags: OFlags) -> Result<fs::File, FileError> {
     };
     match fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
         Ok(file) => refuse(file.metadata()?.file_type()).map(|()| file),
-        // A socket, or a link that is not followed: the system's own words for that are no help.
+        // A socket, or a link that is not followed: the system's own message does not help.
         Err(error) => {
             let follow = !flags.contains(OFlags::NOFOLLOW);
             let found = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
@@ -167,7 +167,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
 /// Removes a file; whether there was one.
 ///
 /// # Errors
-/// If it is there and stays.
+/// If it exists and cannot be removed.
 pub fn remove_if_there(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -196,7 +196,7 @@ pub fn make_folders(folder: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     for folder in missing.into_iter().rev() {
         match fs::create_dir(folder) {
-            // Somebody else was quicker.
+            // Another process created it first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => {
                 made?;

@@ -1,6 +1,6 @@
-//! Sorting more records than the memory holds: an external merge sort.
+//! Sorts more records than the memory holds: an external merge sort.
 //!
-//! Records gather in a buffer. A full buffer is sorted and written behind the earlier ones as a *run*; at the end the
+//! Records go into a buffer. A full buffer is sorted and written after the earlier ones as a *run*; at the end the
 //! runs are merged. What fits into one buffer is never written.
 
 use std::cmp::Reverse;
@@ -151,7 +151,7 @@ impl<S: Read + Write + Seek> Sorter<S> {
 pub(super) struct Sorted<S> {
     spill: S,
     held: Held,
-    /// How many of those held were given out.
+    /// How many of the records in memory were returned.
     taken: usize,
     runs: Vec<Run>,
     /// The next key of each run, with the length of its value.
@@ -196,7 +196,7 @@ impl Run {
 }
 
 impl<S: Read + Seek> Sorted<S> {
-    /// Puts the next record into `key` and `value`; tells whether there was one.
+    /// Puts the next record into `key` and `value`; returns whether there was one.
     ///
     /// # Errors
     /// Those of the spill.

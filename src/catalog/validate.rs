@@ -1,4 +1,4 @@
-//! Reading a whole catalog as certsuite does, file by file, and reconciling it with its manifest.
+//! Reads a whole catalog as certsuite does, file by file, and compares it with its manifest.
 
 use std::io::Read;
 

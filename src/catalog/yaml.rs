@@ -1,9 +1,9 @@
 //! YAML as Go's yaml.v3 reads it, into a tree of bounded size: the one place for its rules.
 //!
-//! yaml.v3 descends from libyaml and reads YAML 1.1. The parser here reads YAML 1.2, and where both versions differ, this
-//! module refuses: what is read here, yaml.v3 reads alike. What it refuses is refused here as well, and a little more, of
-//! which no chart index has anything: directives, `...`, tabs between values, tags of one's own, keys that are no text or
-//! go over lines, an anchor within itself, a second document that is no YAML.
+//! yaml.v3 comes from libyaml and reads YAML 1.1. The parser here reads YAML 1.2. This module refuses every text that the
+//! two versions read differently, so yaml.v3 reads an accepted text in the same way. It refuses all that yaml.v3 refuses,
+//! and a little more that no chart index has: directives, `...`, tabs between values, custom tags, keys that are not text
+//! or span lines, an anchor within itself, a second document that is not YAML.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -171,7 +171,7 @@ struct Composer<'a> {
     anchors: Vec<Option<NodeId>>,
     /// How many nodes the first document has, once it has ended.
     first: Option<usize>,
-    /// How far the text was looked at, in bytes.
+    /// How far the text was read, in bytes.
     seen: usize,
 }
 

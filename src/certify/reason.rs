@@ -80,7 +80,7 @@ impl fmt::Display for Place {
 /// What makes something certified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// The digest stands in the catalog.
+    /// The digest is in the catalog.
     Digest {
         /// The digest.
         digest: String,
@@ -191,7 +191,7 @@ impl fmt::Display for MissingDigest {
     }
 }
 
-/// What stands against a certification.
+/// Why something is not certified.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Cause {
     /// certsuite asks by digest only, and the container has none.
@@ -205,13 +205,13 @@ pub enum Cause {
         /// Whether another entry has the tag, so that it depends on the order of the entries, which is random.
         lucky: bool,
     },
-    /// The digest does not stand in the catalog.
+    /// The digest is not in the catalog.
     #[error("no entry for digest {digest}")]
     NoDigest {
         /// The digest.
         digest: String,
     },
-    /// The repository has images, none with that tag.
+    /// The repository has images, but none with that tag.
     #[error("tag {tag}{} not found in {place} (it holds other images)", default_note(.defaulted))]
     NoTag {
         /// The repository.
@@ -239,8 +239,8 @@ pub enum Cause {
         /// The name: the CSV name up to its first dot.
         name: String,
     },
-    /// The operator is listed, not in that version.
-    #[error("{csv} is not listed, other versions of {} are", super::offline::operator_name(.csv))]
+    /// The operator is listed, but not in that version.
+    #[error("{csv} is not listed, but other versions of {} are", super::offline::operator_name(.csv))]
     NoOperatorVersion {
         /// The CSV name that was asked for.
         csv: String,
@@ -251,7 +251,7 @@ pub enum Cause {
         /// The CSV name that was asked for.
         csv: String,
     },
-    /// The very bundle is listed, for other OpenShift versions.
+    /// The bundle is listed, but only for other OpenShift versions.
     #[error("{csv} is not listed for OpenShift {ocp}, only for {}", versions(.listed))]
     OtherOcp {
         /// The CSV name that was asked for.
@@ -267,7 +267,7 @@ pub enum Cause {
         /// The chart's name.
         name: String,
     },
-    /// The index has the chart, not in that version.
+    /// The index has the chart, but not in that version.
     #[error("chart {name} is not listed in version {version}, only in others")]
     NoChartVersion {
         /// The chart's name.

@@ -1,6 +1,6 @@
 //! Image references as people write them, and as certsuite takes them out of a pod.
 //!
-//! The grammar is that of `distribution/reference`, which container engines share. What decides must be there: a digest,
+//! The grammar is that of `distribution/reference`, which container engines share. What decides is required: a digest,
 //! or a registry to look in, since none can be guessed.
 //!
 //! ```text

@@ -38,7 +38,7 @@ pub struct HistoryEntry {
     /// The archive's name; absent for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
-    /// The `created` of the catalog that is in place since; absent if it has no readable manifest.
+    /// The `created` of the catalog in place after the change; absent if it has no readable manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// How much it holds.

@@ -65,11 +65,11 @@
 //! After an error before the swap of `data`, everything is undone at once. After the swap, the rest is tried once more,
 //! and the error says that the new catalog is in place ([`StoreError::Unfinished`]); the next run completes the rest.
 //!
-//! # What comes from others
+//! # Files that oct did not install
 //!
-//! A `data` without a manifest, such as the old container left, becomes a previous version like any other, but is
-//! neither counted nor removed by [`InstallOptions::keep`]; nor is what is no catalog at all, for which an import asks
-//! first ([`Folder::unrelated`]). Manifests are handed out as they are, unverified.
+//! A `data` without a manifest, such as the old container's, becomes a previous version like any other, but
+//! [`InstallOptions::keep`] neither counts nor removes it; nor files that are not a catalog, for which an import asks
+//! first ([`Folder::unrelated`]). Manifests are returned unverified.
 //!
 //! # Who else may write there
 //!

@@ -57,7 +57,9 @@ pub fn publish(
     progress: &dyn Progress,
 ) -> Result<PublishReport, Error> {
     if !folder.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is not a folder", folder.display())).into());
+        return Err(
+            io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is not a folder", folder.display())).into()
+        );
     }
     progress.begin("verifying", None);
     let report = refresh(folder, keys, promise, Reading::Whole)?;

@@ -69,7 +69,7 @@ pub enum TrustError {
     Untrusted(Box<Unknown>),
     /// A signature by a trusted key does not match the data.
     #[error(
-        "the signature by the trusted key {key_id} does not fit: the data were altered, or the signature is of another file"
+        "the signature by the trusted key {key_id} does not match: the data were altered, or the signature belongs to another file"
     )]
     BadSignature {
         /// The key.

@@ -224,9 +224,9 @@ fn hostile_lists_are_refused_each_with_its_code() {
     assert_eq!(world.refused(4, "not trusted here")["code"], "untrusted-signer");
     // With a bit flipped, and cut.
     world.put(&SignedCatalogs::new(signed.text().replace("2026-01-01", "2026-01-02"), &signed.signature_text()));
-    assert_eq!(world.refused(4, "does not fit")["code"], "bad-signature");
+    assert_eq!(world.refused(4, "does not match")["code"], "bad-signature");
     world.put(&SignedCatalogs::new(signed.text()[..200].into(), &signed.signature_text()));
-    world.refused(4, "does not fit");
+    world.refused(4, "does not match");
     world.put(&SignedCatalogs::new(signed.text().into(), ""));
     world.refused(4, "no signature");
     fs::remove_file(world.file("catalogs.json.minisig")).unwrap();
@@ -320,7 +320,7 @@ fn an_archive_swapped_behind_the_list_is_refused_and_nothing_of_it_stays() {
     let listed = Listed { size: bytes.len() as u64, sha256: digest, ..list.archives[0].clone() };
     world.sign(&Catalogs { archives: vec![listed], ..list });
     fs::copy(world.file("catalog-2026010200.tar.zst.minisig"), world.file(&format!("{FIRST}.minisig"))).unwrap();
-    assert_eq!(world.refused(4, "does not fit")["code"], "sidecar-differs");
+    assert_eq!(world.refused(4, "does not match")["code"], "sidecar-differs");
     // Without one, the archive is as good.
     fs::remove_file(world.file(&format!("{FIRST}.minisig"))).unwrap();
     world.pull(&[]).expect(0);

@@ -92,7 +92,7 @@ pub(super) fn rows(pod: &Record, selection: Selection) -> Vec<Row> {
     rows
 }
 
-/// Why certsuite does not ask about any container of a pod. A phase that is not told is no reason.
+/// Why certsuite does not ask about any container of a pod. A missing phase is not a reason.
 fn left_out(pod: &Record) -> Option<NotAsked> {
     let metadata = pod.metadata.0.as_ref();
     if metadata.is_some_and(|metadata| metadata.deletion_timestamp.get().is_some()) {

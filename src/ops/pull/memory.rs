@@ -58,10 +58,8 @@ impl Memories {
             let parse = |text: String| serde_json::from_str(&text).map_err(std::io::Error::other);
             let memory = text.and_then(|text| text.map(parse).transpose());
             let memory = memory.unwrap_or_else(|error| {
-                warnings.push(format!(
-                    "the record of the lists seen before cannot be read: `{}`: {error}",
-                    path.display()
-                ));
+                warnings
+                    .push(format!("the record of the lists seen before cannot be read: `{}`: {error}", path.display()));
                 None
             });
             (path, memory.unwrap_or_default())
