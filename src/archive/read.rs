@@ -28,7 +28,7 @@ impl Archive {
     /// Opens the file at `path` and reads its header.
     ///
     /// # Errors
-    /// Says what the file is where it is no archive of `oct`.
+    /// Says what the file is where it is not an archive of `oct`.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
         let mut file = fs::open(path).map_err(|error| match error {
             FileError::Kind { path, what } => ArchiveError::NotAnArchive { path, what: what.into() },
@@ -154,7 +154,7 @@ impl CheckedBody {
             if block != *header(&file.path, file.size).as_bytes() {
                 let due = format!("the file `{}` of {} bytes", file.path, file.size);
                 let found = member(&block, &due);
-                return Err(odd(format!("{found} stands where {due} is due")).into());
+                return Err(odd(format!("{found} is in the place of {due}")).into());
             }
             let mut content = HashingReader::new((&mut tar).take(file.size));
             sink(file, &mut content)?;

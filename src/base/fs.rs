@@ -66,7 +66,7 @@ impl From<FileError> for io::Error {
 /// Opens a regular file for reading, without waiting. A link is followed.
 ///
 /// # Errors
-/// If it cannot be opened, or is no regular file.
+/// If it cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> Result<fs::File, FileError> {
     open_with(path, OFlags::NONBLOCK)
 }

@@ -51,7 +51,7 @@ pub fn json(json: &str) -> String {
 /// Says what is expected.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     let shown = sanitize(text);
-    let span: Span = text.parse().map_err(|_| format!("`{shown}` is no duration like 30d, 2w or 12h"))?;
+    let span: Span = text.parse().map_err(|_| format!("`{shown}` is not a duration such as 30d, 2w or 12h"))?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
     let duration = duration.map_err(|_| format!("`{shown}` has months or years, whose length varies; use days"))?;
     if duration.is_negative() { Err(format!("`{shown}` is negative")) } else { Ok(duration) }

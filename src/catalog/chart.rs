@@ -273,7 +273,7 @@ impl<'a> Decoder<'a> {
         }
         let excessive = self.aliased > 100 && self.steps > 1_000 && self.aliased * 10 > self.steps * 9;
         if excessive || self.aliased > limits::YAML_ALIASED {
-            return Err(self.error(id, "too much of it stands behind aliases".into()));
+            return Err(self.error(id, "too much of it is behind aliases".into()));
         }
         Ok(())
     }
@@ -351,9 +351,9 @@ mod tests {
     #[test]
     fn what_yaml_v3_refuses_is_refused_with_its_line() {
         for (yaml, due) in [
-            ("entries:\n  c: []\n  c: []\n", "line 3: the key `c` stands twice"),
-            ("entries: {}\nx:\n  y: [{a: 1, b: 2,\n a: 3}]\n", "line 4: the key `a` stands twice"),
-            ("entries: {}\nx: {a: 1, \"a\": 2}", "line 2: the key `a` stands twice"),
+            ("entries:\n  c: []\n  c: []\n", "line 3: the key `c` occurs twice"),
+            ("entries: {}\nx:\n  y: [{a: 1, b: 2,\n a: 3}]\n", "line 4: the key `a` occurs twice"),
+            ("entries: {}\nx: {a: 1, \"a\": 2}", "line 2: the key `a` occurs twice"),
             ("%YAML 1.2\n---\nentries: {}\n", "YAML 1.2"),
             ("entries: {}\nx: \"a\\/b\"\n", "line 2: the escape `\\/`"),
             ("%TAG !e! tag:x,2000:\n---\nentries: {}\n", "line 1: the directive `%TAG"),
@@ -374,11 +374,11 @@ mod tests {
             ("entries: {}\nx: !!bool 1\n", "line 2: the tag `!!bool` on `1`"),
             ("entries: {}\nx: !!map [a]\n", "line 2: the tag `!!map`"),
             ("entries: {}\nx: !mine a\n", "line 2: the tag `!mine`"),
-            ("entries: 7", "`entries` is `7`, where a mapping is due"),
+            ("entries: 7", "`entries` is `7`, but must be a mapping"),
             ("entries: []", "`entries` is a list"),
             ("entries: {c: 7}", "the charts of `c` is `7`"),
             ("entries: {c: [7]}", "a chart is `7`"),
-            ("entries: {c: [{name: [a]}]}", "`name` is a list, where a text is due"),
+            ("entries: {c: [{name: [a]}]}", "`name` is a list, but must be a text"),
             ("entries: {c: [{name: c, version: {}}]}", "`version` is a mapping"),
             ("<html>", "the index is `<html>`"),
             ("[]", "the index is a list"),
@@ -387,10 +387,10 @@ mod tests {
             ("entries: {<<: 7}", "`<<` of something else"),
             ("x: &x {a: []}\nentries: {<<: *x, a: []}", "brings the list `a` a second time"),
             ("x: &x [*x]", "an anchor within itself"),
-            ("? [a]\n: b\n", "a key that is no text"),
-            ("x: &x a\ny: {*x : b}\n", "line 2: a key that is no text"),
-            ("x: {~: a, \"null\": b}", "the key `null` stands twice"),
-            ("x: {<<: {}, \"<<\": b}", "the key `<<` stands twice"),
+            ("? [a]\n: b\n", "a key that is not text"),
+            ("x: &x a\ny: {*x : b}\n", "line 2: a key that is not text"),
+            ("x: {~: a, \"null\": b}", "the key `null` occurs twice"),
+            ("x: {<<: {}, \"<<\": b}", "the key `<<` occurs twice"),
             ("x: a\u{7}\n", "the character U+0007"),
             ("x: a\u{85}b\n", "the character U+0085"),
             ("x: a\ny: \u{2028}", "line 2: the character U+2028"),

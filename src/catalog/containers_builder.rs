@@ -222,7 +222,7 @@ mod tests {
         format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n")).into_bytes()
     }
 
-    /// A digest out of few, so that many are shared; one of them is no SHA-256, one has to be escaped.
+    /// A digest out of few, so that many are shared; one of them is not SHA-256, one has to be escaped.
     fn digests() -> impl Strategy<Value = Option<ManifestDigest>> {
         let plain = (0..12_u8).prop_map(|number| ManifestDigest::parse(&format!("sha256:{:02x}", number).repeat(1)));
         let usual = (0..12_u8).prop_map(|number| ManifestDigest::parse(&format!("sha256:{number:064x}")));

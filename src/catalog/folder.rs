@@ -158,7 +158,7 @@ impl TnfFolder {
         let mut files = vec![layout::CONTAINERS_DB.to_owned()];
         for name in names {
             let Some(name) = name.to_str() else {
-                let cause = TnfError::Mismatch("the name of a file in it is no UTF-8".into());
+                let cause = TnfError::Mismatch("the name of a file in it is not UTF-8".into());
                 return Err(FolderError { path: folder, cause });
             };
             files.push(format!("{}/{name}", layout::OPERATORS_DIR));

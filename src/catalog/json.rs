@@ -194,9 +194,9 @@ impl<R: Read> Json<R> {
 
     fn unexpected(&self, due: &str) -> JsonError {
         match self.buffer[..self.filled].get(self.next) {
-            Some(byte) if byte.is_ascii_graphic() => self.syntax(format!("`{}` where {due} is due", *byte as char)),
-            Some(byte) => self.syntax(format!("the byte 0x{byte:02x} where {due} is due")),
-            None => self.syntax(format!("the file ends where {due} is due")),
+            Some(byte) if byte.is_ascii_graphic() => self.syntax(format!("`{}` instead of {due}", *byte as char)),
+            Some(byte) => self.syntax(format!("the byte 0x{byte:02x} instead of {due}")),
+            None => self.syntax(format!("the file ends before {due}")),
         }
     }
 
@@ -224,7 +224,7 @@ impl<R: Read> Json<R> {
         Ok(Some(self.buffer[self.next]))
     }
 
-    /// The next byte that is no white space, which stays.
+    /// The next byte that is not white space, which stays.
     fn peek(&mut self) -> Result<Option<u8>> {
         loop {
             match self.byte()? {

@@ -95,7 +95,7 @@ impl<S: Read + Write + Seek> Sorter<S> {
         self.total += length as u64;
         if self.total > limits::RECORDS_BYTES {
             let max = text::size(limits::RECORDS_BYTES);
-            return Err(TooLarge(format!("the images stand under their digests with more than {max} in all")).into());
+            return Err(TooLarge(format!("the images under all their digests have more than {max}")).into());
         }
         if self.held.size() + length > self.room {
             self.write_run()?;

@@ -82,7 +82,7 @@ impl Validator {
                     is_complete: true,
                 };
                 if stated != due {
-                    return Err(TnfError::Mismatch(format!("the page states {stated}, where {due} is due")));
+                    return Err(TnfError::Mismatch(format!("the page states {stated}, not {due}")));
                 }
                 self.found.operators += size as u64;
             }

@@ -364,7 +364,7 @@ fn is_indented_by_tab(source: &str, style: ScalarStyle, indent: usize) -> bool {
         || lines.any(|line| is_tabbed(line) && (!is_block || spaces(line) < indent))
 }
 
-/// Refuses a mapping with one key twice, or with a key that is no text.
+/// Refuses a mapping with one key twice, or with a key that is not text.
 fn check_keys(document: &Document, first: Option<NodeId>) -> Result<()> {
     let mut keys = HashSet::new();
     for (key, _) in document.pairs(first) {
@@ -374,11 +374,11 @@ fn check_keys(document: &Document, first: Option<NodeId>) -> Result<()> {
             Kind::Text(text) if !is_null(text) => text,
             Kind::Text(_) | Kind::Null => "null",
             Kind::Merge => "<<",
-            _ => return Err(error(line, "a key that is no text")),
+            _ => return Err(error(line, "a key that is not text")),
         };
         if !keys.insert(name) {
             let name = crate::base::text::sanitize(name);
-            return Err(error(line, format!("the key `{name}` stands twice in one mapping")));
+            return Err(error(line, format!("the key `{name}` occurs twice in one mapping")));
         }
     }
     Ok(())

@@ -124,7 +124,7 @@ impl Cluster {
 }
 
 /// The OpenShift version that certsuite asks for: what stands before the second dot, so `4.16-rc1` for `4.16-rc1.2`. None,
-/// which is any, for a cluster that is no OpenShift: certsuite then writes `0.0.0` or `n/a, (non-OpenShift cluster)`.
+/// which is any, for a cluster that is not OpenShift: certsuite then writes `0.0.0` or `n/a, (non-OpenShift cluster)`.
 #[must_use]
 pub fn asked_ocp(version: &str) -> Option<String> {
     let version = version.trim();
@@ -134,7 +134,7 @@ pub fn asked_ocp(version: &str) -> Option<String> {
     Some(version.match_indices('.').nth(1).map_or(version, |(second, _)| &version[..second]).to_owned())
 }
 
-/// The same of a version as people type it, with or without a `v`; none where it is no version with a dot.
+/// The same of a version as people type it, with or without a `v`; none where it is not a version with a dot.
 #[must_use]
 pub fn typed_ocp(version: &str) -> Option<String> {
     let version = version.trim();

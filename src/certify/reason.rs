@@ -304,7 +304,7 @@ pub enum Cause {
         name: String,
         /// The chart's version.
         version: String,
-        /// What does not parse. It is part of the message, so it is no `source` of its own.
+        /// What does not parse. It is part of the message, so it is not a `source` of its own.
         crash: SemverCrash,
         /// Whether another list of the index certifies the chart, so that it depends on the order of the lists, which
         /// is random.

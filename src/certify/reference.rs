@@ -59,7 +59,7 @@ pub struct ImageReference {
     pub digest: Option<String>,
 }
 
-/// Why a text is no image reference that can be looked up.
+/// Why a text is not an image reference that can be looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not an image reference: {cause}")]
 pub struct ReferenceError {
@@ -92,7 +92,7 @@ pub enum ReferenceCause {
         "it names no registry, and none can be guessed; hint: write the registry before it, or ask for the digest, as in `oct check image sha256:…`"
     )]
     ShortName,
-    /// The registry is no host name, or its port is no number.
+    /// The registry is not a host name, or its port is not a number.
     #[error("`{registry}` is not a registry host")]
     Registry {
         /// What stands before the first slash.
@@ -144,7 +144,7 @@ pub enum DigestProblem {
     #[error("the algorithm is none of sha256, sha384 and sha512")]
     Algorithm,
     /// Too short or too long.
-    #[error("{len} hexadecimal digits stand where {expected} should")]
+    #[error("{len} hexadecimal digits instead of {expected}")]
     Length {
         /// How many signs it has.
         len: usize,
@@ -168,7 +168,7 @@ impl ImageReference {
     /// An image of which only the digest is known.
     ///
     /// # Errors
-    /// When the text is no digest.
+    /// When the text is not a digest.
     pub fn of_digest(text: &str) -> Result<Self, ReferenceError> {
         let digest = text.trim();
         check_digest(digest).map_err(|cause| ReferenceError { input: sanitize(text), cause })?;
@@ -224,7 +224,7 @@ impl ImageReference {
         self.digest.is_none() && !is_registry_like(&self.registry)
     }
 
-    /// The error for a reference whose first component is no registry that the catalog knows.
+    /// The error for a reference whose first component is not a registry that the catalog knows.
     #[must_use]
     pub(crate) fn short_name(&self) -> ReferenceError {
         ReferenceError { input: sanitize(&self.to_string()), cause: ReferenceCause::ShortName }

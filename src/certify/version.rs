@@ -37,7 +37,7 @@ pub struct Version {
     build: String,
 }
 
-/// Why a text is no version.
+/// Why a text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not a version: {cause}")]
 pub struct VersionError {

@@ -6,7 +6,7 @@
 //! with a checksum. A file is written under another name and renamed, so a kill leaves no half file that counts; what is
 //! damaged, foreign or too old is dropped. After a bundle is written the folder is removed.
 //!
-//! The folder is no root of trust: it is used only where nobody else can write ([`Root::open`]), and no link in it is
+//! The folder is not a root of trust: it is used only where nobody else can write ([`Root::open`]), and no link in it is
 //! followed.
 
 use std::collections::BTreeMap;

@@ -227,7 +227,7 @@ impl Dir {
         self.open_with(path, OFlags::RDONLY, 0)
     }
 
-    /// At most `limit` bytes of a file; `None` if there is none, nothing where it is no regular file.
+    /// At most `limit` bytes of a file; `None` if there is none, nothing where it is not a regular file.
     pub(super) fn read_up_to(&self, path: impl AsRef<Path>, limit: u64) -> Result<Option<Vec<u8>>> {
         let path = path.as_ref();
         let mut bytes = Vec::new();

@@ -81,7 +81,7 @@ pub(super) fn is_of_oct(signed: &SignedManifest) -> bool {
 
 /// Reads the manifest of the version `at` with its signatures.
 ///
-/// Bytes that are no text are replaced, over-long files cut and other things than files taken as empty: the signature
+/// Bytes that are not text are replaced, over-long files cut and other things than files taken as empty: the signature
 /// then does not match, and that is for whoever verifies it to say.
 pub(super) fn read_manifest(dir: &Dir, at: &Path) -> Result<Option<SignedManifest>> {
     let Some(manifest) = dir.read_up_to(at.join(MANIFEST_FILE), limits::HEADER_BYTES)? else {

@@ -22,7 +22,7 @@ pub(super) const JOURNAL_TEMPORARY: &str = "journal.json.new";
 pub(super) const LOCK: &str = "lock";
 pub(super) const HISTORY: &str = "history.jsonl";
 
-/// The label of a previous version that is no catalog of `oct`: it is never counted and never removed.
+/// The label of a previous version that is not a catalog of `oct`: it is never counted and never removed.
 const FOREIGN: &str = "foreign";
 
 /// A plain name: one component of a path, without `..` or a separator.
@@ -71,7 +71,7 @@ impl Name {
         (!label.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.parse().ok())?
     }
 
-    /// Whether a previous version of this name is no catalog of `oct`.
+    /// Whether a previous version of this name is not a catalog of `oct`.
     pub(super) fn is_foreign(&self) -> bool {
         self.0.split_once('-').is_some_and(|(_, label)| label == FOREIGN)
     }

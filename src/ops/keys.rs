@@ -44,7 +44,7 @@ impl Trust {
     /// Keeps the public key in `file` among those of the user, or of the `system`.
     ///
     /// # Errors
-    /// If it is no public key, another key with its id is trusted, or the folder cannot be written.
+    /// If it is not a public key, another key with its id is trusted, or the folder cannot be written.
     pub fn add(&self, file: &Path, system: bool) -> Result<(TrustedKey, PathBuf), Error> {
         let owners = if system { Owners::root() } else { Owners::caller() };
         Ok(crate::trust::add(file, self.folder(system)?, &owners, &self.all_keys()?)?)

@@ -259,7 +259,7 @@ impl SignedCatalogs {
     /// Verifies the signatures, then reads the list.
     ///
     /// # Errors
-    /// If no trusted key signed these bytes, or they are no list of this format.
+    /// If no trusted key signed these bytes, or they are not a list of this format.
     pub fn verify(&self, keyring: &Keyring) -> Result<VerifiedCatalogs, CatalogsError> {
         if self.signatures.len() > limits::SIGNATURES {
             return Err(TrustError::Malformed("the list has more signatures than any rotation needs").into());

@@ -42,9 +42,7 @@ pub enum TrustError {
     #[error(transparent)]
     Policy(#[from] Violation),
     /// No secret key was named, and there is none in the usual places.
-    #[error(
-        "no secret key to sign with: no --secret-key was named, and no `oct.key` lies here or in the configuration"
-    )]
+    #[error("no secret key to sign with: no --secret-key was named, and no `oct.key` is here or in the configuration")]
     NoSecretKey,
     /// The secret key is encrypted, and no password was given.
     #[error("the secret key `{origin}` needs its password")]

@@ -65,7 +65,7 @@ impl TrustedKey {
     /// Reads the text of a public key file: a comment line and a line of base64.
     ///
     /// # Errors
-    /// Says what the text is instead, where it is no public key.
+    /// Says what the text is instead, where it is not a public key.
     pub fn parse(text: &str, origin: &str) -> Result<Self, TrustError> {
         let refuse =
             |cause: &str| TrustError::Key { origin: origin.into(), kind: "public key", cause: cause.to_owned() };
@@ -95,7 +95,7 @@ impl TrustedKey {
     /// nobody else may write there.
     ///
     /// # Errors
-    /// If it cannot be read, others could change it, or it is no public key.
+    /// If it cannot be read, others could change it, or it is not a public key.
     pub fn read(path: &Path, owners: &Owners) -> Result<Self, TrustError> {
         if let Some(exposed) = exposed(path, owners)? {
             return Err(TrustError::Exposed(exposed));

@@ -57,7 +57,7 @@ impl Keyring {
     /// The keys of `places`, as far as `policy` lets them count, and those that were built in.
     ///
     /// # Errors
-    /// If a file is no usable public key, or others can change it: it is named, not passed over. And where a key was
+    /// If a file is not a usable public key, or others can change it: it is named, not passed over. And where a key was
     /// named that the policy does not let count.
     pub fn load(places: &TrustPlaces, policy: Policy) -> Result<Self, TrustError> {
         let only_system = policy.is_trusted_keys_only();
@@ -195,7 +195,7 @@ fn readable_keys(folder: &Path) -> Vec<(TrustedKey, PathBuf)> {
 /// lies now. `trusted` are the keys that are trusted already, wherever they lie.
 ///
 /// # Errors
-/// If it is no public key, another one that is trusted has its id, or the folder cannot be written or is one that
+/// If it is not a public key, another one that is trusted has its id, or the folder cannot be written or is one that
 /// others can write.
 pub fn add(
     file: &Path,

@@ -213,7 +213,7 @@ pub(crate) mod tests {
         };
         assert!(refused(|m| m.format = "other".into()).contains("`other`"));
         assert!(refused(|m| m.version = 2).contains("version 2"));
-        assert!(refused(|m| m.files.swap(0, 1)).contains("where `data/archive.json` is due"));
+        assert!(refused(|m| m.files.swap(0, 1)).contains("in the place of `data/archive.json`"));
         assert!(refused(|m| m.files.truncate(4)).contains("page_1_200.db` is missing"));
         assert!(refused(|m| m.files.push(m.files[0].clone())).contains("one too many"));
         assert!(refused(|m| m.counts.operators = 701).contains("page_1_200.db` stands where"));

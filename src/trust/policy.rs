@@ -354,7 +354,7 @@ mod tests {
         for (text, part) in [
             ("max-aeg = '30d'", "max-aeg"),
             ("max-age = 30", "max-age"),
-            ("max-age = 'soon'", "`soon` is no duration"),
+            ("max-age = 'soon'", "`soon` is not a duration"),
             ("signatures = 0", "`signatures` is a number"),
             ("signatures = 9", "`signatures` is a number"),
             ("signatures = '2'", "signatures"),

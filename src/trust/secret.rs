@@ -30,7 +30,7 @@ impl Password {
     /// Reads the first line of the file at `path`.
     ///
     /// # Errors
-    /// If others can read the file, it is no regular one, or it is too large for a password.
+    /// If others can read the file, it is not a regular one, or it is too large for a password.
     pub fn read(path: &Path) -> Result<Self, TrustError> {
         Self::read_readable(path, OTHERS)
     }
@@ -87,7 +87,7 @@ impl SigningKey {
     /// Opens the secret key in `path`. `password` is asked only where the key is encrypted.
     ///
     /// # Errors
-    /// If others can read the file, it is no secret key, or the password is missing or wrong.
+    /// If others can read the file, it is not a secret key, or the password is missing or wrong.
     pub fn open(
         path: &Path,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,

@@ -21,7 +21,7 @@ impl Sidecar {
     /// Reads the text of the file at `path`.
     ///
     /// # Errors
-    /// If it is no signature.
+    /// If it is not a signature.
     pub fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
         match minisig::parse_sidecar(text) {
             Ok(signature) => Ok(Self { path: path.to_owned(), signature }),

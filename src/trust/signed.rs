@@ -100,7 +100,7 @@ impl SignedManifest {
     /// Verifies the signatures, then reads the manifest.
     ///
     /// # Errors
-    /// If no trusted key signed these bytes, fewer do than the policy requires, or they are no manifest of this
+    /// If no trusted key signed these bytes, fewer do than the policy requires, or they are not a manifest of this
     /// format.
     pub fn verify(self, keyring: &Keyring) -> Result<VerifiedManifest, VerifyError> {
         let signatures: Vec<_> = self.signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;

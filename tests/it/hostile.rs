@@ -108,7 +108,7 @@ fn manifests() {
         ("NUL", "data/helm/helm.db\\u0000.txt", "character"),
         ("control character", "data/helm/\\u001b[2J", "character"),
         ("backslash", "data\\\\helm\\\\helm.db", "character"),
-        ("case twin", "data/helm/Helm.db", "where `data/helm/helm.db` is due"),
+        ("case twin", "data/helm/Helm.db", "in the place of `data/helm/helm.db`"),
         ("Unicode twin", "data/h\u{435}lm/helm.db", "character"),
         ("decomposed letter", "data/helm/he\u{301}lm.db", "character"),
         ("right to left", "data/helm/\u{202e}bd.mleh", "character"),
@@ -116,8 +116,8 @@ fn manifests() {
         ("into oct's own folder", ".oct/lock", "begins with a dot"),
         ("trailing slash", "data/helm/helm.db/", "empty component"),
         ("double slash", "data//helm/helm.db", "empty component"),
-        ("duplicate path", CONTAINERS, "where `data/helm/helm.db` is due"),
-        ("foreign file", "data/operators/evil.db", "where `data/helm/helm.db` is due"),
+        ("duplicate path", CONTAINERS, "in the place of `data/helm/helm.db`"),
+        ("foreign file", "data/operators/evil.db", "in the place of `data/helm/helm.db`"),
     ] {
         replaced(name, HELM, path, words);
     }
@@ -156,8 +156,8 @@ fn manifests() {
     changed("content digest", "content digest", &|m| m.content = Sha256Digest::of(b"?"));
     changed("digest of the body", "SHA-256 is not the signed one", &|m| m.body.sha256 = Sha256Digest::of(b"?"));
     changed("body cut", "cut at", &|m| m.body.size += 400_000_000);
-    changed("body too long", "behind its end", &|m| m.body.size -= 1);
-    changed("empty body", "behind its end", &|m| m.body.size = 0);
+    changed("body too long", "after its end", &|m| m.body.size -= 1);
+    changed("empty body", "after its end", &|m| m.body.size = 0);
     changed("digest of a file", "has SHA-256", &|m| {
         m.files[1].sha256 = Sha256Digest::of(b"?");
         m.content = oct::trust::manifest::content_digest(&m.files);
@@ -242,16 +242,16 @@ fn headers_and_signatures() {
             [&EMPTY_FRAME[..], &skippable(2, b"x"), &valid[9..]].concat(),
             "header is missing",
         ),
-        case("two headers", [&valid[..17 + head.len()], &skippable(0, &head), &body].concat(), "behind its end"),
-        case("header after the body", [&valid[..], &skippable(0, &head)].concat(), "behind its end"),
+        case("two headers", [&valid[..17 + head.len()], &skippable(0, &head), &body].concat(), "after its end"),
+        case("header after the body", [&valid[..], &skippable(0, &head)].concat(), "after its end"),
         case(
             "header only after the body",
             [&EMPTY_FRAME[..], &body, &skippable(0, &head)].concat(),
             "header is missing",
         ),
-        case("a trailing byte", [&valid[..], &[0]].concat(), "behind its end"),
-        case("a trailing empty frame", [&valid[..], &EMPTY_FRAME].concat(), "behind its end"),
-        case("the archive twice", [&valid[..], &valid].concat(), "behind its end"),
+        case("a trailing byte", [&valid[..], &[0]].concat(), "after its end"),
+        case("a trailing empty frame", [&valid[..], &EMPTY_FRAME].concat(), "after its end"),
+        case("the archive twice", [&valid[..], &valid].concat(), "after its end"),
         case("the empty frame twice", [&EMPTY_FRAME[..], &valid].concat(), "header is missing"),
         case("no body", valid[..17 + head.len()].to_vec(), "cut at"),
         case("empty file", vec![], "an empty file"),
@@ -428,7 +428,7 @@ fn data_that_certsuite_could_not_read() {
     replaced("containers: a list", CONTAINERS, b"[]", "");
     replaced("containers: cut", CONTAINERS, &containers.as_bytes()[..containers.len() - 9], "");
     replaced("containers: out of order", CONTAINERS, (turned.join("\n") + "\n").as_bytes(), "out of order");
-    replaced("containers: a key twice", CONTAINERS, (doubled.join("\n") + "\n").as_bytes(), "stands twice");
+    replaced("containers: a key twice", CONTAINERS, (doubled.join("\n") + "\n").as_bytes(), "occurs twice");
     replaced("containers: more behind", CONTAINERS, format!("{containers}{{}}").as_bytes(), "");
     replaced("containers: a number as a name", CONTAINERS, containers.replacen("\"amd64\"", "64", 1).as_bytes(), "");
     replaced("containers: no text", CONTAINERS, b"{\n\"\xff\":{}\n}\n", "");
@@ -449,8 +449,8 @@ fn data_that_certsuite_could_not_read() {
     let page = text(PAGE);
     replaced("page: a null", PAGE, page.replacen("\"4.16\"", "null", 1).as_bytes(), "");
     replaced("page: an absent field", PAGE, page.replacen("\"ocp_version\":\"4.16\",", "", 1).as_bytes(), "incomplete");
-    replaced("page: another number", PAGE, page.replace("\"page\":0", "\"page\":1").as_bytes(), "is due");
-    replaced("page: another total", PAGE, page.replace("\"total\":3", "\"total\":4").as_bytes(), "is due");
+    replaced("page: another number", PAGE, page.replace("\"page\":0", "\"page\":1").as_bytes(), "the page states");
+    replaced("page: another total", PAGE, page.replace("\"total\":3", "\"total\":4").as_bytes(), "the page states");
     replaced("page: empty", PAGE, b"", "");
     replaced("page: deep", PAGE, "[".repeat(80_000).as_bytes(), "");
     replaced("counts: others", "data/archive.json", br#"{"containers":9,"operators":3,"charts":1}"#, "archive.json");

@@ -258,7 +258,11 @@ fn a_list_older_than_one_that_was_seen_is_refused_wherever_that_was() {
     world.sign(&old);
     let refuse = |world: &World| {
         let run = world.pull(&[]).expect(5);
-        assert!(run.err.contains("a list of 2026-01-02T00:00:00Z by the same key was seen before"), "{}", run.err);
+        assert!(
+            run.err.contains("a newer list of 2026-01-02T00:00:00Z by the same key was seen before"),
+            "{}",
+            run.err
+        );
         assert_eq!(run.json()["error"]["code"], "old-list");
     };
     refuse(&world);
@@ -297,7 +301,7 @@ fn an_archive_swapped_behind_the_list_is_refused_and_nothing_of_it_stays() {
     for (other, said) in [
         ([&bytes[..], b"x"].concat(), "bytes, not"),
         (bytes[..bytes.len() - 1].to_vec(), "bytes, not"),
-        (flipped, "its SHA-256 is another one"),
+        (flipped, "its SHA-256 differs"),
     ] {
         fs::write(world.file(FIRST), other).unwrap();
         assert_eq!(world.refused(4, said)["code"], "not-as-listed");

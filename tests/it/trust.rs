@@ -363,7 +363,7 @@ fn sidecars_that_were_carried_as_text_are_taken_as_minisign_and_sha256sum_take_t
     // What it says still counts.
     let other = format!("{}  {archive}\n", "0123456789ABCDEF".repeat(4));
     std::fs::write(sidecar("sha256"), other).unwrap();
-    assert!(host.fails(4, &["verify", &archive, "--key", "oct.pub"]).contains("is of another file"));
+    assert!(host.fails(4, &["verify", &archive, "--key", "oct.pub"]).contains("belongs to another file"));
 }
 
 #[test]

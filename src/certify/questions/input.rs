@@ -193,7 +193,7 @@ fn table(line: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a first line is YAML: a document's start, or a key that is no kind of question.
+/// Whether a first line is YAML: a document's start, or a key that is not a kind of question.
 fn begins_yaml(line: &str) -> bool {
     if line == "---" || line.starts_with("--- ") || line.starts_with("%YAML") {
         return true;
