@@ -148,7 +148,7 @@ fn manifests() {
     };
     changed("missing member", "is missing", &|m| m.files.truncate(3));
     changed("extra member", "one too many", &|m| m.files.push(m.files[0].clone()));
-    changed("wrong order", "stands where", &|m| m.files.swap(0, 1));
+    changed("wrong order", "in the place of", &|m| m.files.swap(0, 1));
     changed("too many members", "more than 2048 files", &|m| m.files = vec![m.files[0].clone(); 2_049]);
     changed("member beyond the limit", "has more than", &|m| m.files[0].size = (2 << 30) + 1);
     changed("total beyond the limit", "the files have more", &|m| m.files.iter_mut().for_each(|f| f.size = 2 << 30));
@@ -162,7 +162,7 @@ fn manifests() {
         m.files[1].sha256 = Sha256Digest::of(b"?");
         m.content = oct::trust::manifest::content_digest(&m.files);
     });
-    changed("size of a file", "stands where", &|m| m.files[1].size += 1);
+    changed("size of a file", "in the place of", &|m| m.files[1].size += 1);
     changed("one digest more", "keys in containers.db", &|m| m.counts.digests += 1);
     changed("one image more", "containers in archive.json", &|m| m.counts.containers += 1);
     changed("one chart less", "chart versions", &|m| m.counts.charts -= 1);
@@ -293,7 +293,7 @@ fn tars() {
         ("dot in front", b"./data/helm/helm.db"),
         ("a hundred bytes", &[b'a'; 100]),
     ] {
-        changed(name, "where the file `data/helm/helm.db`", &|m| m[2].name = path.to_vec());
+        changed(name, "in the place of the file `data/helm/helm.db`", &|m| m[2].name = path.to_vec());
     }
     for (name, kind, words) in [
         ("hard link", b'1', "the hard link"),
@@ -302,8 +302,8 @@ fn tars() {
         ("block device", b'4', "the device"),
         ("folder", b'5', "the folder"),
         ("fifo", b'6', "the fifo"),
-        ("contiguous file", b'7', "stands where"),
-        ("old regular file", 0, "stands where"),
+        ("contiguous file", b'7', "in the place of"),
+        ("old regular file", 0, "in the place of"),
         ("unknown kind", b'Z', "an unknown member"),
     ] {
         changed(name, words, &|m| m[2].kind = kind);
@@ -329,23 +329,23 @@ fn tars() {
     });
     changed("member longer than said", "", &|m| m[2].content.extend([b'x'; 600]));
     changed("member shorter than said", "", &|m| m[2].content.clear());
-    changed("header says more", "stands where", &|m| m[2].size += 512);
-    changed("header says less", "stands where", &|m| m[2].size = 0);
-    changed("duplicate member", "stands where", &|m| m.insert(2, m[1].clone()));
+    changed("header says more", "in the place of", &|m| m[2].size += 512);
+    changed("header says less", "in the place of", &|m| m[2].size = 0);
+    changed("duplicate member", "in the place of", &|m| m.insert(2, m[1].clone()));
     changed("extra member", "", &|m| m.push(Member::file("data/operators/evil.db", b"{}")));
-    changed("extra member in front", "stands where", &|m| m.insert(0, Member::file("evil", b"x")));
+    changed("extra member in front", "in the place of", &|m| m.insert(0, Member::file("evil", b"x")));
     changed("missing member", "", &|m| {
         m.remove(3);
     });
     changed("no member", "", &Vec::clear);
-    changed("wrong order", "stands where", &|m| m.swap(1, 2));
-    changed("set-user-id", "stands where", &|m| m[1].mode = 0o4755);
-    changed("executable", "stands where", &|m| m[1].mode = 0o755);
-    changed("an owner", "stands where", &|m| m[1].patch = Some(|block| block[113] = b'7'));
-    changed("a time", "stands where", &|m| m[1].patch = Some(|block| block[146] = b'7'));
-    changed("a name prefix", "stands where", &|m| m[1].patch = Some(|block| block[345..349].copy_from_slice(b"/etc")));
-    changed("a user name", "stands where", &|m| m[1].patch = Some(|block| block[265..269].copy_from_slice(b"root")));
-    changed("binary size", "stands where", &|m| {
+    changed("wrong order", "in the place of", &|m| m.swap(1, 2));
+    changed("set-user-id", "in the place of", &|m| m[1].mode = 0o4755);
+    changed("executable", "in the place of", &|m| m[1].mode = 0o755);
+    changed("an owner", "in the place of", &|m| m[1].patch = Some(|block| block[113] = b'7'));
+    changed("a time", "in the place of", &|m| m[1].patch = Some(|block| block[146] = b'7'));
+    changed("a name prefix", "in the place of", &|m| m[1].patch = Some(|block| block[345..349].copy_from_slice(b"/etc")));
+    changed("a user name", "in the place of", &|m| m[1].patch = Some(|block| block[265..269].copy_from_slice(b"root")));
+    changed("binary size", "in the place of", &|m| {
         m[1].patch = Some(|block| {
             block[124..136].fill(0);
             block[124] = 0x80;
@@ -428,7 +428,7 @@ fn data_that_certsuite_could_not_read() {
     replaced("containers: a list", CONTAINERS, b"[]", "");
     replaced("containers: cut", CONTAINERS, &containers.as_bytes()[..containers.len() - 9], "");
     replaced("containers: out of order", CONTAINERS, (turned.join("\n") + "\n").as_bytes(), "out of order");
-    replaced("containers: a key twice", CONTAINERS, (doubled.join("\n") + "\n").as_bytes(), "occurs twice");
+    replaced("containers: a key twice", CONTAINERS, (doubled.join("\n") + "\n").as_bytes(), "is a duplicate");
     replaced("containers: more behind", CONTAINERS, format!("{containers}{{}}").as_bytes(), "");
     replaced("containers: a number as a name", CONTAINERS, containers.replacen("\"amd64\"", "64", 1).as_bytes(), "");
     replaced("containers: no text", CONTAINERS, b"{\n\"\xff\":{}\n}\n", "");
