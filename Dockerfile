@@ -20,6 +20,9 @@ RUN cargo build --release --locked -p oct --features static-dns --target "$(unam
     && install -d -m 1777 /root-of-image/tmp /root-of-image/tmp/dump
 
 FROM build AS bundle
+# Another catalog than Red Hat's own, such as a mirror.
+ARG OCT_CATALOG_URL
+ARG OCT_CHARTS_URL
 # What makes a build fetch anew: the same DATE takes the bundle of an earlier build from the cache.
 ARG DATE=
 RUN --mount=type=secret,id=oct.key,target=/run/secrets/oct.key,mode=0600 \

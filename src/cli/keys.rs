@@ -9,6 +9,8 @@ use crate::ops::{Error, UsageError};
 
 /// The variable that names the file with the password of a secret key.
 const PASSWORD_FILE: &str = "OCT_KEY_PASSWORD_FILE";
+/// The credentials of a service that are secret keys: its own, and while that is replaced the one that comes next.
+const KEY_CREDENTIALS: [&str; 2] = ["oct.key", "oct.next.key"];
 /// The paragraph on the password, in the help of the commands that open a secret key.
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
@@ -20,8 +22,10 @@ pub(super) fn open_secret_keys(context: &Context, files: &[PathBuf]) -> Result<V
     if !files.is_empty() {
         return files.iter().map(|file| open(file)).collect();
     }
-    if let Some(file) = credential("oct.key") {
-        return Ok(vec![SigningKey::open_credential(&file, || password_of(&file))?]);
+    let credentials: Vec<_> = KEY_CREDENTIALS.iter().filter_map(|name| credential(name)).collect();
+    if !credentials.is_empty() {
+        let open = |file: &PathBuf| Ok(SigningKey::open_credential(file, || password_of(file))?);
+        return credentials.iter().map(open).collect();
     }
     let places = [Some(PathBuf::from("oct.key")), context.config.as_ref().map(|config| config.join("oct.key"))];
     match places.into_iter().flatten().find(|place| place.exists()) {

@@ -112,6 +112,8 @@ enum Answer {
     NotToBeHad,
     /// The data are not what was signed: exit code 4.
     NotAsSigned,
+    /// What a monitoring plugin says: its own exit codes.
+    Plugin(status::Level),
 }
 
 /// The definition of the command line: help, completions and man pages are all made from it.
@@ -129,8 +131,13 @@ pub fn main() -> ExitCode {
         // Help and version.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            usage::tell(&usage::harmless(error));
-            return ExitCode::from(Class::Usage.exit_code());
+            let error = usage::harmless(error);
+            usage::tell(&error);
+            return if status::is_plugin() {
+                exit_code(status::unknown(&usage::message(&error)))
+            } else {
+                ExitCode::from(Class::Usage.exit_code())
+            };
         }
     };
     let context = Context::new(cli.globals);
@@ -170,14 +177,25 @@ pub fn main() -> ExitCode {
     progress::clear();
     let result = result.and_then(|answer| output::lost().map_or(Ok(answer), |cause| Err(Error::Stdout(cause))));
     match result {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
-        Ok(Answer::NotToBeHad) => ExitCode::from(Class::Source.exit_code()),
-        Ok(Answer::NotAsSigned) => ExitCode::from(Class::Verification.exit_code()),
+        Ok(answer) => exit_code(answer),
+        Err(error) if status::is_plugin() => {
+            output::Output { json: false, ..context.out }.error(&error);
+            exit_code(status::unknown(&text::with_causes(&error)))
+        }
         Err(error) => {
             context.out.error(&error);
             ExitCode::from(error.class().exit_code())
         }
+    }
+}
+
+fn exit_code(answer: Answer) -> ExitCode {
+    match answer {
+        Answer::Yes => ExitCode::SUCCESS,
+        Answer::No => ExitCode::from(1),
+        Answer::NotToBeHad => ExitCode::from(Class::Source.exit_code()),
+        Answer::NotAsSigned => ExitCode::from(Class::Verification.exit_code()),
+        Answer::Plugin(level) => ExitCode::from(level as u8),
     }
 }
 
@@ -195,7 +213,12 @@ fn parse() -> Result<Cli, clap::Error> {
         Ok(matches) => matches,
         Err(error) => return Err(usage::blame_variable(&mut command, error)),
     };
-    if let Some(message) = matches.subcommand_matches("bundle").and_then(bundle::conflict) {
+    let conflict = match matches.subcommand() {
+        Some(("bundle", matches)) => bundle::conflict(matches),
+        Some(("status", matches)) => status::conflict(matches),
+        _ => None,
+    };
+    if let Some(message) = conflict {
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
     Cli::from_arg_matches(&matches)

@@ -1,12 +1,17 @@
 //! `oct status`.
 
+mod nagios;
+mod prometheus;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ValueEnum};
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::json;
 
 use super::context::Context;
 use super::facts::Facts;
 use super::flags::{DbDir, KeyArgs};
-use super::{Answer, Outcome, documents, last_import, values};
+use super::{Answer, Outcome, documents, last_import, output, values};
 use crate::base::text::{age, count, sanitize, sanitize_long};
 use crate::ops::status::{self, Action, State, Status};
 
@@ -17,21 +22,75 @@ const SHOWN: usize = 10;
 ///
 /// Hashes every file again and compares it with the signed manifest. Exit code 0: intact, and not older than --max-age;
 /// 1: stale, or nothing is installed; 4: altered, not signed, or signed by no key that is trusted here.
+///
+/// For monitoring: with `--format prometheus` exit code 0 means that the metrics were written, whatever they say. With
+/// `--format nagios` the exit codes are those of plugins: 0 OK; 1 WARNING, older than --warn-age or with a warning; 2
+/// CRITICAL, whatever else ends with 1 or 4; 3 UNKNOWN, the folder could not be looked at.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   oct status
   oct status /opt/tnf/offline-db --max-age 30d
-  oct status --json | jq -r .state")]
+  oct status --json | jq -r .state
+  oct status --format prometheus > /var/lib/node_exporter/oct.prom
+  oct status --format nagios --warn-age 7d --max-age 30d")]
 pub(super) struct Args {
     #[command(flatten)]
     db: DbDir,
     /// Report a catalog as stale if it is older than this, such as 30d
     #[arg(long, value_name = "DURATION", env = "OCT_MAX_AGE", value_parser = values::duration)]
     max_age: Option<SignedDuration>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, env = "OCT_STATUS_FORMAT")]
+    format: Format,
+    /// With --format nagios, warn if the catalog is older than this, such as 7d
+    #[arg(long, value_name = "DURATION", env = "OCT_WARN_AGE", value_parser = values::duration)]
+    warn_age: Option<SignedDuration>,
     #[command(flatten)]
     keys: KeyArgs,
 }
+
+/// Form of the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, or JSON with --json
+    #[default]
+    Text,
+    /// Metrics for the textfile collector of node_exporter
+    Prometheus,
+    /// One line and the exit code of a monitoring plugin
+    Nagios,
+}
+
+/// Flags that contradict each other. `--json` from a variable or a configuration file is meant for other commands.
+pub(super) fn conflict(matches: &ArgMatches) -> Option<String> {
+    let typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let format = matches.get_one::<Format>("format").copied().unwrap_or_default();
+    if typed("format") && format != Format::Text && typed("json") {
+        return Some("--json and --format name two forms of the answer".into());
+    }
+    (typed("warn_age") && format != Format::Nagios).then(|| "--warn-age has an effect only with --format nagios".into())
+}
+
+/// Whether a monitoring system asks, so that every failure is the state UNKNOWN: as the variable or the command line say,
+/// also one that is not understood.
+pub(super) fn is_plugin() -> bool {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let asked = arguments.iter().enumerate().any(|(at, argument)| {
+        argument == "--format=nagios"
+            || argument == "--format" && arguments.get(at + 1).is_some_and(|next| next == "nagios")
+    });
+    let is_set = std::env::var_os("OCT_STATUS_FORMAT").is_some_and(|format| format == "nagios");
+    arguments.iter().any(|argument| argument == "status") && (asked || is_set)
+}
+
+/// Tells a monitoring system that the catalog could not be looked at, and why.
+pub(super) fn unknown(why: &str) -> Answer {
+    output::stdout(&nagios::Level::Unknown.line(why));
+    Answer::Plugin(nagios::Level::Unknown)
+}
+
+pub(super) use nagios::Level;
 
 /// Looks.
 pub(super) fn run(context: &Context, args: Args) -> Outcome {
@@ -48,9 +107,21 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         State::NotProvable { .. } => ("not-provable", Answer::NotAsSigned),
         State::NotAsSigned { .. } => ("not-as-signed", Answer::NotAsSigned),
     };
-    let facts = facts(&found, now);
-    context.out.answer(&document(&found, word), &facts);
-    Ok(answer)
+    match args.format {
+        Format::Text => {
+            context.out.answer(&document(&found, word), &facts(&found, now));
+            Ok(answer)
+        }
+        Format::Prometheus => {
+            output::stdout(&prometheus::text(&found, word, now));
+            Ok(Answer::Yes)
+        }
+        Format::Nagios => {
+            let (level, line) = nagios::judge(&found, args.warn_age);
+            output::stdout(&line);
+            Ok(Answer::Plugin(level))
+        }
+    }
 }
 
 fn facts(found: &Status, now: Timestamp) -> Facts {
@@ -79,7 +150,7 @@ fn facts(found: &Status, now: Timestamp) -> Facts {
             facts.row("cause", sanitize_long(&cause.to_string()));
             facts
         }
-        State::NotAsSigned { cause, deviations, more } => {
+        State::NotAsSigned { cause, deviations, more, .. } => {
             let mut facts = Facts::new("NOT what was signed:", dir);
             for deviation in deviations.iter().take(SHOWN) {
                 facts.item(2, deviation);
@@ -164,7 +235,7 @@ fn document(found: &Status, word: &str) -> serde_json::Value {
         State::Unsigned(cause) | State::NotProvable { cause } => {
             document["cause"] = json!(sanitize_long(&cause.to_string()))
         }
-        State::NotAsSigned { cause, deviations, more } => {
+        State::NotAsSigned { cause, deviations, more, .. } => {
             document["cause"] = json!(sanitize_long(&cause.to_string()));
             document["deviations"] = json!(deviations);
             document["more_deviations"] = json!(more);

@@ -39,7 +39,7 @@ fn code(kind: ErrorKind) -> &'static str {
 }
 
 /// What is wrong, without the usage that clap adds.
-fn message(error: &clap::Error) -> String {
+pub(super) fn message(error: &clap::Error) -> String {
     let rendered = error.to_string();
     let paragraph = rendered.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
     paragraph.trim_start_matches("error: ").to_owned()

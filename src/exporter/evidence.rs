@@ -17,6 +17,7 @@ use super::error::SourceError;
 use super::keeper::{DATED, Report};
 use super::limits;
 use super::listing::Listing;
+use super::spans::Longest;
 use super::walk::Walk;
 use super::work::Begun;
 use crate::base::progress::Progress;
@@ -177,31 +178,32 @@ impl Evidence<'_> {
         if whole.is_empty() {
             return Ok(Ok(0));
         }
-        let mut question = self.walk.changed(whole, At::of(since));
-        question.size = self.walk.sizes.borrow().proven();
-        let (mut keys, mut longest) = (BTreeSet::new(), 0);
+        let (only, size) = (Only::ChangedSince(At::of(since)), self.walk.sizes.borrow().proven());
+        let mut question = Question { only, size, ..self.walk.question("changes", whole, self.walk.form()) };
+        let (mut keys, mut longest) = (BTreeSet::new(), Longest::default());
         for _ in 0..limits::CHANGES_PAGES {
             let page = match self.ask(&question).await {
                 Ok(page) => page,
                 Err(cause) => return Ok(Err(cause)),
             };
-            let length = page.documents.len();
-            let last = page.documents.last().map(|document| document.at);
-            let is_last = length < longest && page.size.is_some_and(|full| length < full as usize);
-            longest = longest.max(length);
-            let before = keys.len();
+            let last = page.documents.last().map_or(At::UNDATED, |document| document.at);
+            let is_one_second = last.next_second() >= question.interval.high;
+            let is_full = page.size.is_none_or(|full| page.documents.len() >= full as usize);
+            let is_last = longest.is_last(&page) || is_one_second && !is_full;
             keys.extend(page.documents.iter().map(|document| (document.at, document.id)));
-            let nothing_new = keys.len() == before;
             if !page.documents.is_empty() {
                 self.walk.sink.report(Report::Seen(page.documents)).await?;
             }
-            match last {
-                Some(last) if !is_last && !nothing_new => question.interval.high = last.next_second(),
-                _ => {
-                    let found = keys.len() as u64;
-                    self.walk.sink.report(Report::Moved(keys.into_iter().collect())).await?;
-                    return Ok(Ok(found));
-                }
+            if is_last || last == At::UNDATED {
+                let found = keys.len() as u64;
+                self.walk.sink.report(Report::Moved(keys.into_iter().collect())).await?;
+                return Ok(Ok(found));
+            }
+            question.interval.high = last.next_second();
+            if is_one_second {
+                // More documents of one second changed than a page has: that second is listed anew.
+                self.walk.fetch(&[Interval::new(last.second(), last.next_second())], None).await?;
+                question.interval.high = last.second();
             }
         }
         Ok(Err(format!("more than {} pages changed", limits::CHANGES_PAGES)))

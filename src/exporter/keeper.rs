@@ -274,3 +274,59 @@ fn is_images(collection: &str) -> bool {
 
 /// The documents that have a date.
 pub const DATED: Interval = Interval::new(At::BEGINNING, At::END);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::progress::Silent;
+    use crate::exporter::work::{Asked, Root};
+
+    fn open(cache: &std::path::Path) -> (Keeper, u64) {
+        let (root, _) = Root::open(Some(cache), "work").unwrap();
+        let asked = Asked { catalog_url: "a".into(), charts_url: "c".into(), collections: vec![], since: None };
+        let now = "2026-03-04T05:06:07Z".parse().unwrap();
+        let names = ["containers", "operators:x"].into_iter();
+        let work = WorkFolder::open(root, &asked).unwrap();
+        Keeper::open(work, names, WorkState::new(now), now, false, Arc::new(Silent)).unwrap()
+    }
+
+    fn bundle(id: u32, odd: bool) -> Document {
+        let (ocp_version, channel_name) = ("4.16".into(), "stable".into());
+        let operator = Operator { csv_name: format!("a.v{id}").into(), ocp_version, channel_name };
+        let id = crate::catalog::document::ObjectId::parse(&format!("{id:024x}")).unwrap();
+        let at = At::from_seconds(1_600_000_000.0);
+        Document { id, at, body: Body::Operator(Box::new(operator)), odd: odd.then(|| "csv_name".into()) }
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_with_its_counts_and_oddities() {
+        let cache = tempfile::tempdir().unwrap();
+        let name: Arc<str> = "operators:x".into();
+        let (mut keeper, resumed) = open(cache.path());
+        assert_eq!(resumed, 0);
+        let seen: Vec<_> = (0..30).map(|id| bundle(id, true)).collect();
+        keeper.take(&name, Report::Found(Interval::ALL, vec![bundle(100, false), bundle(101, false)])).unwrap();
+        keeper.take(&name, Report::Seen(seen)).unwrap();
+        let check = |kept: &Kept| {
+            let names: Vec<_> = kept.operators().unwrap().iter().map(|it| it.csv_name.to_string()).collect();
+            assert_eq!((names.len(), names[0].as_str()), (32, "a.v0"));
+            assert_eq!((kept.count("operators:x"), kept.count("containers"), kept.images()), (32, 0, 0));
+            let odd = kept.oddities("operators:x");
+            assert!(odd.len() >= limits::NAMED && odd.iter().all(|line| line.ends_with("(csv_name)")), "{odd:?}");
+        };
+        let kept = keeper.close();
+        check(&kept);
+        assert_eq!(kept.oddities("operators:x").len(), limits::NAMED);
+        drop(kept);
+
+        let (mut keeper, resumed) = open(cache.path());
+        assert_eq!(resumed, 32);
+        keeper
+            .take(&name, Report::Settled(Interval::ALL, BTreeSet::from([(bundle(7, false).at, bundle(7, false).id)])))
+            .unwrap();
+        drop(keeper);
+        let (keeper, resumed) = open(cache.path());
+        assert_eq!(resumed, 1);
+        assert_eq!(&*keeper.close().operators().unwrap()[0].csv_name, "a.v7");
+    }
+}

@@ -11,9 +11,10 @@ use futures_util::{StreamExt as _, stream};
 use super::keeper::Report;
 use super::limits;
 use super::listing::Key;
+use super::spans::Longest;
 use super::walk::{End, Walk};
 use crate::http::{Fault, React, Remedy, shown};
-use crate::pyxis::{At, DateForm, Interval, Only, Order, Page, Question, Way};
+use crate::pyxis::{DateForm, Interval, Order, Page, Question};
 
 /// Pages of a pass that are asked for at the same time if the end is not known: all but one may be past the end.
 const AHEAD: usize = 3;
@@ -98,7 +99,7 @@ impl Walk<'_> {
             return Err(self.endless("documents at once", total.unwrap_or_default(), limit).into());
         }
         let mut pass = Pass { keys: BTreeSet::new(), total, doubled: false };
-        let mut longest = 0;
+        let mut longest = Longest::default();
         let full = first.size.unwrap_or(question.size).max(1);
         // The count gives the last page; but the count can be wrong.
         let last = total.map_or(u32::MAX, |total| (total.div_ceil(u64::from(full)) as u32).max(1));
@@ -109,8 +110,7 @@ impl Walk<'_> {
         let mut page = first;
         loop {
             let count = page.documents.len();
-            let is_short = count < longest && page.size.is_some_and(|size| count < size as usize);
-            longest = longest.max(count);
+            let is_last = longest.is_last(&page);
             for document in &page.documents {
                 pass.doubled |= !pass.keys.insert((document.at, document.id));
             }
@@ -120,7 +120,7 @@ impl Walk<'_> {
             if pass.keys.len() as u64 > limit {
                 return Err(self.endless("documents at once", pass.keys.len() as u64, limit).into());
             }
-            if count == 0 || is_short {
+            if is_last {
                 break;
             }
             match pages.next().await {
@@ -153,19 +153,6 @@ impl Walk<'_> {
             }
             Err(error) if stuck => Err(End::Stuck(error)),
             Err(error) => Err(End::Failed(error.into())),
-        }
-    }
-
-    /// Whether to try a question for changed documents or for those without a date.
-    pub(super) fn changed(&self, interval: Interval, since: At) -> Question {
-        Question { only: Only::ChangedSince(since), ..self.question("changes", interval, self.form()) }
-    }
-
-    /// The form in which the server accepts dates, as far as known.
-    pub(super) fn form(&self) -> DateForm {
-        match self.rung.get().way {
-            Way::Keyset(form) => form,
-            Way::Numbers => DateForm::Offset,
         }
     }
 }

@@ -21,9 +21,24 @@ pub struct Spans {
     spans: BTreeMap<u32, Span>,
     next: u32,
     density: Density,
-    longest: HashMap<u32, usize>,
+    longest: HashMap<u32, Longest>,
     /// How many last documents of pages came again with the next page, and how many did not.
     edges: (u32, u32),
+}
+
+/// The length of the longest page so far, of those asked with one size.
+#[derive(Debug, Default)]
+pub struct Longest(usize);
+
+impl Longest {
+    /// Whether no page follows `page`. What was asked for does not decide it: a server may give fewer. It says so by its
+    /// page size, and the longest page has to agree.
+    pub fn is_last(&mut self, page: &Page) -> bool {
+        let count = page.documents.len();
+        let is_short = count < self.0 && page.size.is_some_and(|full| count < full as usize);
+        self.0 = count.max(self.0);
+        count == 0 || is_short
+    }
 }
 
 #[derive(Debug)]
@@ -67,14 +82,9 @@ impl Spans {
         (self.density.count(span.left.low, span.left.high) / f64::from(size)).max(1.0)
     }
 
-    /// Whether `page`, asked with `size`, is the last page of its question. `size` alone does not decide it, because a
-    /// server may give fewer. The page size that it states decides; without one, the longest page so far does.
+    /// Whether `page`, asked with `size`, is all there is of its question.
     pub fn is_last(&mut self, size: u32, page: &Page) -> bool {
-        let count = page.documents.len();
-        let longest = self.longest.entry(size).or_default();
-        let is_short = count < *longest && page.size.is_some_and(|full| count < full as usize);
-        *longest = count.max(*longest);
-        count == 0 || is_short
+        self.longest.entry(size).or_default().is_last(page)
     }
 
     /// Whether the server leaves out the documents at the edges of pages, because it compares dates in another way.

@@ -269,6 +269,14 @@ impl<'a> Walk<'a> {
         Question { what, interval, only, order, form, page, size: 0, count }
     }
 
+    /// The form in which the server takes dates, as far as that is known.
+    pub fn form(&self) -> DateForm {
+        match self.rung.get().way {
+            Way::Keyset(form) => form,
+            Way::Numbers => DateForm::Offset,
+        }
+    }
+
     /// Asks once.
     ///
     /// # Errors

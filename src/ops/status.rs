@@ -31,6 +31,8 @@ pub struct Status {
     pub previous: Vec<PreviousVersion>,
     /// The last changes, the newest first.
     pub history: Vec<HistoryEntry>,
+    /// When a catalog was last installed, and when last rolled back, as far as the end of the history says.
+    pub last: Vec<(Action, Timestamp)>,
     /// What an interrupted run left, and this run cleaned up first.
     pub recovered: Vec<Recovered>,
     /// Warnings for the user.
@@ -73,6 +75,8 @@ pub enum State {
         deviations: Vec<String>,
         /// How many more there are.
         more: u64,
+        /// Whether a key that is trusted here signed the manifest.
+        is_signed: bool,
     },
 }
 
@@ -118,11 +122,19 @@ pub fn status(
         let manifest = version.manifest.and_then(|signed| Manifest::parse(signed.unverified_text()).ok());
         PreviousVersion { name: version.name, created: manifest.map(|manifest| manifest.created) }
     });
+    let mut history = folder.history(usize::MAX)?;
+    let last = [Action::Install, Action::Rollback].into_iter().filter_map(|action| {
+        let entry = history.iter().find(|entry| entry.action == action)?;
+        Some((action, entry.time))
+    });
+    let last = last.collect();
+    history.truncate(HISTORY_LINES);
     Ok(Status {
         dir: dir.to_owned(),
         state,
         previous: previous.collect(),
-        history: folder.history(HISTORY_LINES)?,
+        history,
+        last,
         recovered: folder.recovered().to_vec(),
         warnings,
         max_age,
@@ -143,21 +155,21 @@ fn proved(
     if signed.signatures().is_empty() {
         return Ok(State::Unsigned(Error::Unsigned(dir.to_owned())));
     }
-    let compared = |manifest: &Manifest| {
+    let compared = |manifest: &Manifest, is_signed| {
         progress.begin("verifying", None);
         let findings = folder.compare(manifest);
         progress.end("verifying");
         match super::verify::require_intact(dir, &findings) {
             Err(cause) if cause.class() == Class::Verification => {
                 let deviations = findings.deviations.iter().map(ToString::to_string).collect();
-                Ok(Some(State::NotAsSigned { cause, deviations, more: findings.more }))
+                Ok(Some(State::NotAsSigned { cause, deviations, more: findings.more, is_signed }))
             }
             other => other.map(|()| None),
         }
     };
     let unproved = |cause| State::NotProvable { cause: Error::NotProvable { path: dir.to_owned(), cause } };
     match signed.clone().verify(keyring) {
-        Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| {
+        Ok(manifest) => Ok(compared(&manifest, true)?.unwrap_or_else(|| {
             let age = now.duration_since(manifest.created);
             let stale = max_age.is_some_and(|max| age > max);
             let forbidden = match keyring.policy().check(&manifest, now) {
@@ -168,9 +180,12 @@ fn proved(
         })),
         Err(VerifyError::Signature(cause)) if cause.is_unproved() => match Manifest::parse(signed.unverified_text()) {
             // Files that deviate from the manifest are altered, whoever signed it.
-            Ok(manifest) => Ok(compared(&manifest)?.unwrap_or_else(|| unproved(cause))),
+            Ok(manifest) => Ok(compared(&manifest, false)?.unwrap_or_else(|| unproved(cause))),
             Err(_) => Ok(unproved(cause)),
         },
-        Err(error) => Ok(State::NotAsSigned { cause: Error::of_manifest(dir, error), deviations: vec![], more: 0 }),
+        Err(error) => {
+            let cause = Error::of_manifest(dir, error);
+            Ok(State::NotAsSigned { cause, deviations: vec![], more: 0, is_signed: false })
+        }
     }
 }

@@ -198,3 +198,28 @@ fn the_version_is_a_command_too() {
     assert_eq!(desk.run(&["version"]).expect(0).out, version);
     assert!(version.contains(desk.run(&["version", "--json"]).expect(0).json()["version"].as_str().unwrap()));
 }
+
+/// A service gets its keys as credentials: while a key is replaced, there are two, and both sign.
+#[test]
+fn both_keys_of_a_service_sign_while_one_is_replaced() {
+    let desk = Desk::new();
+    let server = crate::cli_support::server(30, 1);
+    desk.ok(&["keygen", "--no-password", "--out", "next"]);
+    let credentials = desk.join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    let signers = |out: &str| {
+        let mut command =
+            desk.command(&["bundle", "--out", out, "--catalog-url", &catalog, "--charts-url", &charts, "--json"]);
+        let run = Run::from(command.env("CREDENTIALS_DIRECTORY", &credentials).output().unwrap()).expect(0);
+        run.json()["key_ids"].as_array().unwrap().len()
+    };
+    for (from, name, number) in [("oct.key", "oct.key", 1), ("next/oct.key", "oct.next.key", 2)] {
+        let to = credentials.join(name);
+        fs::copy(desk.join(from), &to).unwrap();
+        // As it looks behind the access list that systemd sets.
+        fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o440)).unwrap();
+        assert_eq!(signers(&format!("out-{number}")), number);
+    }
+    desk.ok(&["verify", &desk.archive("out-2"), "--key", "next/oct.pub"]);
+}

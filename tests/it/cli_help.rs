@@ -75,5 +75,40 @@ fn man_pages_are_there_for_every_command() {
         for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
             assert!(page.contains(&format!("--{flag}")), "{path} --{flag}");
         }
+        let (options, rest) = page.split_once(".SH \"EXIT STATUS\"").expect(&path);
+        for variable in command.get_arguments().filter_map(clap::Arg::get_env) {
+            let variable = variable.to_str().unwrap();
+            assert!(options.contains(variable) && rest.contains(variable), "{path} {variable}");
+        }
+        for part in [".SH ENVIRONMENT", ".SH FILES", "/etc/oct/config.toml", "\n\\fB143\\fR\n"] {
+            assert!(rest.contains(part), "{path} {part}");
+        }
+        assert!(!page.contains(".SH EXTRA"), "{path}");
     }
+    let signs = fs::read_to_string(desk.join("pages/oct-bundle.1")).unwrap();
+    assert!(signs.contains("OCT_KEY_PASSWORD_FILE"), "{signs}");
+    let opens_none = fs::read_to_string(desk.join("pages/oct-import.1")).unwrap();
+    assert!(!opens_none.contains("OCT_KEY_PASSWORD_FILE") && opens_none.contains("/etc/oct/policy.toml"));
+}
+
+/// Every variable that the program reads stands in the page of `oct`, or is a flag's.
+#[test]
+fn every_variable_that_is_read_is_in_a_man_page() {
+    let desk = Desk::bare();
+    desk.run(&["man", "pages"]).expect(0);
+    let all: String =
+        fs::read_dir(desk.join("pages")).unwrap().map(|e| fs::read_to_string(e.unwrap().path()).unwrap()).collect();
+    // What the shell or sudo sets, and nobody for oct.
+    let theirs = ["HOME", "SUDO_UID", "SUDO_HOME"];
+    let mut seen = 0;
+    for file in crate::layers::sources(&std::path::Path::new(crate::ROOT).join("src/cli")) {
+        let code = fs::read_to_string(file).unwrap();
+        for part in code.split("env::var").skip(1) {
+            let name = part.trim_start_matches("_os").strip_prefix("(\"").and_then(|rest| rest.split('"').next());
+            let Some(name) = name.filter(|name| !theirs.contains(name)) else { continue };
+            assert!(all.contains(name), "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 6, "{seen}");
 }

@@ -116,6 +116,8 @@ fn every_document_is_as_published() {
 
     let list: Value = serde_json::from_slice(&fs::read(desk.join("out/catalogs.json")).unwrap()).unwrap();
     check(&list, &mut seen);
+    let manifest = fs::read(desk.join("dump/manifest.json")).unwrap();
+    check(&serde_json::from_slice(&manifest).unwrap(), &mut seen);
 
     let published: BTreeSet<_> = fs::read_dir(folder())
         .unwrap()
@@ -123,4 +125,46 @@ fn every_document_is_as_published() {
         .collect();
     let unseen: Vec<_> = published.difference(&seen).collect();
     assert_eq!(unseen, Vec::<&String>::new());
+}
+
+/// Every schema with its name.
+fn published() -> Vec<(String, Value)> {
+    let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.display().to_string(), serde_json::from_slice(&fs::read(path).unwrap()).unwrap())).collect()
+}
+
+/// Calls `visit` with each property below `schema`, by its path.
+fn properties(path: &str, schema: &Value, visit: &mut impl FnMut(String, &Value)) {
+    match schema {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if let (true, Some(properties)) = (key == "properties", value.as_object()) {
+                    for (name, property) in properties {
+                        visit(format!("{path}.{name}"), property);
+                        self::properties(&format!("{path}.{name}"), property, visit);
+                    }
+                } else {
+                    properties(path, value, visit);
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| properties(path, value, visit)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_property_of_a_schema_has_a_description() {
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for (name, schema) in published() {
+        properties(&name, &schema, &mut |path, property| {
+            seen += 1;
+            if property["description"].as_str().is_none_or(|text| text.len() < 3) {
+                missing.push(path);
+            }
+        });
+    }
+    assert!(seen > 400, "{seen}");
+    assert_eq!(missing, Vec::<String>::new());
 }

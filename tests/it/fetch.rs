@@ -1,6 +1,6 @@
 //! Fetching from the stand-in: completeness under everything that the catalog is known to do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,6 +210,56 @@ fn changes_in_place_are_fetched_again() {
             .collect();
         assert_eq!(tags, due);
     }
+}
+
+/// Calls `when` once, as soon as so many documents of partner images are here.
+struct At<F>(std::sync::Mutex<(u64, Option<F>)>);
+
+impl<F: FnOnce() + Send> Progress for At<F> {
+    fn begin(&self, _: &str, _: Option<u64>) {}
+    fn advance(&self, source: &str, items: u64) {
+        let mut state = self.0.lock().unwrap();
+        if source == "containers" {
+            state.0 = state.0.saturating_sub(items);
+        }
+        if state.0 == 0
+            && let Some(when) = state.1.take()
+        {
+            when();
+        }
+    }
+    fn end(&self, _: &str) {}
+    fn note(&self, _: &str) {}
+}
+
+/// A mass update: a whole tie, longer than a page, changes after it was fetched.
+#[test]
+fn a_tie_that_changes_in_place_is_fetched_again_whole() {
+    let server = Arc::new(Standin::start(catalog(1_200, 10, 2), Knobs::default()));
+    let mut by_date: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for document in server.truth().certified {
+        by_date.entry(document.creation_date.clone()).or_default().push(document.id.clone());
+    }
+    let tie = by_date.into_values().max_by_key(Vec::len).unwrap();
+    assert!(tie.len() > 250);
+    let (mut plan, options) = plan(&server);
+    plan.page_size = 100;
+    let (changing, theirs) = (Arc::clone(&server), tie.clone());
+    let change = move || {
+        let now = (jiff::Timestamp::now()).to_string();
+        for id in &theirs {
+            changing.change_image(id, |document| {
+                document["architecture"] = "changed".into();
+                document["last_update_date"] = now.clone().into();
+            });
+        }
+    };
+    let progress: Arc<dyn Progress> = Arc::new(At(std::sync::Mutex::new((1_200, Some(change)))));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let fetched = runtime.block_on(fetch(&plan, &options, &progress)).unwrap();
+    assert_equals_truth(&server, &fetched);
+    let changed = images(&fetched).iter().filter(|image| &*image.architecture == "changed").count();
+    assert_eq!(changed, tie.len());
 }
 
 #[test]

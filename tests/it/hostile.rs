@@ -343,7 +343,9 @@ fn tars() {
     changed("executable", "in the place of", &|m| m[1].mode = 0o755);
     changed("an owner", "in the place of", &|m| m[1].patch = Some(|block| block[113] = b'7'));
     changed("a time", "in the place of", &|m| m[1].patch = Some(|block| block[146] = b'7'));
-    changed("a name prefix", "in the place of", &|m| m[1].patch = Some(|block| block[345..349].copy_from_slice(b"/etc")));
+    changed("a name prefix", "in the place of", &|m| {
+        m[1].patch = Some(|block| block[345..349].copy_from_slice(b"/etc"))
+    });
     changed("a user name", "in the place of", &|m| m[1].patch = Some(|block| block[265..269].copy_from_slice(b"root")));
     changed("binary size", "in the place of", &|m| {
         m[1].patch = Some(|block| {

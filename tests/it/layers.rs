@@ -19,7 +19,8 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("base", &[]),
 ];
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// Every source file below a folder.
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
