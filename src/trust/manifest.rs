@@ -216,7 +216,7 @@ pub(crate) mod tests {
         assert!(refused(|m| m.files.swap(0, 1)).contains("in the place of `data/archive.json`"));
         assert!(refused(|m| m.files.truncate(4)).contains("page_1_200.db` is missing"));
         assert!(refused(|m| m.files.push(m.files[0].clone())).contains("one too many"));
-        assert!(refused(|m| m.counts.operators = 701).contains("page_1_200.db` stands where"));
+        assert!(refused(|m| m.counts.operators = 701).contains("page_1_200.db` is in the place of"));
         assert!(refused(|m| m.files[0].size = limits::MEMBER_BYTES + 1).contains("has more than"));
         assert!(refused(|m| m.files.iter_mut().for_each(|f| f.size = limits::MEMBER_BYTES)).contains("the files have"));
         assert!(refused(|m| m.body.size = u64::MAX).contains("the body has"));
