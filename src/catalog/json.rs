@@ -3,7 +3,7 @@
 //! - A field's name counts whatever the case of its letters; where a name is there twice, the later value is decoded
 //!   into what the earlier one left.
 //! - `null` leaves a text, a number or an object as it is.
-//! - A value of another type than the field's is passed over, and fails the file in the end.
+//! - A value of another type than the field's is skipped, and the file fails at its end.
 //! - Invalid UTF-8 and half a surrogate pair read as U+FFFD, byte by byte.
 //! - More than [`limits::GO_JSON_DEPTH`] values within values fail.
 //!
@@ -20,7 +20,7 @@ pub use error::JsonError;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 64 << 10;
-/// U+FFFD, which stands for what is no text.
+/// U+FFFD, which replaces bytes that are not text.
 const REPLACEMENT: &str = "\u{fffd}";
 
 type Result<T> = std::result::Result<T, JsonError>;
@@ -80,7 +80,7 @@ impl<R: Read> Json<R> {
     /// Puts the name or text that was read last into `text`, with U+FFFD for what is none.
     ///
     /// # Errors
-    /// Where it is longer than [`limits::TEXT_BYTES`].
+    /// If it is longer than [`limits::TEXT_BYTES`].
     pub(super) fn take_text(&self, text: &mut String) -> Result<()> {
         if self.is_cut {
             return Err(self.limit(format!("a text of more than {} bytes", limits::TEXT_BYTES)));
@@ -161,10 +161,10 @@ impl<R: Read> Json<R> {
         Ok(())
     }
 
-    /// Demands that nothing follows and that every value had the type of its field.
+    /// Checks that nothing follows and that every value had the type of its field.
     ///
     /// # Errors
-    /// Where bytes follow; else the first value of another type.
+    /// If bytes follow; else the first value of another type.
     pub(super) fn end(&mut self) -> Result<()> {
         if self.peek()?.is_some() {
             return Err(self.unexpected("the end"));
@@ -194,9 +194,9 @@ impl<R: Read> Json<R> {
 
     fn unexpected(&self, due: &str) -> JsonError {
         match self.buffer[..self.filled].get(self.next) {
-            Some(byte) if byte.is_ascii_graphic() => self.syntax(format!("`{}` where {due} is due", *byte as char)),
-            Some(byte) => self.syntax(format!("the byte 0x{byte:02x} where {due} is due")),
-            None => self.syntax(format!("the file ends where {due} is due")),
+            Some(byte) if byte.is_ascii_graphic() => self.syntax(format!("`{}` instead of {due}", *byte as char)),
+            Some(byte) => self.syntax(format!("the byte 0x{byte:02x} instead of {due}")),
+            None => self.syntax(format!("the file ends before {due}")),
         }
     }
 
@@ -224,7 +224,7 @@ impl<R: Read> Json<R> {
         Ok(Some(self.buffer[self.next]))
     }
 
-    /// The next byte that is no white space, which stays.
+    /// The next byte that is not white space, which stays.
     fn peek(&mut self) -> Result<Option<u8>> {
         loop {
             match self.byte()? {

@@ -73,7 +73,7 @@ fn the_grammar_is_that_of_json() {
 fn errors_name_line_and_column() {
     let mut reader = Json::new(&b"{\n  \"a\": x}"[..]);
     let value = reader.value().unwrap();
-    assert_eq!(reader.skip(value).unwrap_err().to_string(), "line 2, column 8: `x` where a value is due");
+    assert_eq!(reader.skip(value).unwrap_err().to_string(), "line 2, column 8: `x` instead of a value");
 }
 
 #[test]
