@@ -19,7 +19,6 @@ use super::paths::{
 use super::verify::{self, Findings};
 use crate::base::limits;
 use crate::base::member::MemberPath;
-use crate::catalog::layout;
 use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 use crate::trust::signed::SignedManifest;
 use crate::trust::signed::VerifiedManifest;
@@ -312,25 +311,6 @@ impl Folder {
 /// The error for a name that is not a file.
 pub(super) fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
-}
-
-impl Folder {
-    /// The files that certsuite reads, as paths below the folder, in the order in which it reads them: the images, the
-    /// charts, and everything in the folder of operators, by name.
-    ///
-    /// # Errors
-    /// If the folder of operators cannot be listed.
-    pub fn data_files(&self) -> Result<Vec<PathBuf>> {
-        let mut paths = vec![PathBuf::from(layout::CONTAINERS_DB), PathBuf::from(layout::HELM_DB)];
-        let folder = self.dir().join(layout::OPERATORS_DIR);
-        let mut pages = Vec::new();
-        for entry in std::fs::read_dir(&folder).doing("read", &folder)? {
-            pages.push(Path::new(layout::OPERATORS_DIR).join(entry.doing("read", &folder)?.file_name()));
-        }
-        pages.sort_unstable();
-        paths.append(&mut pages);
-        Ok(paths)
-    }
 }
 
 #[cfg(test)]
