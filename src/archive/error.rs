@@ -39,8 +39,8 @@ pub enum ArchiveError {
         /// Bytes that the header promises.
         expected: u64,
     },
-    /// The file goes on after its end.
-    #[error("`{}` has {} behind its end", path.display(), text::size(*extra))]
+    /// The file has bytes after its end.
+    #[error("`{}` has {} too many after its end", path.display(), text::size(*extra))]
     Trailing {
         /// The file.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum ArchiveError {
         /// How.
         cause: String,
     },
-    /// What is to be written does not fit.
+    /// There is not enough space for the file to be written.
     #[error("not enough space in `{}`: {} needed, {} free", path.display(), text::size(*needed), text::size(*free))]
     Space {
         /// The folder.

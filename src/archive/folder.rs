@@ -1,4 +1,4 @@
-//! Archives in a folder: finding the newest, and putting a new one there whole.
+//! Archives in a folder: finds the newest, and puts a new one there in one step.
 
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use crate::base::limits;
 use crate::trust::KeyId;
 use crate::trust::signed::SignedManifest;
 
-/// Begins the names of files that are not complete yet.
+/// Prefix of the names of incomplete files.
 pub(super) const PARTIAL_PREFIX: &str = ".oct-partial-";
 /// How long a run waits for another that publishes into the same folder. Copying an archive takes seconds.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
-/// How often it looks.
+/// How often it checks.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
-/// An archive that lies in its folder under its final name.
+/// An archive in its folder, under its final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The archive.
@@ -39,7 +39,7 @@ pub struct Published {
 /// The archives in `folder`, the latest name first. A missing folder holds none.
 ///
 /// # Errors
-/// Where the folder cannot be listed.
+/// If the folder cannot be listed.
 pub fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let named =
         |entry: fs_err::DirEntry| Some((entry.file_name().to_str().and_then(ArchiveName::parse)?, entry.path()));
@@ -48,7 +48,7 @@ pub fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
-/// Whether `needed` bytes fit into the filesystem of `folder`.
+/// Checks that the filesystem of `folder` has `needed` free bytes.
 ///
 /// # Errors
 /// Names what is needed and what is free.
@@ -64,11 +64,11 @@ pub fn require_space(folder: &Path, needed: u64) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Removes what killed runs left in `folder`; a file that a running `oct` still writes is locked and stays, and so does
-/// what is no regular file.
+/// Removes what killed runs left in `folder`. A file that a running `oct` still writes is locked and stays; so does
+/// anything but a regular file.
 ///
 /// # Errors
-/// Where the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed or a file not be removed.
 pub fn sweep_partial(folder: &Path) -> io::Result<()> {
     leftovers(folder, |name| name.starts_with(PARTIAL_PREFIX), true).map(drop)
 }
@@ -76,9 +76,9 @@ pub fn sweep_partial(folder: &Path) -> io::Result<()> {
 /// Files in `folder` with such a name that no running `oct` writes; they are removed where that is wanted.
 ///
 /// # Errors
-/// Where the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed or a file not be removed.
 pub(super) fn leftovers(folder: &Path, is_called: impl Fn(&str) -> bool, remove: bool) -> io::Result<Vec<PathBuf>> {
-    // Whoever publishes here has files that are not locked yet. The next run sweeps.
+    // A run that publishes here may have files that are not locked yet. The next run removes leftovers.
     let Ok(Some(_lock)) = Lock::take_at_once(folder) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for entry in fs::list(folder)? {
@@ -104,7 +104,7 @@ impl Lock {
     /// Waits for the lock.
     ///
     /// # Errors
-    /// Where another run keeps it for too long, or the folder cannot be opened.
+    /// If another run keeps it for too long, or the folder cannot be opened.
     pub(super) fn take(folder: &Path) -> io::Result<Self> {
         let began = Instant::now();
         loop {
@@ -124,7 +124,7 @@ impl Lock {
         match fs::take_lock(&file) {
             Ok(true) => Ok(Some(Self(Some(file)))),
             Ok(false) => Ok(None),
-            // Some filesystems of networks have no locks. Everything else works there.
+            // Some network filesystems have no locks. Everything else works there.
             Err(_) => Ok(Some(Self(None))),
         }
     }
@@ -134,7 +134,7 @@ impl Lock {
     }
 }
 
-/// Every sidecar of the archive `name` that lies in `folder`.
+/// Every sidecar of the archive `name` in `folder`.
 pub(super) fn sidecars(folder: &Path, name: &ArchiveName) -> io::Result<Vec<PathBuf>> {
     let entries = fs::list(folder)?.into_iter();
     let named = |entry: &fs_err::DirEntry| entry.file_name().to_str().is_some_and(|file| name.is_sidecar(file));
@@ -143,7 +143,7 @@ pub(super) fn sidecars(folder: &Path, name: &ArchiveName) -> io::Result<Vec<Path
 
 /// Removes the archive at `path` in `folder` with its sidecars.
 pub(super) fn remove_archive(folder: &Path, path: &Path) -> io::Result<()> {
-    // The archive goes first: a sidecar alone says nothing, an archive alone is whole.
+    // Remove the archive first: a sidecar without an archive does no harm, and an archive without sidecars is complete.
     fs::remove_if_there(path)?;
     match path.file_name().and_then(|name| name.to_str()).and_then(ArchiveName::parse) {
         Some(name) => sidecars(folder, &name)?.iter().try_for_each(|path| fs::remove_if_there(path).map(drop)),
@@ -226,7 +226,7 @@ fn partial(folder: &Path) -> Result<tempfile::NamedTempFile, ArchiveError> {
         .permissions(std::fs::Permissions::from_mode(0o644))
         .tempfile_in(folder)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display())))?;
-    // Where there are no locks, nobody sweeps it either.
+    // Without locks, no other run removes it either.
     let _ = fs::take_lock(file.as_file());
     Ok(file)
 }
@@ -245,7 +245,7 @@ fn sidecar(archive: &Archive, suffix: &str) -> Result<Option<(PathBuf, String)>,
     let path = PathBuf::from(path);
     let refuse = |cause: String| Err(ArchiveError::Sidecar { path: path.clone(), cause });
     match fs::if_there(fs::read_text(&path, limits::KEY_FILE_BYTES)) {
-        // A name that is too long is nobody's.
+        // A file with too long a name does not exist.
         Err(FileError::Io(error)) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
         Err(FileError::Io(error)) => Err(error.into()),
         Err(FileError::Kind { what, .. }) => refuse(format!("it is {what}")),
@@ -259,7 +259,7 @@ impl Archive {
     /// The digest that the `.sha256` file beside the archive states, if there is such a file.
     ///
     /// # Errors
-    /// Where the file is not as `sha256sum` takes it.
+    /// If the file is not as `sha256sum` takes it.
     pub fn checksum_sidecar(&self) -> Result<Option<(PathBuf, Sha256Digest)>, ArchiveError> {
         let Some((path, text)) = sidecar(self, ".sha256")? else { return Ok(None) };
         match checksum_line(&text) {
@@ -271,7 +271,7 @@ impl Archive {
     /// The signature files beside the archive: the first key's, and those of `signers`.
     ///
     /// # Errors
-    /// Where one is there and cannot be read.
+    /// If one is there and cannot be read.
     pub fn signature_sidecars(&self, signers: &[KeyId]) -> Result<Vec<(PathBuf, String)>, ArchiveError> {
         let suffixes =
             std::iter::once(".minisig".to_owned()).chain(signers.iter().map(|key| format!(".minisig.{key}")));
@@ -315,7 +315,7 @@ mod tests {
         sweep_partial(folder.path()).unwrap();
         assert!(!at("left").exists() && at("folder").is_dir() && written.path().exists());
         assert!(at("pipe").exists() && at("link").is_symlink());
-        // While somebody publishes, nothing is swept.
+        // While a run publishes, nothing is removed.
         std::fs::write(at("left"), "").unwrap();
         let lock = Lock::take(folder.path()).unwrap();
         sweep_partial(folder.path()).unwrap();

@@ -1,4 +1,4 @@
-//! Reading an archive, in the order that trusts nothing before it was checked.
+//! Reads an archive, in an order that uses nothing before it was checked.
 
 use std::io::{BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::trust::manifest::File;
 use crate::trust::signed::VerifiedManifest;
 use crate::trust::signed::{HeaderError, SignedManifest};
 
-/// An archive of which the header was read, and nothing else.
+/// An archive of which only the header was read.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
@@ -28,7 +28,7 @@ impl Archive {
     /// Opens the file at `path` and reads its header.
     ///
     /// # Errors
-    /// Says what the file is where it is no archive of `oct`.
+    /// Says what the file is where it is not an archive of `oct`.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
         let mut file = fs::open(path).map_err(|error| match error {
             FileError::Kind { path, what } => ArchiveError::NotAnArchive { path, what: what.into() },
@@ -60,7 +60,7 @@ impl Archive {
         &self.signed
     }
 
-    /// Where the archive lies.
+    /// The path of the archive.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -72,10 +72,10 @@ impl Archive {
         self.length
     }
 
-    /// Holds the file's length against what was signed.
+    /// Compares the file's length with what was signed.
     ///
     /// # Errors
-    /// Where the file is cut, or goes on after its end.
+    /// If the file is cut, or goes on after its end.
     pub fn check_length(&self, manifest: &VerifiedManifest) -> Result<(), ArchiveError> {
         let (path, found) = (self.path.clone(), self.length);
         let expected = self.body_offset.saturating_add(manifest.body.size);
@@ -90,7 +90,7 @@ impl Archive {
     /// to `whole`, for checks against sidecars.
     ///
     /// # Errors
-    /// Where the file is cut, goes on after its end, or differs in any bit.
+    /// If the file is cut, goes on after its end, or differs in any bit.
     pub fn check_body(
         mut self,
         manifest: &VerifiedManifest,
@@ -129,7 +129,7 @@ impl CheckedBody {
     /// what it makes of them counts only when this function returns `Ok`.
     ///
     /// # Errors
-    /// Where the body is anything but the tar that `oct` writes for this manifest, or `sink` fails.
+    /// If the body is anything but the tar that `oct` writes for this manifest, or `sink` fails.
     pub fn unpack<E: From<ArchiveError>>(
         mut self,
         mut sink: impl FnMut(&File, &mut dyn Read) -> Result<(), E>,
@@ -140,7 +140,7 @@ impl CheckedBody {
         let failed = |what: &str, cause| ArchiveError::of_body(&path, what, cause);
         self.archive.file.seek(SeekFrom::Start(self.archive.body_offset)).map_err(ArchiveError::from)?;
         let mut body = BufReader::with_capacity(1 << 17, self.archive.file.take(self.manifest.body.size));
-        // The decoder would pass over a skippable frame in silence.
+        // The decoder would skip a skippable frame silently.
         if !body.fill_buf().map_err(ArchiveError::from)?.starts_with(&ZSTD_MAGIC) {
             return Err(odd("the body does not begin with a zstd frame".into()).into());
         }
@@ -154,7 +154,7 @@ impl CheckedBody {
             if block != *header(&file.path, file.size).as_bytes() {
                 let due = format!("the file `{}` of {} bytes", file.path, file.size);
                 let found = member(&block, &due);
-                return Err(odd(format!("{found} stands where {due} is due")).into());
+                return Err(odd(format!("{found} is in the place of {due}")).into());
             }
             let mut content = HashingReader::new((&mut tar).take(file.size));
             sink(file, &mut content)?;

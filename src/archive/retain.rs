@@ -1,4 +1,4 @@
-//! Keeping the newest archives of a folder.
+//! Keeps the newest archives of a folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use super::read::Archive;
 use crate::base::fs;
 use crate::trust::{Keyring, VerifiedManifest};
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Default)]
 pub struct Retained {
     /// Archives that were removed.
     pub removed: Vec<PathBuf>,
-    /// Why the rest stayed, where something failed.
+    /// Why the rest stayed, if something failed.
     pub failure: Option<io::Error>,
 }
 
@@ -29,7 +29,7 @@ struct Own {
 /// The archives that [`retain`] would remove.
 ///
 /// # Errors
-/// Where the folder cannot be listed.
+/// If the folder cannot be listed.
 pub fn surplus(folder: &Path, newest: usize, own: &Keyring) -> io::Result<Vec<PathBuf>> {
     too_many(folder, newest, own, Path::new(""))
 }
@@ -72,7 +72,7 @@ fn too_many(folder: &Path, newest: usize, own: &Keyring, written: &Path) -> io::
 }
 
 fn verified(path: &Path, own: &Keyring) -> Option<(Archive, VerifiedManifest)> {
-    // A link is not ours, wherever it leads.
+    // oct makes no links, so a link stays.
     fs::open_itself(path).ok()?;
     let archive = Archive::open(path).ok()?;
     let manifest = archive.signed().clone().verify(own).ok()?;

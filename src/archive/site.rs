@@ -10,7 +10,7 @@ use crate::base::fs::{self, FileError};
 use crate::base::limits;
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 
-/// Begins the names of downloads that are not complete.
+/// Prefix of the names of incomplete downloads.
 const DOWNLOAD_PREFIX: &str = ".oct-pull-";
 
 /// The right to change the list of a folder: of two runs at once, the second one lists what the first one published.
@@ -23,7 +23,7 @@ pub struct ListLock {
 /// Takes the right to change the list of `folder`.
 ///
 /// # Errors
-/// Where another run keeps it for too long, or the folder cannot be opened.
+/// If another run keeps it for too long, or the folder cannot be opened.
 pub fn lock(folder: &Path) -> io::Result<ListLock> {
     Ok(ListLock { folder: folder.to_owned(), _lock: Lock::take(folder)? })
 }
@@ -31,7 +31,7 @@ pub fn lock(folder: &Path) -> io::Result<ListLock> {
 /// The list in `folder` with its signatures, unverified; `None` where one of the two is missing.
 ///
 /// # Errors
-/// Where one cannot be read, or is no list by its size or its bytes.
+/// If one cannot be read, or is no list by its size or its bytes.
 pub fn list(folder: &Path) -> Result<Option<SignedCatalogs>, FileError> {
     let text = |name: &str, limit: u64| fs::if_there(fs::read_text(&folder.join(name), limit));
     let (list, signatures) =
@@ -39,8 +39,8 @@ pub fn list(folder: &Path) -> Result<Option<SignedCatalogs>, FileError> {
     Ok(list.zip(signatures).map(|(list, signatures)| SignedCatalogs::new(list, &signatures)))
 }
 
-/// Puts the list into its folder, each of the two files whole. Who reads one of the old and one of the new files finds a
-/// signature that does not fit, and reads both again.
+/// Puts the list into its folder, each of the two files in one step. A reader of one old and one new file finds a
+/// signature that does not match, and reads both again.
 ///
 /// # Errors
 /// Those of the disk.
@@ -48,7 +48,7 @@ pub fn write_list(lock: &ListLock, list: &SignedCatalogs) -> io::Result<()> {
     let folder = &lock.folder;
     let text = text_file(folder, list.text())?;
     let signatures = text_file(folder, &list.signature_text())?;
-    // Nothing but two renames lies between the old pair and the new one.
+    // Only two renames are between the old pair and the new one.
     text.persist(folder.join(CATALOGS_FILE)).map_err(|error| error.error)?;
     signatures.persist(folder.join(SIGNATURE_FILE)).map_err(|error| error.error)?;
     fs_err::File::open(folder)?.sync_all()
@@ -63,7 +63,7 @@ pub fn download_path(folder: &Path, sha256: Sha256Digest) -> PathBuf {
 /// What ended runs left in `folder`: files that are not complete, downloads too. They are removed where that is wanted.
 ///
 /// # Errors
-/// Where the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed or a file not be removed.
 pub fn leftovers(folder: &Path, remove: bool) -> io::Result<Vec<PathBuf>> {
     let is_digest = |text: &str| text.parse::<Sha256Digest>().is_ok();
     let is_called =

@@ -1,4 +1,4 @@
-//! Saying what a file is that is not an archive of `oct`.
+//! Says what a file is if it is not an archive of `oct`.
 
 use super::frame::{EMPTY_FRAME, ZSTD_MAGIC};
 

@@ -1,4 +1,4 @@
-//! Packing a catalog into an archive's body.
+//! Packs a catalog into an archive's body.
 
 use std::io::{self, BufWriter, Read, Seek, Write};
 

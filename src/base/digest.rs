@@ -1,4 +1,4 @@
-//! SHA-256: the value, and adapters that compute it while bytes flow by.
+//! SHA-256: the value, and readers and writers that compute it from the bytes that pass.
 
 use std::fmt;
 use std::io::{self, Read, Write};

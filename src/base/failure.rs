@@ -1,4 +1,4 @@
-//! The classes of failure, of which each has one exit code.
+//! The classes of failure, each with its exit code.
 
 /// Why something was not done. The exit code of each class is fixed for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub enum Class {
     Usage,
     /// The source is unreachable, refused, or was incomplete or inconsistent after all retries.
     Source,
-    /// A signature, a checksum, the format or the content is not what it has to be.
+    /// A signature, a checksum, the format or the content is wrong.
     Verification,
     /// Older than installed, too old, or partial where a full catalog is required.
     Policy,
@@ -29,7 +29,7 @@ impl Class {
             Self::Verification => 4,
             Self::Policy => 5,
             Self::Host => 6,
-            // As a shell has it: 128 and the number of the signal.
+            // As in a shell: 128 and the number of the signal.
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -55,6 +55,6 @@ pub trait Classified: std::error::Error {
     /// The class, and with it the exit code.
     fn class(&self) -> Class;
 
-    /// One word for the cause, of small letters and hyphens. Scripts compare it, so that it stays.
+    /// One word for the cause, of small letters and hyphens. Scripts compare it, so it must not change.
     fn code(&self) -> &'static str;
 }

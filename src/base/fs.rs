@@ -1,7 +1,7 @@
-//! Small files that a person names, that lie in a folder, or that an earlier run left.
+//! Small files that the user names, that are in a folder, or that an earlier run left.
 //!
-//! Anything can stand under such a name: a pipe that nobody writes to, a device, a disk image. So a file is opened
-//! without waiting, has to be a regular one, and is read up to a limit. Every error names the path.
+//! Such a name can be anything: a pipe that nobody writes to, a device, a disk image. So a file is opened without
+//! waiting, must be a regular file, and is read up to a limit. Every error names the path.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -66,12 +66,12 @@ impl From<FileError> for io::Error {
 /// Opens a regular file for reading, without waiting. A link is followed.
 ///
 /// # Errors
-/// Where it cannot be opened, or is no regular file.
+/// If it cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> Result<fs::File, FileError> {
     open_with(path, OFlags::NONBLOCK)
 }
 
-/// The same, but a link is no regular file.
+/// The same, but a link is not followed.
 ///
 /// # Errors
 /// As [`open`].
@@ -86,7 +86,7 @@ fn open_with(path: &Path, flags: OFlags) -> Result<fs::File, FileError> {
     };
     match fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
         Ok(file) => refuse(file.metadata()?.file_type()).map(|()| file),
-        // A socket, or a link that is not followed: the system's own words for that are no help.
+        // A socket, or a link that is not followed: the system's own message does not help.
         Err(error) => {
             let follow = !flags.contains(OFlags::NOFOLLOW);
             let found = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
@@ -127,7 +127,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
 /// All bytes of the open `file`, at most `limit`; `path` is for the error.
 ///
 /// # Errors
-/// Where it is larger, or cannot be read.
+/// If it is larger, or cannot be read.
 pub fn bounded(file: &mut impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -137,12 +137,12 @@ pub fn bounded(file: &mut impl Read, path: &Path, limit: u64) -> Result<Vec<u8>,
 /// `bytes` as text; `path` is for the error.
 ///
 /// # Errors
-/// Where they are not UTF-8.
+/// If they are not UTF-8.
 pub fn text_of(bytes: Vec<u8>, path: &Path) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))
 }
 
-/// What was read, or `None` where there is no such file.
+/// What was read, or `None` if there is no such file.
 ///
 /// # Errors
 /// Every other one.
@@ -153,10 +153,10 @@ pub fn if_there<T>(read: Result<T, FileError>) -> Result<Option<T>, FileError> {
     }
 }
 
-/// The entries of `folder`, in no order; none where there is no such folder.
+/// The entries of `folder`, in no order; none if there is no such folder.
 ///
 /// # Errors
-/// Where it cannot be listed.
+/// If it cannot be listed.
 pub fn list(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -167,7 +167,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
 /// Removes a file; whether there was one.
 ///
 /// # Errors
-/// Where it is there and stays.
+/// If it exists and cannot be removed.
 pub fn remove_if_there(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -178,7 +178,7 @@ pub fn remove_if_there(path: &Path) -> io::Result<bool> {
 /// Takes the exclusive lock of `file`; whether it was free.
 ///
 /// # Errors
-/// Where the filesystem has no locks.
+/// If the filesystem has no locks.
 pub fn take_lock(file: &std::fs::File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),
@@ -190,13 +190,13 @@ pub fn take_lock(file: &std::fs::File) -> io::Result<bool> {
 /// Makes `folder` and what is missing above it, each with mode 0755 whatever the umask.
 ///
 /// # Errors
-/// Where one cannot be made.
+/// If one cannot be made.
 pub fn make_folders(folder: &Path) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     for folder in missing.into_iter().rev() {
         match fs::create_dir(folder) {
-            // Somebody else was quicker.
+            // Another process created it first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => {
                 made?;
@@ -211,7 +211,7 @@ pub fn make_folders(folder: &Path) -> io::Result<()> {
 /// whole. It has exactly `mode`, whatever the umask.
 ///
 /// # Errors
-/// Where the folder cannot be written. The old file stays then.
+/// If the folder cannot be written. The old file stays then.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));

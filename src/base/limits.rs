@@ -40,7 +40,7 @@ pub const CATALOGS_BYTES: usize = 4 << 20;
 /// Archives in that list. Stops one that keeps every command busy; ten years of daily archives are 3,650.
 pub const CATALOGS: usize = 4_096;
 
-/// Bytes of a member's path. Stops GNU and PAX long names: a longer one does not fit a plain tar header.
+/// Bytes of a member's path. Stops GNU and PAX long names: a longer one does not fit in a plain tar header.
 pub const PATH_BYTES: usize = 100;
 
 /// Window of the decompressor, as a power of two. Stops a frame that asks for gigabytes of memory; `oct` writes at

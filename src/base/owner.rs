@@ -71,7 +71,7 @@ impl fmt::Display for Exposed {
 /// Where links are on the way, the folders that they stand in count, and those that they lead to.
 ///
 /// # Errors
-/// Where one of them cannot be looked at.
+/// If one of them cannot be looked at.
 pub fn exposed(path: &Path, owners: &Owners) -> io::Result<Option<Exposed>> {
     let mut seen = BTreeSet::new();
     for named in std::path::absolute(path)?.ancestors() {

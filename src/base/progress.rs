@@ -1,4 +1,4 @@
-//! How libraries tell of their progress, without knowing who listens.
+//! How libraries report their progress, without knowing the listener.
 
 /// A listener. Calls may come from several threads; each is quick.
 pub trait Progress: Send + Sync {
@@ -14,7 +14,7 @@ pub trait Progress: Send + Sync {
     fn advance(&self, source: &str, items: u64);
     /// The work on `source` is done.
     fn end(&self, source: &str);
-    /// Something worth a line of its own that is no error, such as a wait.
+    /// A message on a line of its own, such as a note on a wait.
     fn note(&self, text: &str);
 }
 

@@ -1,4 +1,4 @@
-//! Text for people: strings from outside made harmless, sizes, counts and durations made readable and read.
+//! Text for people: cleans strings from outside; writes and reads sizes, counts and durations.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::base::limits;
 
-/// What stands in the place of a character that is not shown.
+/// The replacement of a character that is not shown.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Whether `c` can make a terminal show something else than the text: a control character, C1 and DEL included, a mark
@@ -51,7 +51,7 @@ pub fn json(json: &str) -> String {
 /// Says what is expected.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     let shown = sanitize(text);
-    let span: Span = text.parse().map_err(|_| format!("`{shown}` is no duration like 30d, 2w or 12h"))?;
+    let span: Span = text.parse().map_err(|_| format!("`{shown}` is not a duration such as 30d, 2w or 12h"))?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
     let duration = duration.map_err(|_| format!("`{shown}` has months or years, whose length varies; use days"))?;
     if duration.is_negative() { Err(format!("`{shown}` is negative")) } else { Ok(duration) }
@@ -165,7 +165,7 @@ mod tests {
             let several = lines(&text);
             prop_assert!(!several.contains(|c| is_unsafe(c) && c != '\n'), "{several:?}");
             prop_assert_eq!(several.matches('\n').count(), text.matches('\n').count());
-            // What is safe stays as it is.
+            // Safe text does not change.
             let safe: String = text.chars().filter(|c| !is_unsafe(*c)).collect();
             prop_assert_eq!(one_line(&safe), safe);
         }

@@ -10,10 +10,10 @@ use crate::base::limits;
 pub struct ChartVersion {
     /// The key of the list in which it stands.
     pub list: String,
-    /// The chart's name, as the version itself states it; empty where it states none. certsuite compares this one, so
+    /// The chart's name, as the version itself states it; empty if it states none. certsuite compares this one, so
     /// it need not be the key of the list.
     pub name: String,
-    /// Its version; empty where it states none.
+    /// Its version; empty if it states none.
     pub version: String,
     /// The constraint on the cluster's Kubernetes version; empty where the chart states none.
     pub kube_version: String,
@@ -25,7 +25,7 @@ pub enum ChartIndexError {
     /// certsuite could not load it, and with it the whole catalog.
     #[error("certsuite cannot load the chart index: {0}")]
     Yaml(#[from] YamlError),
-    /// A limit is passed.
+    /// A limit is exceeded.
     #[error("the chart index {0}")]
     Limit(String),
     /// The bytes could not be read.
@@ -34,7 +34,7 @@ pub enum ChartIndexError {
 }
 
 impl ChartVersion {
-    /// The name for people: its own, else that of its list.
+    /// The name for people: its own, or else that of its list.
     #[must_use]
     pub fn shown_name(&self) -> &str {
         if self.name.is_empty() { &self.list } else { &self.name }
@@ -52,7 +52,7 @@ impl ChartIndex {
     /// Parses `yaml` as certsuite does.
     ///
     /// # Errors
-    /// Where certsuite could not load it, or it is larger than [`limits`] has it.
+    /// If certsuite could not load it, or it is larger than [`limits`] has it.
     pub fn parse(yaml: impl Into<Vec<u8>>) -> Result<Self, ChartIndexError> {
         let yaml = yaml.into();
         if yaml.len() > limits::CHART_INDEX_BYTES {
@@ -102,11 +102,11 @@ impl ChartIndex {
     }
 }
 
-/// Takes from the document what certsuite takes, as yaml.v3 decodes it.
+/// Reads from the document what certsuite reads, as yaml.v3 decodes it.
 struct Decoder<'a> {
     document: &'a Document,
     versions: Vec<ChartVersion>,
-    /// Nodes that were looked at, and how many of them behind an alias.
+    /// Nodes that were read, and how many of them through an alias.
     steps: u64,
     aliased: u64,
     /// How many aliases lead to where the decoder is.
@@ -137,12 +137,12 @@ impl<'a> Decoder<'a> {
             match &self.document.node(key).kind {
                 Kind::Merge => merged = Some(value),
                 Kind::Text(list) => self.aliasing(value, |this, value| this.list(list, value))?,
-                // Of a key that is null yaml.v3 drops the value.
+                // yaml.v3 drops the value of a key that is null.
                 _ => {}
             }
         }
         self.merges(merged, merges, &mut |this, source, merges| {
-            // What a merge brings must not stand there already: yaml.v3 and others differ on which counts.
+            // A merge must not bring a key that is already there: yaml.v3 and others differ on which one counts.
             for (key, _) in this.document.pairs(source) {
                 if let Kind::Text(name) = &this.document.node(key).kind
                     && this.own(first, name)?.is_some()
@@ -195,7 +195,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The text of a field; empty where it is absent or null.
+    /// The text of a field; empty if it is absent or null.
     fn text(&mut self, first: Option<NodeId>, name: &str) -> Decoded<String> {
         let Some(value) = self.field(first, name, 0)? else { return Ok(String::new()) };
         self.step(value)?;
@@ -211,7 +211,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The value of a field: the mapping's own, else that of the first mapping that it merges and that has it.
+    /// The value of a field: the mapping's own, or else that of the first merged mapping that has it.
     fn field(&mut self, first: Option<NodeId>, name: &str, merges: u32) -> Decoded<Option<NodeId>> {
         let mut found = self.own(first, name)?;
         let merged = self.document.pairs(first).find(|(key, _)| self.document.node(*key).kind == Kind::Merge);
@@ -255,7 +255,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Runs `read` on a node, or on the one for which it stands; there, every step is one behind an alias.
+    /// Runs `read` on a node or, for an alias, on its target; there, every step counts as one through an alias.
     fn aliasing(&mut self, id: NodeId, read: impl FnOnce(&mut Self, NodeId) -> Decoded<()>) -> Decoded<()> {
         let Kind::Alias(target) = self.document.node(id).kind else { return read(self, id) };
         self.depth += 1;
@@ -264,7 +264,7 @@ impl<'a> Decoder<'a> {
         done
     }
 
-    /// Counts a node. yaml.v3 refuses a text most of which stands behind aliases, and takes at least as much as this.
+    /// Counts a node. yaml.v3 refuses a text if most of it is reached through aliases; its limit is not stricter than this.
     fn step(&mut self, id: NodeId) -> Decoded<()> {
         self.steps += 1;
         self.aliased += u64::from(self.depth > 0);
@@ -273,7 +273,7 @@ impl<'a> Decoder<'a> {
         }
         let excessive = self.aliased > 100 && self.steps > 1_000 && self.aliased * 10 > self.steps * 9;
         if excessive || self.aliased > limits::YAML_ALIASED {
-            return Err(self.error(id, "too much of it stands behind aliases".into()));
+            return Err(self.error(id, "too much of it is behind aliases".into()));
         }
         Ok(())
     }
@@ -291,7 +291,7 @@ fn mistyped(node: &Node, what: &str, due: &str) -> YamlError {
         Kind::Text(text) => format!("`{}`", crate::base::text::sanitize(text)),
         Kind::Merge | Kind::Alias(_) => "another value".to_owned(),
     };
-    YamlError { line: node.line, what: format!("{what} is {found}, where {due} is due") }
+    YamlError { line: node.line, what: format!("{what} is {found}, but must be {due}") }
 }
 
 #[cfg(test)]
@@ -351,9 +351,9 @@ mod tests {
     #[test]
     fn what_yaml_v3_refuses_is_refused_with_its_line() {
         for (yaml, due) in [
-            ("entries:\n  c: []\n  c: []\n", "line 3: the key `c` stands twice"),
-            ("entries: {}\nx:\n  y: [{a: 1, b: 2,\n a: 3}]\n", "line 4: the key `a` stands twice"),
-            ("entries: {}\nx: {a: 1, \"a\": 2}", "line 2: the key `a` stands twice"),
+            ("entries:\n  c: []\n  c: []\n", "line 3: the key `c` occurs twice"),
+            ("entries: {}\nx:\n  y: [{a: 1, b: 2,\n a: 3}]\n", "line 4: the key `a` occurs twice"),
+            ("entries: {}\nx: {a: 1, \"a\": 2}", "line 2: the key `a` occurs twice"),
             ("%YAML 1.2\n---\nentries: {}\n", "YAML 1.2"),
             ("entries: {}\nx: \"a\\/b\"\n", "line 2: the escape `\\/`"),
             ("%TAG !e! tag:x,2000:\n---\nentries: {}\n", "line 1: the directive `%TAG"),
@@ -374,11 +374,11 @@ mod tests {
             ("entries: {}\nx: !!bool 1\n", "line 2: the tag `!!bool` on `1`"),
             ("entries: {}\nx: !!map [a]\n", "line 2: the tag `!!map`"),
             ("entries: {}\nx: !mine a\n", "line 2: the tag `!mine`"),
-            ("entries: 7", "`entries` is `7`, where a mapping is due"),
+            ("entries: 7", "`entries` is `7`, but must be a mapping"),
             ("entries: []", "`entries` is a list"),
             ("entries: {c: 7}", "the charts of `c` is `7`"),
             ("entries: {c: [7]}", "a chart is `7`"),
-            ("entries: {c: [{name: [a]}]}", "`name` is a list, where a text is due"),
+            ("entries: {c: [{name: [a]}]}", "`name` is a list, but must be a text"),
             ("entries: {c: [{name: c, version: {}}]}", "`version` is a mapping"),
             ("<html>", "the index is `<html>`"),
             ("[]", "the index is a list"),
@@ -387,10 +387,10 @@ mod tests {
             ("entries: {<<: 7}", "`<<` of something else"),
             ("x: &x {a: []}\nentries: {<<: *x, a: []}", "brings the list `a` a second time"),
             ("x: &x [*x]", "an anchor within itself"),
-            ("? [a]\n: b\n", "a key that is no text"),
-            ("x: &x a\ny: {*x : b}\n", "line 2: a key that is no text"),
-            ("x: {~: a, \"null\": b}", "the key `null` stands twice"),
-            ("x: {<<: {}, \"<<\": b}", "the key `<<` stands twice"),
+            ("? [a]\n: b\n", "a key that is not text"),
+            ("x: &x a\ny: {*x : b}\n", "line 2: a key that is not text"),
+            ("x: {~: a, \"null\": b}", "the key `null` occurs twice"),
+            ("x: {<<: {}, \"<<\": b}", "the key `<<` occurs twice"),
             ("x: a\u{7}\n", "the character U+0007"),
             ("x: a\u{85}b\n", "the character U+0085"),
             ("x: a\ny: \u{2028}", "line 2: the character U+2028"),

@@ -76,7 +76,7 @@ const REPOSITORY: [&str; 3] = ["registry", "repository", "tags"];
 /// entry is held in memory.
 ///
 /// # Errors
-/// Where certsuite could not read the file, an entry is larger than [`limits`] has it, or `visit` fails.
+/// If certsuite could not read the file, an entry is larger than [`limits`] has it, or `visit` fails.
 pub fn read_containers(
     file: impl Read,
     mut visit: impl FnMut(&str, Option<&ContainerEntry>) -> Result<(), TnfError>,
@@ -115,7 +115,7 @@ impl ContainerEntry {
     /// Reads one entry.
     ///
     /// # Errors
-    /// Where certsuite could not read it.
+    /// If certsuite could not read it.
     pub fn parse(json: &[u8]) -> Result<Self, JsonError> {
         let (mut json, mut entry) = (Json::new(json), Self::default());
         let value = json.value()?;

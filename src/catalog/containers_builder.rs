@@ -1,4 +1,4 @@
-//! Writing `containers.db`: from images in any order to one entry a line, keys in ascending order, in bounded memory.
+//! Writes `containers.db`: one entry a line, keys in ascending order, from images in any order, in bounded memory.
 
 use std::io::{self, Read, Seek, Write};
 
@@ -9,9 +9,9 @@ use super::sorter::{ROOM, Sorter};
 use crate::base::{limits, text};
 use crate::catalog::document::Image;
 
-/// Gathers images, or entries of another folder's file, and writes them as a `containers.db`.
+/// Collects images, or entries of another folder's file, and writes them as a `containers.db`.
 ///
-/// An image stands under every digest by which it can be deployed, and under its id where it has none: then it cannot
+/// An image stands under every digest by which it can be deployed, and under its id if it has none: then it cannot
 /// be asked for by digest, but the reader's scan for a tag passes over every entry, so it has to stand somewhere.
 /// Documents that share a digest have one entry: the lowest id whose own digest the key is (else the lowest id) stands
 /// for them, and has the repositories of all; it is certified where one of them is.
@@ -25,7 +25,7 @@ pub struct ContainersBuilder<S> {
 }
 
 impl<S: Read + Write + Seek> ContainersBuilder<S> {
-    /// Begins, with an empty `spill` for what memory shall not hold.
+    /// A builder with an empty `spill`, for the data that do not stay in memory.
     pub fn new(spill: S) -> Self {
         Self::with_room(spill, ROOM)
     }
@@ -58,8 +58,8 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
         self.sorter.push(key.as_bytes(), &self.value)
     }
 
-    /// Takes an entry as it is, under a key that need not be one of the digests that it tells of. Of entries with one key
-    /// the last counts, as for a reader of JSON.
+    /// Adds an entry as it is, under a key that need not be one of its digests. If several entries have the same key, the
+    /// last counts, as for a reader of JSON.
     ///
     /// # Errors
     /// As of [`Self::image`].
@@ -222,7 +222,7 @@ mod tests {
         format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n")).into_bytes()
     }
 
-    /// A digest out of few, so that many are shared; one of them is no SHA-256, one has to be escaped.
+    /// A digest out of few, so that many are shared; one of them is not SHA-256, one has to be escaped.
     fn digests() -> impl Strategy<Value = Option<ManifestDigest>> {
         let plain = (0..12_u8).prop_map(|number| ManifestDigest::parse(&format!("sha256:{:02x}", number).repeat(1)));
         let usual = (0..12_u8).prop_map(|number| ManifestDigest::parse(&format!("sha256:{number:064x}")));

@@ -35,7 +35,7 @@ impl ObjectId {
         Some(Self(bytes))
     }
 
-    /// `text` as an id or, where it is none, one made of its SHA-256: equal texts have equal ids, and only these.
+    /// `text` as an id or, if it is none, one made of its SHA-256: equal texts have equal ids, and only these.
     #[must_use]
     pub fn standing_for(text: &str) -> Self {
         let digest = Sha256Digest::of(text.as_bytes());
@@ -80,7 +80,7 @@ pub enum ManifestDigest {
 }
 
 impl ManifestDigest {
-    /// `text` as a digest; empty text is none.
+    /// `text` as a digest; `None` for an empty text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix("sha256:").and_then(|hex| hex.parse().ok()) {

@@ -1,6 +1,6 @@
 //! Reading a catalog as certsuite does: any folder in the TNF layout, of whatever origin, or the members of an archive.
 //!
-//! Nothing is written and no lock is taken: the folder may be read-only, or not of this program at all.
+//! Nothing is written and no lock is taken: the folder may be read-only, or may not come from oct.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -12,7 +12,7 @@ use crate::catalog::{
     ArchiveJson, ChartIndex, ContainerEntry, OperatorPages, PageStated, TnfError, layout, read_containers,
 };
 
-/// Takes what is read.
+/// Receives what is read.
 pub trait Visitor {
     /// An entry of `containers.db`: see [`read_containers`].
     ///
@@ -31,7 +31,7 @@ pub trait Visitor {
 #[derive(Debug, Default)]
 pub struct Reader {
     pages: OperatorPages,
-    /// What each operator page that counts states of itself.
+    /// What each operator page that counts states about itself.
     pub stated: Vec<PageStated>,
     /// What certsuite logs and passes over, one text for each file.
     pub warnings: Vec<String>,
@@ -42,7 +42,7 @@ impl Reader {
     /// passed over.
     ///
     /// # Errors
-    /// Where certsuite could not load the catalog, or a limit is passed, or `visitor` fails.
+    /// If certsuite could not load the catalog, or a limit is passed, or `visitor` fails.
     pub fn read(&mut self, path: &str, content: impl Read, visitor: &mut impl Visitor) -> Result<(), TnfError> {
         match path {
             layout::CONTAINERS_DB => {
@@ -63,16 +63,16 @@ impl Reader {
         }
     }
 
-    /// Notes that the operator file at `path` cannot be read: certsuite logs that and goes on.
+    /// Records that the operator file at `path` cannot be read: certsuite logs that and continues.
     ///
     /// # Errors
-    /// Where certsuite would not go on.
+    /// If certsuite would not go on.
     pub fn pass_over(&mut self, path: &str, cause: TnfError) -> Result<(), TnfError> {
         if !is_operator_file(path) || !matches!(cause, TnfError::Io(_) | TnfError::Json(_)) {
             return Err(cause);
         }
         let path = text::sanitize(path);
-        self.warnings.push(format!("`{path}` is no operator page; certsuite passes over it: {cause}"));
+        self.warnings.push(format!("`{path}` is not an operator page; certsuite skips it: {cause}"));
         Ok(())
     }
 }
@@ -105,7 +105,7 @@ impl TnfFolder {
     /// The folder that has `data` in it, or `data` itself.
     ///
     /// # Errors
-    /// Where it is neither.
+    /// If it is neither.
     pub fn open(dir: &Path) -> Result<Self, FolderError> {
         let root = [dir.to_owned(), dir.parent().unwrap_or(dir).to_owned()]
             .into_iter()
@@ -126,7 +126,7 @@ impl TnfFolder {
     /// Reads the whole folder as certsuite does.
     ///
     /// # Errors
-    /// Where certsuite could not load it, or a limit is passed; names the file.
+    /// If certsuite could not load it, or a limit is passed; names the file.
     pub fn read(&self, visitor: &mut impl Visitor) -> Result<Reader, FolderError> {
         let mut reader = Reader::default();
         for path in self.files()? {
@@ -143,7 +143,7 @@ impl TnfFolder {
     /// What certsuite reads, relative to [`Self::root`], in its order: among the entries of `operators/` may be anything.
     ///
     /// # Errors
-    /// Where `operators/` cannot be listed, which certsuite needs as well.
+    /// If `operators/` cannot be listed, which certsuite needs as well.
     pub fn files(&self) -> Result<Vec<String>, FolderError> {
         let folder = self.root.join(layout::OPERATORS_DIR);
         let mut names = Vec::new();
@@ -158,7 +158,7 @@ impl TnfFolder {
         let mut files = vec![layout::CONTAINERS_DB.to_owned()];
         for name in names {
             let Some(name) = name.to_str() else {
-                let cause = TnfError::Mismatch("the name of a file in it is no UTF-8".into());
+                let cause = TnfError::Mismatch("the name of a file in it is not UTF-8".into());
                 return Err(FolderError { path: folder, cause });
             };
             files.push(format!("{}/{name}", layout::OPERATORS_DIR));
@@ -218,7 +218,7 @@ impl TnfFolder {
     /// What `archive.json` says, if there is one. certsuite does not read it.
     ///
     /// # Errors
-    /// Where it is not what the name says.
+    /// If it is not what the name says.
     pub fn archive_json(&self) -> Result<Option<ArchiveJson>, FolderError> {
         let path = self.root.join(layout::ARCHIVE_JSON);
         match open_regular(&path) {
@@ -235,7 +235,7 @@ pub struct Contents {
     pub operators: Vec<Operator>,
     /// The chart index.
     pub charts: ChartIndex,
-    /// What is odd and no error.
+    /// Warnings about odd data.
     pub remarks: Vec<String>,
 }
 
@@ -271,7 +271,7 @@ impl<E: FnMut(&str, &ContainerEntry) -> Result<(), TnfError>> Visitor for All<E>
 /// Opens a regular file, also behind a link, and does not wait for the other end of a pipe.
 ///
 /// # Errors
-/// Where there is none.
+/// If there is none.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(crate::base::fs::open(path)?.into_parts().0)
 }

@@ -3,7 +3,7 @@
 //! - A field's name counts whatever the case of its letters; where a name is there twice, the later value is decoded
 //!   into what the earlier one left.
 //! - `null` leaves a text, a number or an object as it is.
-//! - A value of another type than the field's is passed over, and fails the file in the end.
+//! - A value of another type than the field's is skipped, and the file fails at its end.
 //! - Invalid UTF-8 and half a surrogate pair read as U+FFFD, byte by byte.
 //! - More than [`limits::GO_JSON_DEPTH`] values within values fail.
 //!
@@ -20,7 +20,7 @@ pub use error::JsonError;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 64 << 10;
-/// U+FFFD, which stands for what is no text.
+/// U+FFFD, which replaces bytes that are not text.
 const REPLACEMENT: &str = "\u{fffd}";
 
 type Result<T> = std::result::Result<T, JsonError>;
@@ -80,7 +80,7 @@ impl<R: Read> Json<R> {
     /// Puts the name or text that was read last into `text`, with U+FFFD for what is none.
     ///
     /// # Errors
-    /// Where it is longer than [`limits::TEXT_BYTES`].
+    /// If it is longer than [`limits::TEXT_BYTES`].
     pub(super) fn take_text(&self, text: &mut String) -> Result<()> {
         if self.is_cut {
             return Err(self.limit(format!("a text of more than {} bytes", limits::TEXT_BYTES)));
@@ -161,10 +161,10 @@ impl<R: Read> Json<R> {
         Ok(())
     }
 
-    /// Demands that nothing follows and that every value had the type of its field.
+    /// Checks that nothing follows and that every value had the type of its field.
     ///
     /// # Errors
-    /// Where bytes follow; else the first value of another type.
+    /// If bytes follow; else the first value of another type.
     pub(super) fn end(&mut self) -> Result<()> {
         if self.peek()?.is_some() {
             return Err(self.unexpected("the end"));
@@ -194,9 +194,9 @@ impl<R: Read> Json<R> {
 
     fn unexpected(&self, due: &str) -> JsonError {
         match self.buffer[..self.filled].get(self.next) {
-            Some(byte) if byte.is_ascii_graphic() => self.syntax(format!("`{}` where {due} is due", *byte as char)),
-            Some(byte) => self.syntax(format!("the byte 0x{byte:02x} where {due} is due")),
-            None => self.syntax(format!("the file ends where {due} is due")),
+            Some(byte) if byte.is_ascii_graphic() => self.syntax(format!("`{}` instead of {due}", *byte as char)),
+            Some(byte) => self.syntax(format!("the byte 0x{byte:02x} instead of {due}")),
+            None => self.syntax(format!("the file ends before {due}")),
         }
     }
 
@@ -217,6 +217,7 @@ impl<R: Read> Json<R> {
     }
 
     /// The next byte, which stays.
+    #[inline]
     fn byte(&mut self) -> Result<Option<u8>> {
         if self.next == self.filled && !self.refill()? {
             return Ok(None);
@@ -224,8 +225,17 @@ impl<R: Read> Json<R> {
         Ok(Some(self.buffer[self.next]))
     }
 
-    /// The next byte that is no white space, which stays.
+    /// The next byte that is not white space, which stays.
+    #[inline]
     fn peek(&mut self) -> Result<Option<u8>> {
+        match self.buffer[..self.filled].get(self.next) {
+            Some(byte) if *byte > b' ' => Ok(Some(*byte)),
+            _ => self.pass_white_space(),
+        }
+    }
+
+    #[inline(never)]
+    fn pass_white_space(&mut self) -> Result<Option<u8>> {
         loop {
             match self.byte()? {
                 Some(b' ' | b'\t' | b'\r') => self.next += 1,
@@ -266,6 +276,10 @@ impl<R: Read> Json<R> {
     }
 
     fn word(&mut self, word: &[u8]) -> Result<()> {
+        if self.buffer[self.next..self.filled].starts_with(word) {
+            self.next += word.len();
+            return Ok(());
+        }
         for due in word {
             if self.byte()? != Some(*due) {
                 return Err(self.unexpected(&format!("`{}`", String::from_utf8_lossy(word))));
@@ -325,7 +339,7 @@ impl<R: Read> Json<R> {
                 return Err(self.unexpected("the end of a text"));
             }
             let rest = &self.buffer[self.next..self.filled];
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
+            let plain = plain_prefix(rest);
             let room = limits::TEXT_BYTES.saturating_sub(self.text.len());
             self.is_cut |= plain > room;
             self.text.extend_from_slice(&rest[..plain.min(room)]);
@@ -404,6 +418,27 @@ impl<R: Read> Json<R> {
             self.text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
+}
+
+/// How many bytes of `bytes` stand before the first quote, backslash or control character: eight are looked at at once.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The lowest high bit of the result is that of the first byte of `word` that is less than `bound`; a borrow can set
+    // others, but only behind it.
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let found = quote | backslash | below(word, 0x20);
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// `bytes` as text, with U+FFFD for each byte that belongs to no character.

@@ -86,7 +86,7 @@ fn plain_number(digits: &str) -> Option<usize> {
     if plain { digits.parse().ok() } else { None }
 }
 
-/// The pages that `operators` bundles make: full ones and a last one; a single empty page where there are none, as the
+/// The pages that `operators` bundles make: full ones and a last one; a single empty page if there are none, as the
 /// reader wants the folder to exist.
 pub fn operator_pages(operators: usize) -> impl Iterator<Item = Kind> {
     let pages = operators.div_ceil(OPERATORS_PER_PAGE).max(1);

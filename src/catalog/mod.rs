@@ -49,7 +49,7 @@ pub enum TnfError {
     /// Well-formed, but at odds with what the manifest or the file's own name says.
     #[error("{0}")]
     Mismatch(String),
-    /// A limit of `oct` is passed; certsuite may read it.
+    /// A limit of `oct` is exceeded; certsuite may read it.
     #[error("larger than `oct` reads: {0}")]
     Limit(String),
     /// The bytes could not be read.
@@ -112,7 +112,7 @@ impl ArchiveJson {
     /// Reads the file: a few numbers, in plain JSON.
     ///
     /// # Errors
-    /// Where it is something else.
+    /// If it is something else.
     pub(crate) fn read(content: impl Read) -> Result<Self, TnfError> {
         let mut text = Vec::new();
         content.take(limits::ARCHIVE_JSON_BYTES).read_to_end(&mut text)?;

@@ -18,7 +18,7 @@ const ROW: [&str; 3] = ["csv_name", "ocp_version", "channel_name"];
 
 /// Reads the files of `operators/` as certsuite does, in the order of their names.
 ///
-/// certsuite decodes every file into one and the same page, and Go's decoder leaves alone what is absent or `null`: such
+/// certsuite decodes every file into the same page, and Go's decoder does not change what is absent or `null`: such
 /// a field keeps what an earlier file had in the same row, and a file without `data` has the rows of the one before.
 #[derive(Debug, Default)]
 pub struct OperatorPages {
@@ -37,7 +37,7 @@ struct Row {
     channel: String,
 }
 
-/// What a page states of itself; `None` where it does not tell.
+/// What a page states about itself; `None` if it does not tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageStated {
     /// Zero-based number of the page.

@@ -23,7 +23,7 @@ pub struct Source {
     pub url: String,
     /// Documents received, each counted once.
     pub documents: u64,
-    /// How many the server itself said there are; `null` where it does not tell.
+    /// How many the server itself said there are; `null` if it does not tell.
     pub total: Option<u64>,
     /// How the fetch went. Absent in a reproducible bundle, in which everything has to follow from the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]

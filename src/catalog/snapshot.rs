@@ -13,8 +13,8 @@ use crate::catalog::layout::{self, File, Kind, OPERATORS_PER_PAGE};
 use crate::catalog::provenance::{Counts, Partial, Source};
 use crate::catalog::{ArchiveJson, ChartIndex, ContainersBuilder, write_operator_page};
 
-/// A whole catalog at one time but for its images, which nobody holds in memory: they go to a [`ContainersBuilder`] one
-/// by one.
+/// A whole catalog at one time, without its images. They do not stay in memory, but go to a [`ContainersBuilder`] one by
+/// one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// When it began.
@@ -38,7 +38,7 @@ pub enum LayoutError {
     #[error("the catalog is larger than readers accept: {0}")]
     TooLarge(#[from] TooLarge),
     /// Images were lost on the way.
-    #[error("{found} images came, where {due} were fetched")]
+    #[error("{found} images came, but {due} were fetched")]
     Images {
         /// That were given.
         found: u64,

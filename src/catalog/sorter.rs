@@ -1,6 +1,6 @@
-//! Sorting more records than the memory holds: an external merge sort.
+//! Sorts more records than the memory holds: an external merge sort.
 //!
-//! Records gather in a buffer. A full buffer is sorted and written behind the earlier ones as a *run*; at the end the
+//! Records go into a buffer. A full buffer is sorted and written after the earlier ones as a *run*; at the end the
 //! runs are merged. What fits into one buffer is never written.
 
 use std::cmp::Reverse;
@@ -95,7 +95,7 @@ impl<S: Read + Write + Seek> Sorter<S> {
         self.total += length as u64;
         if self.total > limits::RECORDS_BYTES {
             let max = text::size(limits::RECORDS_BYTES);
-            return Err(TooLarge(format!("the images stand under their digests with more than {max} in all")).into());
+            return Err(TooLarge(format!("the images under all their digests have more than {max}")).into());
         }
         if self.held.size() + length > self.room {
             self.write_run()?;
@@ -151,7 +151,7 @@ impl<S: Read + Write + Seek> Sorter<S> {
 pub(super) struct Sorted<S> {
     spill: S,
     held: Held,
-    /// How many of those held were given out.
+    /// How many of the records in memory were returned.
     taken: usize,
     runs: Vec<Run>,
     /// The next key of each run, with the length of its value.
@@ -196,7 +196,7 @@ impl Run {
 }
 
 impl<S: Read + Seek> Sorted<S> {
-    /// Puts the next record into `key` and `value`; tells whether there was one.
+    /// Puts the next record into `key` and `value`; returns whether there was one.
     ///
     /// # Errors
     /// Those of the spill.
@@ -228,7 +228,7 @@ impl<S: Read + Seek> Sorted<S> {
     }
 }
 
-/// The length that stands at `at`; 0 where there is none.
+/// The length that stands at `at`; 0 if there is none.
 fn u32_at(bytes: &[u8], at: usize) -> usize {
     bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_le_bytes(*four) as usize)
 }

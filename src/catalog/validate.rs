@@ -1,4 +1,4 @@
-//! Reading a whole catalog as certsuite does, file by file, and reconciling it with its manifest.
+//! Reads a whole catalog as certsuite does, file by file, and compares it with its manifest.
 
 use std::io::Read;
 
@@ -47,7 +47,7 @@ impl Validator {
     /// Reads one file to its end.
     ///
     /// # Errors
-    /// Where certsuite could not read the file, or would read something else than the manifest says.
+    /// If certsuite could not read the file, or would read something else than the manifest says.
     pub fn read(&mut self, path: &MemberPath, content: impl Read) -> Result<(), TnfError> {
         match Kind::of(path) {
             Some(Kind::ArchiveJson) => self.found.archive_json = Some(ArchiveJson::read(content)?),
@@ -82,7 +82,7 @@ impl Validator {
                     is_complete: true,
                 };
                 if stated != due {
-                    return Err(TnfError::Mismatch(format!("the page states {stated}, where {due} is due")));
+                    return Err(TnfError::Mismatch(format!("the page states {stated}, not {due}")));
                 }
                 self.found.operators += size as u64;
             }

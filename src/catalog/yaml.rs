@@ -1,9 +1,9 @@
 //! YAML as Go's yaml.v3 reads it, into a tree of bounded size: the one place for its rules.
 //!
-//! yaml.v3 descends from libyaml and reads YAML 1.1. The parser here reads YAML 1.2, and where both versions differ, this
-//! module refuses: what is read here, yaml.v3 reads alike. What it refuses is refused here as well, and a little more, of
-//! which no chart index has anything: directives, `...`, tabs between values, tags of one's own, keys that are no text or
-//! go over lines, an anchor within itself, a second document that is no YAML.
+//! yaml.v3 comes from libyaml and reads YAML 1.1. The parser here reads YAML 1.2. This module refuses every text that the
+//! two versions read differently, so yaml.v3 reads an accepted text in the same way. It refuses all that yaml.v3 refuses,
+//! and a little more that no chart index has: directives, `...`, tabs between values, custom tags, keys that are not text
+//! or span lines, an anchor within itself, a second document that is not YAML.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -60,7 +60,7 @@ impl Document {
     /// Reads the first document of `bytes`; others that follow it do not count.
     ///
     /// # Errors
-    /// Where it is none that yaml.v3 reads, or a limit is passed.
+    /// If it is none that yaml.v3 reads, or a limit is passed.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
         let text = decode(bytes)?;
         check_characters(&text)?;
@@ -171,7 +171,7 @@ struct Composer<'a> {
     anchors: Vec<Option<NodeId>>,
     /// How many nodes the first document has, once it has ended.
     first: Option<usize>,
-    /// How far the text was looked at, in bytes.
+    /// How far the text was read, in bytes.
     seen: usize,
 }
 
@@ -364,7 +364,7 @@ fn is_indented_by_tab(source: &str, style: ScalarStyle, indent: usize) -> bool {
         || lines.any(|line| is_tabbed(line) && (!is_block || spaces(line) < indent))
 }
 
-/// Refuses a mapping with one key twice, or with a key that is no text.
+/// Refuses a mapping with one key twice, or with a key that is not text.
 fn check_keys(document: &Document, first: Option<NodeId>) -> Result<()> {
     let mut keys = HashSet::new();
     for (key, _) in document.pairs(first) {
@@ -374,11 +374,11 @@ fn check_keys(document: &Document, first: Option<NodeId>) -> Result<()> {
             Kind::Text(text) if !is_null(text) => text,
             Kind::Text(_) | Kind::Null => "null",
             Kind::Merge => "<<",
-            _ => return Err(error(line, "a key that is no text")),
+            _ => return Err(error(line, "a key that is not text")),
         };
         if !keys.insert(name) {
             let name = crate::base::text::sanitize(name);
-            return Err(error(line, format!("the key `{name}` stands twice in one mapping")));
+            return Err(error(line, format!("the key `{name}` occurs twice in one mapping")));
         }
     }
     Ok(())

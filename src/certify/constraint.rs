@@ -65,11 +65,11 @@ pub struct Constraint {
     groups: Vec<Vec<Term>>,
 }
 
-/// Why a text is no constraint.
+/// Why a text is not a constraint.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not a version constraint: {cause}")]
 pub struct ConstraintError {
-    /// The constraint as it stands in the index, made harmless for a terminal.
+    /// The constraint as it stands in the index, without control characters.
     pub input: String,
     /// What is wrong with it.
     pub cause: ConstraintCause,
@@ -94,13 +94,13 @@ pub enum ConstraintCause {
     #[error("a part of it is empty")]
     Empty,
     /// No operator and version where one must stand.
-    #[error("no version, with an operator before it or none, stands at `{rest}`")]
+    #[error("there is no version, with or without an operator, at `{rest}`")]
     NoTerm {
         /// The text from there on, after the rewriting of hyphen ranges.
         rest: String,
     },
     /// Two terms touch, or something stands after a version that cannot belong to it.
-    #[error("neither white space nor a comma stands before `{rest}`")]
+    #[error("there is neither white space nor a comma before `{rest}`")]
     NoSeparator {
         /// The text from there on, after the rewriting of hyphen ranges.
         rest: String,
@@ -254,7 +254,7 @@ impl Term {
 }
 
 /// The pieces of a pattern, before its parts are understood. The parts' alphabet has `|` in it, as in the library:
-/// `1|2` is a part that is no number, and in `1||2 - 3` the hyphen range begins at the first `1`.
+/// `1|2` is a part that is not a number, and in `1||2 - 3` the hyphen range begins at the first `1`.
 struct Pattern<'a> {
     text: &'a str,
     parts: [Option<&'a str>; 3],
@@ -285,7 +285,7 @@ fn take_marked(text: &str, mark: char, wanted: fn(u8) -> bool) -> Option<(&str, 
     (!run.is_empty()).then_some((run, rest))
 }
 
-/// The length of `mark ids` at the beginning of `text`, 0 where none stands there.
+/// The length of `mark ids` at the beginning of `text`, 0 if none stands there.
 fn identifiers_len(text: &str, mark: char) -> usize {
     let mut rest = text;
     let mut next = mark;

@@ -44,7 +44,7 @@ pub struct ChartEntry {
     pub list: String,
     /// Its `version`, as the text that stands in the index.
     pub version: String,
-    /// Its `kubeVersion`, as the text that stands in the index; empty where it is absent, null or empty.
+    /// Its `kubeVersion`, as the text that stands in the index; empty if it is absent, null or empty.
     pub kube_version: String,
 }
 
@@ -219,13 +219,13 @@ impl Lookup {
         self.has_red_hat_images
     }
 
-    /// The key of an entry of `containers.db` that is null, where there is one.
+    /// The key of an entry of `containers.db` that is null, if there is one.
     #[must_use]
     pub fn null_entry(&self) -> Option<&str> {
         self.null_entry.as_deref()
     }
 
-    /// All bundles whose CSV name, up to its first dot or whole where it has none, is `name` (see [`operator_name`]).
+    /// All bundles whose CSV name, up to its first dot or whole if it has none, is `name` (see [`operator_name`]).
     pub fn operators(&self, name: &str) -> impl Iterator<Item = &Bundle> {
         self.operators.get(name).into_iter().flatten()
     }

@@ -29,7 +29,7 @@ use super::reason::{Cause, Place, Proof, Verdict};
 use super::reference::ImageReference;
 use crate::base::text::sanitize;
 
-/// The tag that is asked for where none was given.
+/// The tag that is asked for if none was given.
 pub const DEFAULT_TAG: &str = "latest";
 
 /// Cuts a CSV name into operator name and version, as the reader does.

@@ -1,4 +1,4 @@
-//! What people ask, one by one and out of what they have at hand.
+//! Reads the questions of users, from the command line or from a file of another tool.
 //!
 //! [`parse`] takes the bytes of `check --from` in any of these forms and recognises the form by itself. JSON and YAML hold
 //! the same records; several documents may follow each other, and what they hold may stand in a list or alone.
@@ -57,7 +57,7 @@ pub enum Question {
 pub struct OperatorQuestion {
     /// The name of its ClusterServiceVersion, such as `acme-db.v1.2.3`.
     pub csv: String,
-    /// The OpenShift version as certsuite asks for it, such as `4.16`; any where there is none.
+    /// The OpenShift version as certsuite asks for it, such as `4.16`; any if there is none.
     pub ocp: Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl Cluster {
 }
 
 /// The OpenShift version that certsuite asks for: what stands before the second dot, so `4.16-rc1` for `4.16-rc1.2`. None,
-/// which is any, for a cluster that is no OpenShift: certsuite then writes `0.0.0` or `n/a, (non-OpenShift cluster)`.
+/// which is any, for a cluster that is not OpenShift: certsuite then writes `0.0.0` or `n/a, (non-OpenShift cluster)`.
 #[must_use]
 pub fn asked_ocp(version: &str) -> Option<String> {
     let version = version.trim();
@@ -134,7 +134,7 @@ pub fn asked_ocp(version: &str) -> Option<String> {
     Some(version.match_indices('.').nth(1).map_or(version, |(second, _)| &version[..second]).to_owned())
 }
 
-/// The same of a version as people type it, with or without a `v`; none where it is no version with a dot.
+/// The same of a version as people type it, with or without a `v`; none where it is not a version with a dot.
 #[must_use]
 pub fn typed_ocp(version: &str) -> Option<String> {
     let version = version.trim();
@@ -157,7 +157,7 @@ pub struct Questions {
     pub remarks: Vec<String>,
 }
 
-/// What a claim says of itself. Texts are as they stand there.
+/// What a claim says about itself. Texts are as they stand there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ClaimOrigin {
     /// The release of the suite; certsuite was called TNF before v5.
@@ -226,18 +226,18 @@ pub enum Refused {
     /// The image reference cannot be looked up.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// A line of which nobody can tell what it asks.
+    /// A line whose question is not clear.
     #[error("`{line}` {why}")]
     Unclear {
-        /// The line, made harmless.
+        /// The line, without control characters.
         line: String,
         /// Why.
         why: Unclear,
     },
     /// A line that names its kind, but has too few or too many words for it.
-    #[error("`{line}` does not fit; hint: write {usage}")]
+    #[error("`{line}` has the wrong number of words; hint: write {usage}")]
     Usage {
-        /// The line, made harmless.
+        /// The line, without control characters.
         line: String,
         /// How such a line is written.
         usage: &'static str,
@@ -259,7 +259,7 @@ pub enum Refused {
         "the claim does not tell this container's digest: the status with it is that of `{other}`; hint: ask with `oc get pods -A -o json`"
     )]
     OtherStatus {
-        /// The name of that container, made harmless.
+        /// The name of that container, without control characters.
         other: String,
     },
 }

@@ -80,7 +80,7 @@ impl fmt::Display for Place {
 /// What makes something certified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// The digest stands in the catalog.
+    /// The digest is in the catalog.
     Digest {
         /// The digest.
         digest: String,
@@ -164,13 +164,13 @@ pub enum NoDigest {
     /// A digest is there, and certsuite's expression does not find it.
     #[error("certsuite finds a digest only behind a slash, and imageID `{image_id}` has none")]
     NoSlash {
-        /// The status's `imageID`, made harmless.
+        /// The status's `imageID`, without control characters.
         image_id: String,
     },
     /// No digest of a manifest, but of a configuration, or other text.
     #[error("imageID `{image_id}` names no image with a digest")]
     NotInImageId {
-        /// The status's `imageID`, made harmless.
+        /// The status's `imageID`, without control characters.
         image_id: String,
     },
 }
@@ -191,7 +191,7 @@ impl fmt::Display for MissingDigest {
     }
 }
 
-/// What stands against a certification.
+/// Why something is not certified.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Cause {
     /// certsuite asks by digest only, and the container has none.
@@ -200,18 +200,18 @@ pub enum Cause {
     /// certsuite's reader crashes on an entry without data when it looks for a tag.
     #[error("certsuite {} crash on the entry {key} of the images, which is null", likelihood(.lucky))]
     NullImage {
-        /// The entry's key, made harmless.
+        /// The entry's key, without control characters.
         key: String,
         /// Whether another entry has the tag, so that it depends on the order of the entries, which is random.
         lucky: bool,
     },
-    /// The digest does not stand in the catalog.
+    /// The digest is not in the catalog.
     #[error("no entry for digest {digest}")]
     NoDigest {
         /// The digest.
         digest: String,
     },
-    /// The repository has images, none with that tag.
+    /// The repository has images, but none with that tag.
     #[error("tag {tag}{} not found in {place} (it holds other images)", default_note(.defaulted))]
     NoTag {
         /// The repository.
@@ -239,8 +239,8 @@ pub enum Cause {
         /// The name: the CSV name up to its first dot.
         name: String,
     },
-    /// The operator is listed, not in that version.
-    #[error("{csv} is not listed, other versions of {} are", super::offline::operator_name(.csv))]
+    /// The operator is listed, but not in that version.
+    #[error("{csv} is not listed, but other versions of {} are", super::offline::operator_name(.csv))]
     NoOperatorVersion {
         /// The CSV name that was asked for.
         csv: String,
@@ -251,7 +251,7 @@ pub enum Cause {
         /// The CSV name that was asked for.
         csv: String,
     },
-    /// The very bundle is listed, for other OpenShift versions.
+    /// The bundle is listed, but only for other OpenShift versions.
     #[error("{csv} is not listed for OpenShift {ocp}, only for {}", versions(.listed))]
     OtherOcp {
         /// The CSV name that was asked for.
@@ -267,7 +267,7 @@ pub enum Cause {
         /// The chart's name.
         name: String,
     },
-    /// The index has the chart, not in that version.
+    /// The index has the chart, but not in that version.
     #[error("chart {name} is not listed in version {version}, only in others")]
     NoChartVersion {
         /// The chart's name.
@@ -304,7 +304,7 @@ pub enum Cause {
         name: String,
         /// The chart's version.
         version: String,
-        /// What does not parse. It is part of the message, so it is no `source` of its own.
+        /// What does not parse. It is part of the message, so it is not a `source` of its own.
         crash: SemverCrash,
         /// Whether another list of the index certifies the chart, so that it depends on the order of the lists, which
         /// is random.

@@ -1,12 +1,12 @@
 //! Image references as people write them, and as certsuite takes them out of a pod.
 //!
-//! The grammar is that of `distribution/reference`, which container engines share. What decides must be there: a digest,
+//! The grammar is that of `distribution/reference`, which container engines share. What decides is required: a digest,
 //! or a registry to look in, since none can be guessed.
 //!
 //! ```text
 //! reference  = digest / [ scheme "://" ] [ registry "/" ] repository [ ":" tag ] [ "@" digest ]
 //! scheme     = "docker" / "docker-pullable"        ; as in pod statuses and in skopeo's arguments
-//! registry   = host [ ":" 1*DIGIT ]                ; may be left out where there is a digest
+//! registry   = host [ ":" 1*DIGIT ]                ; may be left out if there is a digest
 //! host       = label *( "." label ) / "[" IPv6 "]" ; label: letters, digits, inner hyphens
 //! repository = component *( "/" component )        ; at most 255 bytes
 //! component  = alnum *( separator alnum )          ; alnum: lower-case letters and digits
@@ -49,7 +49,7 @@ pub const MAX_TAG_LEN: usize = 128;
 /// record, which are then taken as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct ImageReference {
-    /// The registry's host, with its port where it has one; empty where only the digest is known, or the name is short.
+    /// The registry's host, with its port if it has one; empty where only the digest is known, or the name is short.
     pub registry: String,
     /// The repository, without the registry; empty where only the digest is known.
     pub repository: String,
@@ -59,11 +59,11 @@ pub struct ImageReference {
     pub digest: Option<String>,
 }
 
-/// Why a text is no image reference that can be looked up.
+/// Why a text is not an image reference that can be looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not an image reference: {cause}")]
 pub struct ReferenceError {
-    /// The text as it was given, made harmless for a terminal.
+    /// The text as it was given, without control characters for a terminal.
     pub input: String,
     /// What is wrong with it.
     pub cause: ReferenceCause,
@@ -92,7 +92,7 @@ pub enum ReferenceCause {
         "it names no registry, and none can be guessed; hint: write the registry before it, or ask for the digest, as in `oct check image sha256:…`"
     )]
     ShortName,
-    /// The registry is no host name, or its port is no number.
+    /// The registry is not a host name, or its port is not a number.
     #[error("`{registry}` is not a registry host")]
     Registry {
         /// What stands before the first slash.
@@ -144,7 +144,7 @@ pub enum DigestProblem {
     #[error("the algorithm is none of sha256, sha384 and sha512")]
     Algorithm,
     /// Too short or too long.
-    #[error("{len} hexadecimal digits stand where {expected} should")]
+    #[error("{len} hexadecimal digits instead of {expected}")]
     Length {
         /// How many signs it has.
         len: usize,
@@ -168,7 +168,7 @@ impl ImageReference {
     /// An image of which only the digest is known.
     ///
     /// # Errors
-    /// When the text is no digest.
+    /// When the text is not a digest.
     pub fn of_digest(text: &str) -> Result<Self, ReferenceError> {
         let digest = text.trim();
         check_digest(digest).map_err(|cause| ReferenceError { input: sanitize(text), cause })?;
@@ -224,7 +224,7 @@ impl ImageReference {
         self.digest.is_none() && !is_registry_like(&self.registry)
     }
 
-    /// The error for a reference whose first component is no registry that the catalog knows.
+    /// The error for a reference whose first component is not a registry that the catalog knows.
     #[must_use]
     pub(crate) fn short_name(&self) -> ReferenceError {
         ReferenceError { input: sanitize(&self.to_string()), cause: ReferenceCause::ShortName }

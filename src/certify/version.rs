@@ -37,11 +37,11 @@ pub struct Version {
     build: String,
 }
 
-/// Why a text is no version.
+/// Why a text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{input}` is not a version: {cause}")]
 pub struct VersionError {
-    /// The text as it was given, made harmless for a terminal.
+    /// The text as it was given, without control characters for a terminal.
     pub input: String,
     /// What is wrong with it.
     pub cause: VersionCause,

@@ -32,7 +32,7 @@ pub(super) fn begin(globals: &Globals) {
     };
 }
 
-/// Writes a line to standard error, above the progress bar where there is one.
+/// Writes a line to standard error, above the progress bar if there is one.
 pub(super) fn line(text: &str) {
     let write = || {
         // If standard error is closed, the failure cannot be reported.

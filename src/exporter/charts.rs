@@ -22,7 +22,7 @@ struct Kept {
 /// The chart index as served. `cache` is a folder in which the last one is kept.
 ///
 /// # Errors
-/// Where the server gives no chart index.
+/// If the server gives no chart index.
 pub async fn fetch(client: &Client, source: &Source, url: &Url, cache: Option<&Path>) -> Result<ChartIndex, HttpError> {
     let name = format!("charts-{}", &Sha256Digest::of(url.as_str().as_bytes()).to_string()[..16]);
     let kept = cache.and_then(|cache| read(&cache.join(&name)));

@@ -160,7 +160,7 @@ impl Fetched {
 /// If it is cancelled or fails, it leaves what it has in the work folder, and the next call with the same plan continues.
 ///
 /// # Errors
-/// Where a source is unreachable, refuses, or never agrees with itself; where the work folder cannot be used.
+/// If a source is unreachable, refuses, or never agrees with itself; where the work folder cannot be used.
 pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progress>) -> Result<Fetched, SourceError> {
     let http = Http::new(options.http.clone(), &plan.catalog_url)?;
     let client = Client::new(Box::new(http), options.http.jobs, options.http.retry, Arc::clone(progress));

@@ -6,7 +6,7 @@
 //! with a checksum. A file is written under another name and renamed, so a kill leaves no half file that counts; what is
 //! damaged, foreign or too old is dropped. After a bundle is written the folder is removed.
 //!
-//! The folder is no root of trust: it is used only where nobody else can write ([`Root::open`]), and no link in it is
+//! The folder is not a root of trust: it is used only where nobody else can write ([`Root::open`]), and no link in it is
 //! followed.
 
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ impl Root {
     /// and why.
     ///
     /// # Errors
-    /// Where no temporary folder can be made.
+    /// If no temporary folder can be made.
     pub fn open(cache: Option<&Path>, folder: &str) -> io::Result<(Self, Option<String>)> {
         let kept = cache.map(|cache| private(cache).and_then(|()| private(&cache.join(folder))).map(|()| cache));
         let cause = match kept {

@@ -345,7 +345,7 @@ impl Target {
             let file = options.open(path).map_err(named)?;
             let metadata = file.metadata().map_err(named)?;
             if !metadata.is_file() {
-                return Err(named(io::Error::other("it is no regular file")).into());
+                return Err(named(io::Error::other("it is not a regular file")).into());
             }
             // Some network filesystems have no locks. Everything else works there.
             if matches!(take_lock(&file), Ok(false)) {

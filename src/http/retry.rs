@@ -141,7 +141,7 @@ impl Fault {
 /// How long, and how often, a request is repeated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
-    /// How long one source may fail without progress. Tries are no limit by themselves.
+    /// How long one source may fail without progress. Tries are not limit by themselves.
     pub patience: Duration,
 }
 

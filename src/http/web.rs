@@ -249,7 +249,7 @@ fn certificate(why: &CertificateError, host: &str) -> String {
         other => {
             let said = text::sanitize(&format!("{other:?}"));
             if said.contains("CaUsedAsEndEntity") {
-                "it is that of an authority, where that of a server is due".into()
+                "it is the certificate of an authority, not of a server".into()
             } else {
                 said
             }
@@ -266,7 +266,7 @@ fn readable_proxy(variable: &str, value: &str) -> Result<(), HttpError> {
     if authority.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '"' | '<' | '>')) {
         return wrong("a space, a backslash or another character that no address can have");
     }
-    let Ok(url) = Url::parse(&full) else { return wrong("it is no address") };
+    let Ok(url) = Url::parse(&full) else { return wrong("it is not an address") };
     match url.scheme() {
         "http" | "https" if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(()),
         "http" | "https" => wrong("it names no host"),

@@ -25,19 +25,19 @@ pub enum Checkpoint {
     CommitJournal,
     /// `data` and its successor are exchanged in one step.
     Exchange,
-    /// `data` is moved away, as the filesystem cannot exchange.
+    /// `data` is moved away, because the filesystem cannot exchange.
     MoveOldAway,
-    /// `data` is copied away, as the filesystem cannot even move it.
+    /// `data` is copied away, because the filesystem cannot even move it.
     CopyOldAway,
     /// `data` is removed after it was copied.
     RemoveOld,
     /// The successor becomes `data`.
     MoveNewIn,
-    /// The successor is copied, as the filesystem cannot move it.
+    /// The successor is copied, because the filesystem cannot move it.
     CopyNewIn,
     /// The original of a copied successor is removed.
     RemoveNew,
-    /// What was `data` until the exchange joins the outgoing version.
+    /// The old `data` moves to the outgoing version.
     CollectOld,
     /// The swap of `data` is made durable.
     SyncSwap,
@@ -55,7 +55,7 @@ pub enum Checkpoint {
     RemoveJournal,
     /// What remained of the staging area is removed.
     RemoveStaging,
-    /// A previous version that is too many is moved to the trash.
+    /// A previous version beyond the limit is moved to the trash.
     Discard,
     /// The trash is removed.
     EmptyTrash,
@@ -107,13 +107,13 @@ impl Checkpoint {
     }
 }
 
-/// Is told of every [`Checkpoint`] immediately before the step is taken.
+/// Gets every [`Checkpoint`] immediately before its step is taken.
 pub trait Checkpoints: Send + Sync {
     /// The step is about to be taken.
     ///
     /// # Errors
     /// An error takes the place of the step: it is treated exactly as if the system call had failed with it. `EINVAL`
-    /// at [`Checkpoint::Exchange`], for one, makes a filesystem that cannot exchange.
+    /// at [`Checkpoint::Exchange`], for example, simulates a filesystem that cannot exchange.
     fn before(&self, checkpoint: Checkpoint) -> io::Result<()>;
 }
 

@@ -19,20 +19,20 @@ pub enum StoreError {
     /// The system refused an operation.
     #[error("cannot {doing} `{path}`")]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         doing: &'static str,
         /// With which file or folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// Something else than a folder stands where one is needed.
+    /// A path that must be a folder is something else.
     #[error("`{path}` is not a folder")]
     NotAFolder {
         /// Where.
         path: PathBuf,
     },
-    /// It belongs to somebody who could have put anything in it.
+    /// It belongs to another user, who could have put anything in it.
     #[error(
         "`{path}` belongs to user {owner}, neither to user {user}, who runs oct, nor to root: what it says to move and to remove is not done"
     )]
@@ -44,7 +44,7 @@ pub enum StoreError {
         /// The user who runs this program.
         user: u32,
     },
-    /// Another process exchanged the catalog while it was read, without a lock for want of permission.
+    /// Another process exchanged the catalog during a read without a lock, which this user may not take.
     #[error("the catalog in `{dir}` was replaced while it was read")]
     Changed {
         /// The folder.
@@ -73,7 +73,7 @@ pub enum StoreError {
         /// Bytes that are free.
         free: u64,
     },
-    /// Room, but not for so many files.
+    /// Enough bytes, but not enough inodes.
     #[error("`{dir}` has room for {free} more files, {needed} are needed")]
     Inodes {
         /// The folder.
@@ -89,7 +89,7 @@ pub enum StoreError {
         /// Its path.
         member: MemberPath,
     },
-    /// A file that came before.
+    /// The same file again.
     #[error("`{member}` comes twice")]
     Twice {
         /// Its path.
@@ -105,7 +105,7 @@ pub enum StoreError {
         /// Bytes that came.
         found: u64,
     },
-    /// The right number of bytes, but others.
+    /// The right number of bytes, but the wrong bytes.
     #[error("`{member}` has SHA-256 {found}, the manifest says {expected}")]
     Digest {
         /// Its path.
@@ -123,7 +123,7 @@ pub enum StoreError {
         /// How many.
         missing: usize,
     },
-    /// What lies in the staging area is not what was written there.
+    /// The staging area does not hold what was written there.
     #[error("the staging area was changed by someone else: {deviation}")]
     Disturbed {
         /// The first difference.
@@ -146,7 +146,7 @@ pub enum StoreError {
         /// The folder.
         dir: PathBuf,
     },
-    /// The swap had begun when something failed, and could not be taken back.
+    /// Something failed after the swap had begun, and the swap could not be undone.
     #[error(
         "{} in `{dir}`, but {}",
         if *in_place { "the other catalog is in place" } else { "the swap has begun" },
@@ -157,7 +157,7 @@ pub enum StoreError {
         dir: PathBuf,
         /// Whether `data` is the new one already.
         in_place: bool,
-        /// Whether something is left to the next run.
+        /// Whether the next run has to complete something.
         pending: bool,
         /// What failed.
         source: Box<StoreError>,
@@ -168,7 +168,7 @@ impl StoreError {
     /// The typed error inside an [`io::Error`] that a [`Write`](io::Write) of this layer returned.
     ///
     /// # Errors
-    /// Gives the error back where it came from somewhere else.
+    /// Returns the error unchanged if it came from somewhere else.
     pub fn from_io(error: io::Error) -> std::result::Result<Self, io::Error> {
         error.downcast()
     }
@@ -192,7 +192,7 @@ impl StoreError {
         }
     }
 
-    /// Whether it failed for want of permission or on a read-only filesystem.
+    /// Whether permission is missing or the filesystem is read-only.
     pub(super) fn is_permission(&self) -> bool {
         matches!(self.errno(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS))
     }

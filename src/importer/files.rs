@@ -1,5 +1,5 @@
-//! A folder that is held open, and everything below it, reached from that handle: no symbolic link is followed, and
-//! nothing above the folder is reached, whoever else may write into it. Paths stand in messages only.
+//! A folder that is held open, and everything below it, reached from that handle. No symbolic link is followed, and
+//! nothing above the folder is reached, even if others may write into it. Paths are only for messages.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -20,7 +20,7 @@ pub(super) const FILE_MODE: u32 = 0o644;
 /// Mode of every folder, whatever the umask.
 pub(super) const FOLDER_MODE: u32 = 0o755;
 
-/// A handle that only leads on: it needs no right to list the folder.
+/// A handle only for paths below it: it needs no right to list the folder.
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// For listing and syncing a folder.
 const LISTING: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -32,7 +32,7 @@ pub(super) struct Dir {
     path: PathBuf,
 }
 
-/// The folder in which the last name of a path stands, and that name.
+/// The folder that holds the last name of a path, and that name.
 struct Spot<'a> {
     parent: Option<OwnedFd>,
     dir: &'a Dir,
@@ -46,7 +46,7 @@ impl AsFd for Spot<'_> {
 }
 
 impl Dir {
-    /// Opens the folder that a person named. Links in `path` are that person's own, and are followed.
+    /// Opens the folder that the user named. Links in `path` are the user's own, and are followed.
     pub(super) fn open(path: &Path) -> Result<Self> {
         match rustix::fs::open(path, HANDLE, Mode::empty()) {
             Ok(handle) => {
@@ -60,7 +60,7 @@ impl Dir {
         }
     }
 
-    /// Opens that folder, after it was created with all its parents, their names made durable.
+    /// Creates that folder with all its parents, makes their names durable, and opens it.
     pub(super) fn make_all(path: &Path, hooks: &dyn Checkpoints) -> Result<Self> {
         let mut missing = Vec::new();
         let mut next = path;
@@ -69,7 +69,7 @@ impl Dir {
                 Err(error) if error.errno() == Some(Errno::NOENT) => {}
                 opened => break opened?,
             }
-            // A path that ends in `..` cannot be made.
+            // A path that ends in `..` cannot be created.
             let (Some(parent), Some(name)) = (next.parent(), next.file_name()) else {
                 return Err(Errno::NOENT).doing("create", path);
             };
@@ -99,7 +99,7 @@ impl Dir {
     fn beneath(&self, path: &Path, flags: OFlags, mode: u32) -> rustix::io::Result<OwnedFd> {
         plain(path)?;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // The newer call refuses a mode where nothing is created.
+        // The newer call refuses a mode if nothing is created.
         let mode = Mode::from_raw_mode(if flags.contains(OFlags::CREATE) { mode } else { 0 });
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         match rustix::fs::openat2(&self.handle, path, flags, mode, resolve) {
@@ -130,13 +130,13 @@ impl Dir {
         Ok(Spot { parent, dir: self, name })
     }
 
-    /// What has this name, without following it; `None` where nothing has.
+    /// What has this name, without following it; `None` if nothing has.
     pub(super) fn stat(&self, path: impl AsRef<Path>) -> Result<Option<Stat>> {
         let path = path.as_ref();
         let found = self.spot(path).and_then(|spot| rustix::fs::statat(&spot, spot.name, AtFlags::SYMLINK_NOFOLLOW));
         match found {
             Ok(found) => Ok(Some(found)),
-            // Behind a link there is nothing of ours.
+            // oct puts nothing behind a link.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(error).doing("look at", &self.at(path)),
         }
@@ -152,7 +152,7 @@ impl Dir {
         Ok(self.stat(path)?.map(|found| FileType::from_raw_mode(found.st_mode)))
     }
 
-    /// The folder of this name; `None` where nothing has the name. Anything else of that name is an error, a symbolic
+    /// The folder of this name; `None` if nothing has the name. Anything else of that name is an error, a symbolic
     /// link too.
     pub(super) fn folder(&self, path: impl AsRef<Path>) -> Result<Option<Self>> {
         let path = path.as_ref();
@@ -227,7 +227,7 @@ impl Dir {
         self.open_with(path, OFlags::RDONLY, 0)
     }
 
-    /// At most `limit` bytes of a file; `None` where there is none, nothing where it is no regular file.
+    /// At most `limit` bytes of a file; `None` if there is none, nothing where it is not a regular file.
     pub(super) fn read_up_to(&self, path: impl AsRef<Path>, limit: u64) -> Result<Option<Vec<u8>>> {
         let path = path.as_ref();
         let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! What can be read in the folder without changing anything.
+//! Reads the folder, and changes nothing.
 
 use std::fs::File;
 use std::io;
@@ -19,12 +19,11 @@ use super::paths::{
 use super::verify::{self, Findings};
 use crate::base::limits;
 use crate::base::member::MemberPath;
-use crate::catalog::layout;
 use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 use crate::trust::signed::SignedManifest;
 use crate::trust::signed::VerifiedManifest;
 
-/// Bytes that stay free beside what an installation needs: for the journal, the history, and the other programs on this
+/// Bytes that stay free in addition to what an installation needs: for the journal, the history, and other programs on this
 /// host.
 const RESERVE: u64 = 8 << 20;
 
@@ -43,8 +42,8 @@ pub struct Folder {
 /// What stands in the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// The manifest as it lies beside `data`, **unverified**; `None` for a `data` of unknown origin, such as the old
-    /// container left.
+    /// The manifest beside `data`, **unverified**; `None` for a `data` of unknown origin, such as one by the old
+    /// container.
     pub manifest: Option<SignedManifest>,
     /// Whether there is a `data` at all.
     pub data: bool,
@@ -68,21 +67,21 @@ impl Previous {
         &self.path
     }
 
-    /// Whether it is a catalog that `oct` had installed, such as `--keep` counts, and not what was put away for it.
+    /// Whether it is a catalog that `oct` installed, and that `--keep` counts; not other files that were moved away.
     pub(super) fn is_catalog(&self) -> bool {
         !self.place.is_foreign() && self.manifest.as_ref().is_some_and(is_of_oct)
     }
 }
 
-/// Whether a text is a manifest of `oct`, whoever signed it.
+/// Whether a text is a manifest of `oct`, signed by any key.
 pub(super) fn is_of_oct(signed: &SignedManifest) -> bool {
     Manifest::parse(signed.unverified_text()).is_ok()
 }
 
 /// Reads the manifest of the version `at` with its signatures.
 ///
-/// Bytes that are no text are replaced, over-long files cut and other things than files taken as empty: the signature
-/// then does not fit, and that is for whoever verifies it to say.
+/// Bytes that are not text are replaced, over-long files cut and other things than files taken as empty: the signature
+/// then does not match, and that is for whoever verifies it to say.
 pub(super) fn read_manifest(dir: &Dir, at: &Path) -> Result<Option<SignedManifest>> {
     let Some(manifest) = dir.read_up_to(at.join(MANIFEST_FILE), limits::HEADER_BYTES)? else {
         return Ok(None);
@@ -137,7 +136,7 @@ impl Folder {
     /// What is installed, if anything is.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub fn installed(&self) -> Result<Option<Installed>> {
         let Some(root) = &self.root else { return Ok(None) };
         let manifest = read_manifest(root, Path::new(""))?;
@@ -145,12 +144,12 @@ impl Folder {
         Ok((data || manifest.is_some()).then_some(Installed { manifest, data }))
     }
 
-    /// What stands where a catalog has to stand, and is none: a `data` in another layout than certsuite's without a
-    /// manifest of `oct`, and files of the manifest's names that `oct` did not write. An import moves them away, so it
+    /// Files in the place of a catalog that are not one: a `data` that has another layout than certsuite's and no
+    /// manifest of `oct`, and files with the manifest's names that `oct` did not write. An import moves them away, so it
     /// asks first.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub fn unrelated(&self) -> Result<Vec<PathBuf>> {
         let Some(root) = &self.root else { return Ok(vec![]) };
         let manifest = read_manifest(root, Path::new(""))?;
@@ -159,7 +158,7 @@ impl Folder {
             if !self.has_layout()? {
                 found.push(self.data());
             }
-            // One that was damaged after an installation is no stranger.
+            // A catalog that was damaged after its installation is still a catalog.
             if self.history(1)?.is_empty() {
                 for name in manifest_files() {
                     if root.exists(&name)? {
@@ -191,7 +190,7 @@ impl Folder {
     /// The previous versions, the one that was replaced last first.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub fn previous(&self) -> Result<Vec<Previous>> {
         let Some(oct) = &self.oct else { return Ok(vec![]) };
         let mut versions = Vec::new();
@@ -206,7 +205,7 @@ impl Folder {
         Ok(versions)
     }
 
-    /// The names in `.oct/previous` that a version can have.
+    /// The names in `.oct/previous` that are names of versions.
     fn versions(&self) -> Result<Vec<Name>> {
         let oct = self.oct()?;
         let names = match oct.names(PREVIOUS) {
@@ -228,20 +227,20 @@ impl Folder {
         Ok(versions)
     }
 
-    /// A free name in `.oct/previous` that sorts behind all others, with a label for people: the date of a catalog, or
-    /// that it is none.
+    /// A free name in `.oct/previous` that sorts after all others, with a label for people: the date of a catalog, or
+    /// that it is not a catalog.
     pub(super) fn name_for_previous(&self, label: Option<&str>) -> Result<Name> {
         let last = self.versions()?.iter().filter_map(Name::number).max().unwrap_or(0);
         Ok(Name::of_version(last.saturating_add(1), label))
     }
 
-    /// Compares `data` with a manifest, byte for byte, and stops at nothing.
+    /// Compares `data` with a manifest, byte for byte, and continues after a difference.
     #[must_use]
     pub fn verify_files(&self, manifest: &VerifiedManifest) -> Findings {
         self.compare(manifest)
     }
 
-    /// The same with the manifest as it lies there, which nobody trusted here vouches for: what deviates from it is
+    /// The same with the manifest as it is, which nobody trusted here vouches for: what deviates from it is
     /// altered in any case; what does not is not proved by that.
     #[must_use]
     pub fn compare(&self, manifest: &Manifest) -> Findings {
@@ -257,7 +256,7 @@ impl Folder {
     /// Opens an installed file for reading. Nothing but a regular file is opened, and no link followed.
     ///
     /// # Errors
-    /// Where it is something else, or cannot be opened.
+    /// If it is something else, or cannot be opened.
     pub fn open_member(&self, member: &MemberPath) -> Result<File> {
         let root = self.root()?;
         let file = root.open_regular(member.as_str()).and_then(|file| file.ok_or_else(not_regular));
@@ -267,18 +266,18 @@ impl Folder {
     /// The newest entries of the history, the newest first. Damaged lines are passed over.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// If the file cannot be read.
     pub fn history(&self, newest: usize) -> Result<Vec<HistoryEntry>> {
         self.oct.as_deref().map_or_else(|| Ok(vec![]), |oct| history::read(oct, newest))
     }
 
-    /// Whether `bytes` in `files` new files fit beside what is there, with a reserve.
+    /// Checks that there is space for `bytes` in `files` new files, with a reserve.
     ///
     /// # Errors
-    /// Names what is needed and what is free.
+    /// If there is not enough; the error names what is needed and what is free.
     pub fn require_space(&self, bytes: u64, files: usize) -> Result<()> {
         let found = files::filesystem_of(&self.path)?;
-        // Each file ends in a block that it fills only in part.
+        // Each file fills its last block only in part.
         let blocks = (files as u64).saturating_mul(found.f_bsize.min(64 << 10));
         let needed = bytes.saturating_add(blocks).saturating_add(RESERVE);
         let free = found.f_bavail.saturating_mul(found.f_frsize);
@@ -293,7 +292,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Whether a crash or an error left something to do.
+    /// Whether an interrupted run left something to recover.
     pub(super) fn needs_recovery(&self) -> Result<bool> {
         for name in [JOURNAL, JOURNAL_TEMPORARY, STAGING, OUTGOING, TRASH] {
             if self.oct()?.exists(name)? {
@@ -303,34 +302,15 @@ impl Folder {
         Ok(false)
     }
 
-    /// Whether the journal of a swap is there, of one under way or of one that was interrupted.
+    /// Whether there is the journal of a swap, either running or interrupted.
     pub(super) fn has_journal(&self) -> Result<bool> {
         self.oct.as_deref().map_or(Ok(false), |oct| oct.exists(JOURNAL))
     }
 }
 
-/// The error of a name that something else than a file has.
+/// The error for a name that is not a file.
 pub(super) fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")
-}
-
-impl Folder {
-    /// The files that certsuite reads, as paths below the folder, in the order in which it reads them: the images, the
-    /// charts, and whatever lies in the folder of operators, by name.
-    ///
-    /// # Errors
-    /// Where the folder of operators cannot be listed.
-    pub fn data_files(&self) -> Result<Vec<PathBuf>> {
-        let mut paths = vec![PathBuf::from(layout::CONTAINERS_DB), PathBuf::from(layout::HELM_DB)];
-        let folder = self.dir().join(layout::OPERATORS_DIR);
-        let mut pages = Vec::new();
-        for entry in std::fs::read_dir(&folder).doing("read", &folder)? {
-            pages.push(Path::new(layout::OPERATORS_DIR).join(entry.doing("read", &folder)?.file_name()));
-        }
-        pages.sort_unstable();
-        paths.append(&mut pages);
-        Ok(paths)
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const TAIL_BYTES: u64 = 1 << 20;
 pub enum Action {
     /// An archive was installed.
     Install,
-    /// The previous version was put back.
+    /// The previous version was restored.
     Rollback,
 }
 
@@ -38,7 +38,7 @@ pub struct HistoryEntry {
     /// The archive's name; absent for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
-    /// The `created` of the catalog that is in place since; absent where it has no readable manifest.
+    /// The `created` of the catalog in place after the change; absent if it has no readable manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// How much it holds.
@@ -47,7 +47,7 @@ pub struct HistoryEntry {
     /// The digest of its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Sha256Digest>,
-    /// The key that vouched for it when it was installed.
+    /// The trusted key that had signed it, at the installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     /// The name that the replaced version got in `.oct/previous`.
@@ -85,7 +85,7 @@ pub(super) fn open(oct: &Dir) -> Result<File> {
     file.doing("open", &oct.at(HISTORY))
 }
 
-/// Adds a line, unless a run that was interrupted afterwards has added it already. A torn last line gets an end first.
+/// Adds a line, unless an interrupted run has already added it. An incomplete last line gets a line end first.
 pub(super) fn append(folder: &Folder, entry: &HistoryEntry) -> Result<()> {
     let oct = folder.oct()?;
     if read(oct, 1)?.first() == Some(entry) {

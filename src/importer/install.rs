@@ -1,4 +1,4 @@
-//! The two changes that there are: installing what was staged, and going back to the previous version.
+//! The two possible changes: install the staged version, or go back to a previous version.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::trust::signed::VerifiedManifest;
 /// How to install.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstallOptions {
-    /// How many previous versions stay. Those of unknown origin stay in any case and are not counted.
+    /// How many previous versions stay. Versions of unknown origin always stay and are not counted.
     pub keep: usize,
     /// The time by this host's clock, for the history.
     pub now: Timestamp,
@@ -42,7 +42,7 @@ pub struct Report {
     pub warnings: Vec<StoreError>,
 }
 
-/// Installs what lies in the staging area.
+/// Installs the version in the staging area.
 pub(super) fn install(folder: &Folder, manifest: &VerifiedManifest, options: &InstallOptions) -> Result<Report> {
     let entry = HistoryEntry {
         time: options.now,
@@ -70,10 +70,10 @@ impl Report {
 }
 
 impl Locked {
-    /// Puts the newest previous version back: see [`Self::rollback_to`].
+    /// Restores the newest previous version: see [`Self::rollback_to`].
     ///
     /// # Errors
-    /// [`StoreError::NoPrevious`] where there is none, and those of [`Self::rollback_to`].
+    /// [`StoreError::NoPrevious`] if there is none, and those of [`Self::rollback_to`].
     pub fn rollback(&mut self, now: Timestamp) -> Result<Report> {
         match self.previous()?.into_iter().next() {
             Some(version) => self.rollback_to(version, now),
@@ -81,7 +81,7 @@ impl Locked {
         }
     }
 
-    /// Puts a previous version back. The one that it replaces becomes the newest previous version, so that a second
+    /// Restores a previous version. The version that it replaces becomes the newest previous version, so that a second
     /// rollback undoes the first.
     ///
     /// Its manifest and files are not verified here: see [`Folder::previous`] and [`Folder::verify_previous`].
@@ -106,7 +106,7 @@ impl Locked {
     }
 }
 
-/// Makes a swap. If it fails, what can be settled is settled at once.
+/// Makes a swap. After a failure it recovers at once, as far as possible.
 fn run(
     folder: &Folder,
     incoming: Incoming,
@@ -128,15 +128,15 @@ fn run(
             Err(swap::unfinished(folder, true, false, error))
         }
         Ok(_) => Err(error),
-        // Without a journal the next run finds leftovers at most.
+        // Without a journal, the next run can find only leftovers.
         Err(_) if !in_place && matches!(folder.has_journal(), Ok(false)) => Err(error),
         Err(_) => Err(swap::unfinished(folder, in_place, true, error)),
     }
 }
 
-/// Moves all but the `keep` newest previous catalogs to the trash, from where they are removed when the swap is over. A
-/// version that is half removed must never be one that a rollback could choose. What was put away for being no catalog
-/// of `oct` stays and is not counted.
+/// Moves all but the `keep` newest previous catalogs to the trash, which is emptied when the swap is over. A rollback
+/// must never choose a version that is half removed. Files that were moved away because they are not a catalog of
+/// `oct` stay and are not counted.
 pub(super) fn discard(folder: &Folder, keep: usize, removed: &mut Vec<String>) -> Result<()> {
     discard_versions(folder, folder.previous()?.into_iter().filter(Previous::is_catalog).skip(keep), removed)
 }

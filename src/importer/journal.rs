@@ -1,4 +1,4 @@
-//! The journal: what a swap is about to do, so that a later run can tell what was done.
+//! The journal: what a swap is about to do, so that a later run can find out what was done.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -18,33 +18,33 @@ const VERSION: u32 = 1;
 /// Bytes of a journal; a real one has less than two thousand.
 const BYTES: u64 = 64 << 10;
 
-/// A swap, as far as it has to be known to complete it.
+/// What recovery needs to know of a swap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Journal {
     version: u32,
-    /// Where the incoming version lies.
+    /// The place of the incoming version.
     pub(super) incoming: Incoming,
-    /// The digest of its `data`, by which it is recognised on either side of an exchange.
+    /// The digest of its `data`, which says on which side of an exchange it is.
     pub(super) tree: Sha256Digest,
     /// The names of its files beside `data`.
     pub(super) incoming_files: Vec<Name>,
     /// Whether there is a `data` to be replaced.
     pub(super) had_data: bool,
-    /// Whether that `data` lies, copied, in the outgoing version, so that the original may be removed.
+    /// Whether the outgoing version has a complete copy of that `data`, so that the original may be removed.
     pub(super) copied: bool,
     /// The names of the files beside it.
     pub(super) outgoing_files: Vec<Name>,
-    /// The name of the outgoing version in `.oct/previous`, where it has one.
+    /// The name of the outgoing version in `.oct/previous`, if it has one.
     pub(super) previous: Option<Name>,
     /// How many previous catalogs stay; `None` where all do.
     #[serde(default)]
     pub(super) keep: Option<usize>,
-    /// What goes into the history.
+    /// The entry for the history.
     pub(super) entry: HistoryEntry,
 }
 
-/// Where an incoming version lies.
+/// The place of an incoming version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Incoming {
@@ -80,7 +80,7 @@ impl Journal {
         }
     }
 
-    /// Reads the journal, if there is one. One that another user wrote is refused: it says what to move and remove.
+    /// Reads the journal, if there is one. A journal by another user is refused, because it says what to move and remove.
     pub(super) fn read(folder: &Folder) -> Result<Option<Self>> {
         let oct = folder.oct()?;
         let path = oct.at(JOURNAL);
@@ -107,7 +107,7 @@ impl Journal {
         // Strings, numbers and lists always serialize.
         let bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         if bytes.len() as u64 > BYTES {
-            // It could not be read back. Only the archive's name comes from outside.
+            // Such a journal could not be read back. Only the archive's name comes from outside.
             return Err(StoreError::Journal { path: oct.at(JOURNAL), reason: "it would be too long".into() });
         }
         oct.remove(JOURNAL_TEMPORARY)?;

@@ -1,7 +1,7 @@
 //! The lock: an advisory lock on `<dir>/.oct/lock`, which the kernel drops when its holder dies.
 //!
-//! The file is never removed, so that all processes lock the same one. Only its owner and root can open it: a lock that
-//! anybody can hold keeps nobody out but those who need it. Its content tells who holds it; nothing is decided by it.
+//! The file is never removed, so that all processes lock the same one. Only its owner and root can open it: otherwise
+//! any user could block it. Its content says who holds it, only for messages.
 
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -32,7 +32,7 @@ pub(super) const POLL: Duration = Duration::from_millis(50);
 pub struct Holder {
     /// The process.
     pub pid: u32,
-    /// The command as people know it, such as `oct import`.
+    /// The command, such as `oct import`.
     pub command: String,
     /// Since when.
     pub since: Timestamp,
@@ -63,7 +63,7 @@ pub(super) struct LockFile {
 }
 
 impl LockFile {
-    /// Opens the file for an exclusive lock, creating it if need be.
+    /// Opens the file for an exclusive lock; creates a missing one.
     pub(super) fn create(folder: &Folder) -> Result<Self> {
         let oct = folder.oct()?;
         Ok(Self::of(folder, oct, open(oct, true).doing("open", &oct.at(LOCK))?, true))
@@ -92,7 +92,7 @@ impl LockFile {
         self.writable
     }
 
-    /// Takes the lock, or waits for it as long as `wait`. A lock that is held already is exchanged for this one.
+    /// Takes the lock, or waits for it up to `wait`. It replaces a lock that this process already holds.
     pub(super) fn take(&mut self, kind: Kind, wait: Duration, progress: &dyn Progress) -> Result<()> {
         let mut waited = Duration::ZERO;
         loop {
@@ -118,7 +118,7 @@ impl LockFile {
         }
     }
 
-    /// Writes down who has the exclusive lock. It is for messages only, so a full disk is no reason to give up.
+    /// Writes who has the exclusive lock. It is only for messages, so a full disk is not an error.
     pub(super) fn name(&mut self, holder: &Holder) {
         self.named = true;
         let mut line = serde_json::to_vec(holder).unwrap_or_default();
@@ -127,7 +127,7 @@ impl LockFile {
         let _ = self.file.write_all(&line);
     }
 
-    /// Removes that.
+    /// Removes that text.
     pub(super) fn unname(&mut self) {
         if self.writable {
             let _ = self.file.set_len(0);
@@ -163,7 +163,7 @@ fn open(oct: &Dir, writable: bool) -> std::io::Result<File> {
     let flags = if writable { OFlags::RDWR | OFlags::CREATE } else { OFlags::RDONLY };
     let file = oct.open_with(LOCK, flags, MODE)?.ok_or_else(not_regular)?;
     if writable {
-        // It may be another user's file; what counts is that it could be opened.
+        // The file may belong to another user; it is enough that it could be opened.
         let _ = files::set_mode(&file, MODE);
     }
     Ok(file)

@@ -5,15 +5,15 @@
 //! <dir>/data                      the installed catalog, of which certsuite knows
 //! <dir>/manifest.json             its manifest
 //! <dir>/manifest.json.minisig     the first signature; others in .minisig.2, .minisig.3, …
-//! <dir>/.oct/lock                 locked by whoever works here; names the holder
+//! <dir>/.oct/lock                 the lock; names its holder
 //! <dir>/.oct/history.jsonl        one line for each change
 //! <dir>/.oct/previous/0007-…/     a replaced version: data, manifest.json, …; the highest number is the newest
 //! ```
 //!
-//! And while a change is under way: `staging/` (the incoming version), `outgoing/` (the replaced one), `journal.json`
+//! During a change there are also `staging/` (the incoming version), `outgoing/` (the replaced one), `journal.json`
 //! (what is being done with them) and `trash/` (what is being removed), all in `.oct`.
 //!
-//! # The way of an installation
+//! # The steps of an installation
 //!
 //! | step | what | durable before the next step |
 //! |---|---|---|
@@ -24,7 +24,7 @@
 //! | 5 | move the old manifest to `outgoing/`, the new one in, file by file | the same |
 //! | 6 | move `outgoing` to `previous/<name>` | both folders |
 //! | 7 | add a line to the history | the file |
-//! | 8 | move versions that are too many to `trash/` | both folders |
+//! | 8 | move versions beyond the limit to `trash/` | both folders |
 //! | 9 | remove `staging/`, then `journal.json` | the folder |
 //! | 10 | remove `trash/` | |
 //!
@@ -32,55 +32,55 @@
 //!
 //! # A stop at any instant
 //!
-//! Whoever takes the lock next first settles what is there; the kernel has dropped the lock of a dead process.
+//! The process that takes the lock next recovers first. The kernel has dropped the lock of a dead process.
 //!
 //! - **In step 1, or before the rename in step 2**: no journal, so nothing has changed. `staging/` is removed.
-//! - **After it, before step 3**: `data` is still the old one, the swap is taken back: journal and `staging/` go.
+//! - **After it, before step 3**: `data` is still the old one. The swap is undone: journal and `staging/` are removed.
 //! - **Between 3 and 4**: an exchange undoes itself when it is made twice, and names do not tell which side is which.
 //!   So the journal has the digest of the incoming tree: if `data` has it, the exchange was made. (If both trees had
 //!   it, their contents would be equal, and either answer right.) It needs no inode numbers, which some filesystems
 //!   make up anew at each mount. From here on the swap is completed.
-//! - **From 4 on** each step tells by what exists whether it was taken, and taking it again is harmless: `staging/data`
+//! - **From 4 on** the files show whether a step was taken, and to take it again is harmless: `staging/data`
 //!   is gone after 4; a file in `staging/` has not been moved in yet, one in `outgoing/` has been moved away; which
 //!   files there are is in the journal; a last line in the history that equals the journal's is not written twice.
 //!   How many versions stay is in the journal too, so that `--keep` holds after a stop.
 //! - **In step 10** there is no journal. A half-removed version lies in `trash/`, where no rollback looks for one.
 //!
-//! After a power cut a filesystem may have kept any part of what was not yet synced, in the order of the steps or not.
+//! After a power cut a filesystem may have kept any part of what was not yet synced, in any order.
 //! Therefore the contents are durable before the journal, the journal before the exchange (or it could not be told
 //! what happened), the exchange before the manifest moves (or a swap taken back would have to undo that too), all
 //! moves before the journal goes, and no old version is removed before the new one is durable.
 //!
 //! # Filesystems that cannot exchange
 //!
-//! Where `renameat2` knows no exchange (`EINVAL`, `ENOSYS`, `ENOTSUP`), step 3 and 4 are two renames: `data` to
+//! If `renameat2` cannot exchange (`EINVAL`, `ENOSYS`, `ENOTSUP`), steps 3 and 4 are two renames: `data` to
 //! `outgoing/data`, `staging/data` to `data`. In between, `outgoing/data` exists and `staging/data` too, which tells
 //! recovery to make the second rename; readers find no `data` for that instant, hence there is no sync in between.
-//! Where a folder cannot be moved at all (`EXDEV`: it lies in a lower layer of an overlay), it is copied to
-//! `outgoing/`, the journal says so, and only then is it removed. A previous version that cannot be moved is copied into
-//! place in the same way.
+//! If a folder cannot be moved at all (`EXDEV`: it is in a lower layer of an overlay), it is copied to `outgoing/`, the
+//! journal says so, and only then it is removed. A previous version that cannot be moved is copied into place in the
+//! same way.
 //!
 //! # Errors
 //!
-//! An error before the swap of `data` takes everything back at once. After it, the rest is tried once more, and the
-//! error says that the new catalog is in place ([`StoreError::Unfinished`]); what remains, the next run completes.
+//! After an error before the swap of `data`, everything is undone at once. After the swap, the rest is tried once more,
+//! and the error says that the new catalog is in place ([`StoreError::Unfinished`]); the next run completes the rest.
 //!
-//! # What comes from others
+//! # Files that oct did not install
 //!
-//! A `data` without a manifest, such as the old container left, becomes a previous version like any other, but is
-//! neither counted nor removed by [`InstallOptions::keep`]; nor is what is no catalog at all, for which an import asks
-//! first ([`Folder::unrelated`]). Manifests are handed out as they lie there, unverified.
+//! A `data` without a manifest, such as the old container's, becomes a previous version like any other, but
+//! [`InstallOptions::keep`] neither counts nor removes it; nor files that are not a catalog, for which an import asks
+//! first ([`Folder::unrelated`]). Manifests are returned unverified.
 //!
 //! # Who else may write there
 //!
-//! The owner of the folder may be hostile to the user who runs `oct`, root for one. So everything is reached from two
-//! handles, of `<dir>` and of `.oct`, by paths of plain names, of which none is followed where it is a symbolic link
-//! (`files`). What is removed, moved or written therefore lies below the folder, whatever happens to its names
-//! meanwhile. The journal tells what to move and remove: it is read only where it and `.oct` belong to the caller or to
-//! root, and its names are plain ones. `data` itself may be a link: it is moved like a file, and nobody looks behind it.
+//! The owner of the folder may be hostile to the user who runs `oct`, for example root. So everything is reached from
+//! two handles, of `<dir>` and of `.oct`, by paths of plain names, and no symbolic link is followed (`files`). All that
+//! is removed, moved or written is therefore below the folder, even if somebody renames things in the meantime. The
+//! journal says what to move and remove: it is read only if it and `.oct` belong to the caller or to root, and its names
+//! are plain ones. `data` itself may be a link: it is moved like a file, and never followed.
 //!
-//! The lock file can be opened by the owner and root alone. Others read without a lock: they wait until no journal is
-//! there, and ask afterwards whether what they read was of one catalog ([`Reading::require_unchanged`]).
+//! Only the owner and root can open the lock file. Others read without a lock: they wait until there is no journal, and
+//! check afterwards that all they read belongs to one catalog ([`Reading::require_unchanged`]).
 
 mod checkpoint;
 mod error;

@@ -1,4 +1,4 @@
-//! What everything is called below the folder.
+//! The names of everything below the folder.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::trust::manifest::MANIFEST_FILE;
 
 /// The catalog that certsuite reads.
 pub(super) const DATA: &str = "data";
-/// Everything of `oct`'s own but the manifest.
+/// The folder for all files of `oct` but the manifest.
 pub(super) const OCT: &str = ".oct";
 /// Previous versions, in [`OCT`] like all that follow.
 pub(super) const PREVIOUS: &str = "previous";
@@ -22,10 +22,10 @@ pub(super) const JOURNAL_TEMPORARY: &str = "journal.json.new";
 pub(super) const LOCK: &str = "lock";
 pub(super) const HISTORY: &str = "history.jsonl";
 
-/// The label of a previous version that is no catalog of `oct`: it is never counted and never removed.
+/// The label of a previous version that is not a catalog of `oct`: it is never counted and never removed.
 const FOREIGN: &str = "foreign";
 
-/// A plain name: one component of a path, which leads nowhere but to what lies beside the others.
+/// A plain name: one component of a path, without `..` or a separator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Name(String);
@@ -71,7 +71,7 @@ impl Name {
         (!label.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.parse().ok())?
     }
 
-    /// Whether a previous version of this name is no catalog of `oct`.
+    /// Whether a previous version of this name is not a catalog of `oct`.
     pub(super) fn is_foreign(&self) -> bool {
         self.0.split_once('-').is_some_and(|(_, label)| label == FOREIGN)
     }

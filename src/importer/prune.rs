@@ -1,4 +1,4 @@
-//! Removing previous versions that nobody wants any more.
+//! Removes previous versions.
 
 use std::path::Path;
 
@@ -8,23 +8,23 @@ use super::install::discard_versions;
 use super::recovery;
 use super::store::Locked;
 
-/// A previous version that nobody wants any more.
+/// A previous version to remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surplus {
     /// Its name in `.oct/previous`.
     pub name: String,
     /// Bytes of its files.
     pub bytes: u64,
-    /// Whether it is no catalog that `oct` had installed, but what stood in the place of one.
+    /// Whether it is not a catalog of `oct`, but other files that were in its place.
     pub is_adopted: bool,
     version: Previous,
 }
 
 impl Folder {
-    /// All previous catalogs but the `keep` newest, and everything that was put away for standing in the place of one.
+    /// All previous catalogs but the `keep` newest, and all files that were moved away from the place of a catalog.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub fn surplus(&self, keep: usize) -> Result<Vec<Surplus>> {
         let mut kept = 0;
         let mut surplus = Vec::new();
@@ -44,7 +44,7 @@ impl Locked {
     /// Removes these previous versions.
     ///
     /// # Errors
-    /// Where one cannot be removed. What is half removed then is no version any more, and the next run removes the rest.
+    /// If one cannot be removed. A version that is half removed is no longer a version, and the next run removes the rest.
     pub fn prune(&mut self, surplus: Vec<Surplus>) -> Result<()> {
         let folder: &Folder = self;
         let mut removed = Vec::new();

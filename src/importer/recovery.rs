@@ -1,4 +1,4 @@
-//! What a crash left is completed or taken back, before anything else is done in the folder.
+//! Completes or undoes what an interrupted run left, before anything else is done in the folder.
 
 use std::fmt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::journal::Journal;
 use super::paths::{DATA, JOURNAL_TEMPORARY, OUTGOING, PREVIOUS, STAGING, TRASH, manifest_files, version};
 use super::swap::{self, Swap};
 
-/// Something that an earlier run had left.
+/// What an earlier run left, and recovery did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovered {
     /// A swap had begun and is complete now.
@@ -22,7 +22,7 @@ pub enum Recovered {
     TakenBack(Box<HistoryEntry>),
     /// A half-unpacked catalog was removed.
     RemovedStaging,
-    /// A version outside its place was made a previous one, by this name.
+    /// A misplaced version became a previous one, with this name.
     Kept(String),
     /// Remains of a version that was being removed are gone.
     EmptiedTrash,
@@ -51,7 +51,7 @@ impl fmt::Display for Recovered {
     }
 }
 
-/// Settles everything. The caller holds the exclusive lock.
+/// Recovers everything. The caller holds the exclusive lock.
 pub(super) fn recover(folder: &Folder) -> Result<Vec<Recovered>> {
     let mut done = Vec::new();
     if let Some(journal) = Journal::read(folder)? {
@@ -81,7 +81,7 @@ pub(super) fn recover(folder: &Folder) -> Result<Vec<Recovered>> {
     Ok(done)
 }
 
-/// An outgoing version without a journal: never thrown away.
+/// Keeps an outgoing version that has no journal, as a previous version.
 fn keep_outgoing(folder: &Folder) -> Result<Option<String>> {
     let oct = folder.oct()?;
     let outgoing = Path::new(OUTGOING);
@@ -103,7 +103,7 @@ fn keep_outgoing(folder: &Folder) -> Result<Option<String>> {
     Ok(Some(name.into()))
 }
 
-/// Removes what was moved to the trash; whether there was something.
+/// Empties the trash; returns whether there was something.
 pub(super) fn empty_trash(folder: &Folder) -> Result<bool> {
     let oct = folder.oct()?;
     if !oct.exists(TRASH)? {

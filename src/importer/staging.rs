@@ -1,4 +1,4 @@
-//! The staging area: a whole version is put together beside the installed one, checked and synced.
+//! The staging area: a new version is written beside the installed one, checked and synced.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -25,10 +25,10 @@ use crate::trust::signed::VerifiedManifest;
 
 /// Bytes that are collected before they are written.
 const BUFFER: usize = 128 << 10;
-/// Files that wait to be synced, each an open one.
+/// Open files that wait to be synced.
 const UNSYNCED: usize = 64;
 
-/// A version that is being put together in `<dir>/.oct/staging`. Dropped, it disappears.
+/// A version that is being written in `<dir>/.oct/staging`. Drop removes it.
 ///
 /// Its methods take it shared, so that several threads can write files and read back finished ones.
 pub struct Staging<'l> {
@@ -65,15 +65,15 @@ pub struct CheckedStaging<'l> {
 }
 
 impl Locked {
-    /// Begins to put a version together, after a look at the free space.
+    /// Checks the free space, and starts a version.
     ///
     /// # Errors
-    /// Where the space does not suffice or the folders cannot be made.
+    /// If the space does not suffice or the folders cannot be made.
     pub fn stage(&mut self, manifest: &VerifiedManifest) -> Result<Staging<'_>> {
         let locked = &*self;
         locked.require_space(manifest.unpacked_size(), manifest.files.len())?;
         let oct = locked.oct()?;
-        // An area that could not be removed when it was given up.
+        // An abandoned area that could not be removed.
         oct.remove(STAGING)?;
         let area = Area { locked, keep: false };
         locked.before(Checkpoint::MakeStaging, "create", &oct.at(STAGING))?;
@@ -94,7 +94,7 @@ impl Locked {
     }
 }
 
-/// Every folder of the manifest's files, each behind the one that it lies in.
+/// Every folder of the manifest's files, each after its parent.
 fn folders(manifest: &VerifiedManifest) -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
     for member in &manifest.files {
@@ -107,7 +107,7 @@ fn folders(manifest: &VerifiedManifest) -> BTreeSet<String> {
     folders
 }
 
-/// A thread that syncs files while others are still being written. Dropped, it ends after the file at hand.
+/// A thread that syncs files while others are still being written. After a drop it ends with its present file.
 struct Syncer {
     unsynced: Option<SyncSender<(PathBuf, File)>>,
     thread: Option<JoinHandle<Result<()>>>,
@@ -124,7 +124,7 @@ impl Syncer {
     }
 
     fn sync(&self, path: PathBuf, file: File) {
-        // A queue without a reader: a sync has failed, and `finish` tells why.
+        // The queue has no reader, because a sync failed; `finish` returns the error.
         if let Some(unsynced) = &self.unsynced {
             let _ = unsynced.send((path, file));
         }
@@ -163,7 +163,7 @@ impl<'l> Staging<'l> {
     /// Opens a file of the manifest for writing, once.
     ///
     /// # Errors
-    /// Where the manifest has no such file, it was opened before, or it cannot be created.
+    /// If the manifest has no such file, it was opened before, or it cannot be created.
     pub fn file(&self, member: &MemberPath) -> Result<MemberWriter<'_>> {
         let inner = &self.inner;
         let position = inner.position(member)?;
@@ -186,7 +186,7 @@ impl<'l> Staging<'l> {
     /// Reads a file back that was written completely.
     ///
     /// # Errors
-    /// Where it was not, or cannot be read.
+    /// If it was not, or cannot be read.
     pub fn read(&self, member: &MemberPath) -> Result<impl Read + use<>> {
         let position = self.inner.position(member)?;
         if self.inner.progress().get(position) != Some(&State::Complete) {
@@ -197,8 +197,8 @@ impl<'l> Staging<'l> {
         file.doing("open", &root.at(member.as_str()))
     }
 
-    /// Ends the work: every file has to be there with its size and digest, and nothing else; and everything is made
-    /// durable. The proof of validation has to fit the manifest.
+    /// Completes the version: checks that exactly the files of the manifest are there, with their sizes and digests, and
+    /// makes everything durable. The proof of validation must match the manifest.
     ///
     /// # Errors
     /// Names what is missing or wrong, or what could not be synced.
@@ -218,7 +218,7 @@ impl<'l> Staging<'l> {
         for (number, signature) in (1..).zip(manifest.signed().signatures()) {
             root.write_file(signature_file(number), signature.as_bytes(), &*hooks)?;
         }
-        // Written as it should be; and is this still what lies there, and nothing else?
+        // The files were written correctly. Check that the folder still holds them, and nothing else.
         let findings = verify::compare(Some(&root), Path::new(""), &manifest, false);
         if let Some(deviation) = findings.deviations.first() {
             return Err(StoreError::Disturbed { deviation: deviation.to_string() });
@@ -264,7 +264,7 @@ impl MemberWriter<'_> {
     /// Compares size and digest with the manifest.
     ///
     /// # Errors
-    /// Where they differ, or the last bytes cannot be written.
+    /// If they differ, or the last bytes cannot be written.
     pub fn finish(self) -> Result<()> {
         let Member { path: member, size, sha256 } = self.member().clone();
         let Self { inner, position, path, out, .. } = self;

@@ -47,7 +47,7 @@ impl Store {
     /// A held lock is waited for as long as `wait`.
     ///
     /// # Errors
-    /// Where the folder cannot be created or written, the lock is held, or the recovery fails.
+    /// If the folder cannot be created or written, the lock is held, or the recovery fails.
     pub fn lock(&self, holder: &Holder, wait: Duration, progress: &dyn Progress) -> Result<Locked> {
         let root = Dir::make_all(&self.dir, &*self.hooks)?;
         if !root.exists(OCT)? {
@@ -59,7 +59,7 @@ impl Store {
             return Err(Errno::XDEV).doing("work in", oct.path());
         }
         self.hooks.before(Checkpoint::TakeLock).doing("lock", oct.path())?;
-        // Whoever else could write there could forge the journal.
+        // Another user who could write there could forge the journal.
         oct.keep_others_out();
         let folder = Folder::new(root, Some(oct), Arc::clone(&self.hooks));
         let mut lock = LockFile::create(&folder)?;
@@ -71,13 +71,12 @@ impl Store {
 
     /// Opens the folder for reading. It is not created.
     ///
-    /// Under a shared lock where one can be had: then nothing changes as long as the value lives. What a crash left is
-    /// completed or taken back first, where the permissions allow it. On a read-only filesystem, in a folder whose
-    /// `.oct` is another user's, or where the folder was never locked, it is read without a lock, and nothing in it is
-    /// changed.
+    /// It takes a shared lock if it can: then nothing changes as long as the value lives, and recovery runs first if the
+    /// permissions allow it. On a read-only filesystem, in a folder whose `.oct` is another user's, or in a folder that
+    /// was never locked, it reads without a lock, and changes nothing.
     ///
     /// # Errors
-    /// Where the folder cannot be read, is being changed by another process for longer than `wait`, or the recovery
+    /// If the folder cannot be read, is being changed by another process for longer than `wait`, or the recovery
     /// fails for another reason than permissions.
     pub fn read(&self, holder: &Holder, wait: Duration, progress: &dyn Progress) -> Result<Reading> {
         let root = match Dir::open(&self.dir) {
@@ -87,7 +86,7 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        // A link in its place is nobody's.
+        // A link in its place is not a folder of oct.
         let oct = root.folder(OCT).or_else(|error| match error {
             StoreError::NotAFolder { .. } => Ok(None),
             other => Err(other),
@@ -128,7 +127,7 @@ impl Store {
                     }
                     lock.unname();
                 }
-                // Others read at this moment; what is left over can wait, an interrupted swap cannot.
+                // Others are reading now. Leftovers can wait; an interrupted swap cannot.
                 Err(StoreError::Held { .. }) if !folder.has_journal()? => {}
                 Err(error) => return Err(error),
             }
@@ -139,8 +138,8 @@ impl Store {
     }
 }
 
-/// Without a lock: a swap that is under way is waited for. One that was interrupted in the folder of another user,
-/// `own`'s error, is nothing to settle, nor to read.
+/// Reads without a lock, and waits for a swap that is under way. An interrupted swap in the folder of another user,
+/// `own`'s error, can be neither recovered nor read.
 fn read_unlocked(folder: Folder, own: Result<()>, wait: Duration) -> Result<Reading> {
     let mut waited = Duration::ZERO;
     let unfinished = loop {
@@ -159,8 +158,8 @@ fn read_unlocked(folder: Folder, own: Result<()>, wait: Duration) -> Result<Read
     Ok(Reading { unfinished, ..Reading::unlocked(folder) })
 }
 
-/// Refuses what belongs neither to the caller nor to root: it says what to move and to remove, and whoever owns it can
-/// make it say anything.
+/// Refuses a journal that belongs neither to the caller nor to root: it says what to move and to remove, and its owner
+/// can write anything into it.
 pub(super) fn require_own(path: &Path, owner: u32) -> Result<()> {
     let user = rustix::process::geteuid().as_raw();
     if owner == user || owner == 0 {
@@ -198,11 +197,11 @@ pub struct Reading {
     recovered: Vec<Recovered>,
     unfinished: bool,
     lock: Option<LockFile>,
-    /// What stood there when the reading began.
+    /// What was there when the read began.
     seen: Seen,
 }
 
-/// The device and the inode of each thing that a swap exchanges, as far as it is there.
+/// The device and the inode of each path that a swap exchanges, if it exists.
 type Seen = [Option<(u64, u64)>; 2];
 
 fn seen(folder: &Folder) -> Seen {
@@ -219,10 +218,10 @@ impl Reading {
         Self { folder, recovered: vec![], unfinished: false, lock: None, seen }
     }
 
-    /// Whether what was read so far is of one catalog: without a lock, another process may have swapped it meanwhile.
+    /// Checks that everything read so far is of one catalog: without a lock, another process may have swapped it meanwhile.
     ///
     /// # Errors
-    /// Where it was swapped, or is being swapped.
+    /// If it was swapped, or is being swapped.
     pub fn require_unchanged(&self) -> Result<()> {
         if self.is_locked() || (seen(&self.folder) == self.seen && self.folder.has_journal()? == self.unfinished) {
             return Ok(());
@@ -236,8 +235,8 @@ impl Reading {
         &self.recovered
     }
 
-    /// Whether an interrupted swap is left over that could not be completed for want of permission: `data` and the
-    /// manifest beside it may belong to different versions.
+    /// Whether there is an interrupted swap that this user may not complete: `data` and the manifest beside it may belong
+    /// to different versions.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         self.unfinished

@@ -1,4 +1,4 @@
-//! The swap: an incoming version takes the place of the installed one, step by step, each of which can be the last.
+//! The swap: an incoming version replaces the installed one in steps. The process can die after each of them.
 
 use std::path::{Path, PathBuf};
 
@@ -25,12 +25,12 @@ const COPY: &str = "copy";
 pub enum Method {
     /// There was none before.
     First,
-    /// In one step: a reader finds the one or the other.
+    /// In one step: a reader finds either the old or the new one.
     Exchange,
-    /// In two steps, as the filesystem cannot exchange: for an instant a reader finds none.
+    /// In two steps, because the filesystem cannot exchange: for an instant a reader finds none.
     TwoSteps,
-    /// The old one was copied and removed, as the filesystem cannot move it (a lower layer of an overlay). For as long
-    /// as that takes a reader finds a part of it, or none.
+    /// The old one was copied and removed, because the filesystem cannot move it (a lower layer of an overlay). During
+    /// that time a reader finds a part of it, or none.
     Copy,
 }
 
@@ -50,12 +50,12 @@ pub(super) struct Swap<'f> {
     pub(super) in_place: bool,
 }
 
-/// What the end of a swap has done with earlier versions.
+/// What a swap did with earlier versions at its end.
 #[derive(Debug, Default)]
 pub(super) struct Discarded {
-    /// The names of those that are gone.
+    /// The names of the removed ones.
     pub(super) removed: Vec<String>,
-    /// Why there are more than should be.
+    /// Why more remain than should.
     pub(super) error: Option<StoreError>,
 }
 
@@ -89,7 +89,7 @@ impl<'f> Swap<'f> {
         journal.keep = keep;
         let manifest = read_manifest(root, Path::new(""))?;
         let ours = manifest.as_ref().is_some_and(is_of_oct);
-        // Without its data a manifest of ours is worth nothing; whatever is not ours is kept.
+        // Without its data a manifest of oct is worth nothing; other files are kept.
         if journal.had_data || (!journal.outgoing_files.is_empty() && !ours) {
             let label = if folder.has_layout()? { label(manifest.as_ref()) } else { None };
             let name = folder.name_for_previous(label.as_deref())?;
@@ -100,7 +100,7 @@ impl<'f> Swap<'f> {
             folder.before(Checkpoint::MakeStaging, "create", &oct.at(needed))?;
             oct.ensure_folder(needed)?;
         }
-        // What could not be written at the end had better not be begun.
+        // Fail before the swap if the history could not be written after it.
         history::open(oct)?;
         sync(oct, Checkpoint::SyncFolders, &*folder.hooks)?;
         swap.journal.write(folder)?;
@@ -156,7 +156,7 @@ impl<'f> Swap<'f> {
         self.oct.remove(&copy)?;
         folder.before(Checkpoint::CopyOldAway, "copy", &data)?;
         tree::copy(self.root, Path::new(DATA), self.oct, &copy)?;
-        // Said before it is true: without `outgoing/data`, it means nothing.
+        // Written before it is true: without `outgoing/data` it has no effect.
         self.journal.copied = true;
         self.journal.write(folder)?;
         self.oct.rename(&copy, self.oct, &self.old)?;
@@ -166,7 +166,7 @@ impl<'f> Swap<'f> {
         Ok(())
     }
 
-    /// Moves the incoming `data` to a place that is free; where that fails, moves the old one back there.
+    /// Moves the incoming `data` to a free place; if that fails, moves the old one back there.
     fn move_in(&mut self) -> Result<()> {
         let moved = self
             .folder
@@ -186,7 +186,7 @@ impl<'f> Swap<'f> {
         self.remove_incoming()
     }
 
-    /// Puts a copy of the incoming `data` in place, as a previous version may lie where it cannot be moved from.
+    /// Puts a copy of the incoming `data` in place, because some filesystems cannot move a previous version.
     fn copy_in(&self) -> Result<()> {
         let copy = self.incoming.join(COPY);
         self.folder.before(Checkpoint::CopyNewIn, "copy", &self.oct.at(&self.new))?;
@@ -216,14 +216,14 @@ impl<'f> Swap<'f> {
         Ok(tree::digest(self.root, Path::new(""))? == self.journal.tree)
     }
 
-    /// Goes on where a swap of `data` was interrupted; `false` if it had not begun.
+    /// Continues an interrupted swap of `data`; `false` if it had not begun.
     pub(super) fn resume(&mut self) -> Result<bool> {
         let [installed, incoming, outgoing] =
             [self.root.exists(DATA)?, self.oct.exists(&self.new)?, self.oct.exists(&self.old)?];
         if !incoming {
             self.in_place = true;
         } else if outgoing || (self.journal.had_data && !installed) {
-            // The old one is away; the new one is not in, or it is a copy.
+            // The old one was moved away; the new one is not in place yet, or it is a copy.
             if installed && self.is_installed()? {
                 self.in_place = true;
                 return self.remove_incoming().map(|()| true);
@@ -246,7 +246,7 @@ impl<'f> Swap<'f> {
         Ok(self.in_place)
     }
 
-    /// Everything after the swap of `data`. Each step finds out by itself whether it is done.
+    /// All steps after the swap of `data`. Each step checks first whether it is done.
     pub(super) fn complete(&self) -> Result<Discarded> {
         let (folder, oct) = (self.folder, self.oct);
         oct.remove(self.incoming.join(COPY))?;
@@ -270,7 +270,7 @@ impl<'f> Swap<'f> {
         let mut discarded = Discarded::default();
         if let Some(keep) = self.journal.keep {
             let mut discard = || install::discard(folder, keep, &mut discarded.removed);
-            // Nobody would do it later, and what failed may have been of an instant.
+            // No later run does this step, and the failure may be temporary.
             discarded.error = discard().or_else(|_| discard()).err();
         }
         oct.remove_if_empty(&self.incoming)?;
@@ -278,7 +278,7 @@ impl<'f> Swap<'f> {
         Ok(discarded)
     }
 
-    /// Makes the three folders durable between which things were moved.
+    /// Syncs the three folders that took part in moves.
     fn sync_touched(&self, checkpoint: Checkpoint) -> Result<()> {
         let hooks = &*self.folder.hooks;
         sync(self.root, checkpoint, hooks)?;
@@ -313,7 +313,7 @@ impl<'f> Swap<'f> {
             && self.oct.exists(&self.new)?
             && tree::digest(self.oct, &self.incoming)? != self.journal.tree
         {
-            // Neither this nor `data` is what was staged, so it cannot be told which of them is the old one.
+            // Neither this nor `data` is the staged version, so it is unknown which of them is the old one.
             set_aside(self.folder, self.oct, &self.new)?;
         }
         Journal::remove(self.folder)
@@ -336,7 +336,7 @@ fn set_aside(folder: &Folder, from: &Dir, data: &Path) -> Result<()> {
     previous.sync()
 }
 
-/// What a version is called behind its number: the date of its catalog, `None` for what is none.
+/// The label of a version after its number: the date of its catalog, `None` if it is not a catalog.
 pub(super) fn label(manifest: Option<&SignedManifest>) -> Option<String> {
     manifest.map(|signed| match Manifest::parse(signed.unverified_text()) {
         Ok(manifest) => manifest.created.strftime("%Y%m%dT%H%M%SZ").to_string(),
@@ -344,7 +344,7 @@ pub(super) fn label(manifest: Option<&SignedManifest>) -> Option<String> {
     })
 }
 
-/// The error of a swap that failed on its way.
+/// The error of a swap that failed after its start.
 pub(super) fn unfinished(folder: &Folder, in_place: bool, pending: bool, source: StoreError) -> StoreError {
     StoreError::Unfinished { dir: folder.dir().to_owned(), in_place, pending, source: Box::new(source) }
 }

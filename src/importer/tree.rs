@@ -1,4 +1,4 @@
-//! Whole trees: their digest, by which a tree is recognised wherever it lies, and copies of them.
+//! Whole trees: their digest, which recognises a tree in any place, and their copies.
 
 use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,4 @@
-//! Comparing a tree with its manifest: every file, byte for byte, and nothing else in it.
+//! Compares a tree with its manifest: every file, byte for byte, and no other file in it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,7 @@ impl Findings {
 
     fn add(&mut self, path: impl AsRef<Path>, difference: Difference) {
         if self.deviations.len() < LISTED {
-            // A foreign name may hold anything, and is shown to people.
+            // A foreign name may contain anything, and people see it.
             let path = text::sanitize(&path.as_ref().to_string_lossy());
             self.deviations.push(Deviation { path, difference });
         } else {
@@ -52,7 +52,7 @@ impl Findings {
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
-    /// Where, below the folder, made harmless for a terminal.
+    /// Where, below the folder, without control characters for a terminal.
     pub path: String,
     /// What.
     pub difference: Difference,
@@ -61,7 +61,7 @@ pub struct Deviation {
 /// How a file or folder differs from what the manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
-    /// The manifest names it, and it is not there.
+    /// The manifest names it, but it does not exist.
     Missing,
     /// It has another size.
     Size {
@@ -77,14 +77,14 @@ pub enum Difference {
         /// Digest found.
         found: Sha256Digest,
     },
-    /// It is there, and the manifest does not name it.
+    /// It exists, but the manifest does not name it.
     Extra,
-    /// A symbolic link, a folder, a pipe or the like stands in its place.
+    /// A symbolic link, a folder, a pipe or the like is in its place.
     Kind {
         /// What it is, with its article.
         found: &'static str,
     },
-    /// It cannot be read, so nothing can be said of it.
+    /// It cannot be read, so nothing is known about it.
     Unreadable(String),
 }
 
@@ -114,7 +114,7 @@ pub(super) fn compare(dir: Option<&Dir>, at: &Path, manifest: &Manifest, hash: b
         findings.add(DATA, Difference::Missing);
         return findings;
     };
-    // Folder by folder, so that each name that the manifest does not know is found where it stands.
+    // Folder by folder, so that each name that is not in the manifest is found in its folder.
     let mut folders = BTreeMap::from([(DATA, BTreeMap::new())]);
     for member in &manifest.files {
         let mut path = member.path.as_str();
@@ -127,7 +127,7 @@ pub(super) fn compare(dir: Option<&Dir>, at: &Path, manifest: &Manifest, hash: b
     }
     let mut absent: Option<&str> = None;
     for (folder, expected) in &folders {
-        // The folder above was reported; everything below goes with it.
+        // The folder above was reported; its content is not reported again.
         if absent.is_some_and(|above| folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))) {
             continue;
         }
@@ -227,7 +227,7 @@ impl Tree<'_> {
     }
 }
 
-/// Size and digest of a file, read to one byte behind `size` at most: it may grow meanwhile.
+/// Size and digest of a file, of which at most one byte more than `size` is read: it may grow meanwhile.
 pub(super) fn digest(file: File, size: u64) -> io::Result<(u64, Sha256Digest)> {
     let mut reader = HashingReader::new(file.take(size.saturating_add(1)));
     let mut buffer = vec![0; 128 << 10];

@@ -133,7 +133,7 @@ pub async fn bundle(
 /// Reads a chart index that is to be bundled in place of the served one.
 ///
 /// # Errors
-/// Where the file cannot be read, or certsuite could not load it.
+/// If the file cannot be read, or certsuite could not load it.
 pub fn read_charts(path: &Path) -> Result<GivenCharts, Error> {
     let index = ChartIndex::read(crate::base::fs::open(path).map_err(io::Error::from)?)?;
     Ok(GivenCharts { url: format!("file://{}", path.canonicalize()?.display()), index })

@@ -47,7 +47,7 @@ pub struct CheckReport {
     pub manifest: Option<VerifiedManifest>,
     /// Each row with its verdicts.
     pub rows: Vec<Answered>,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
@@ -135,7 +135,7 @@ pub fn check(
 /// Writes a report under its name when it is complete.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// If the file cannot be written.
 pub fn write_report(path: &Path, text: &str) -> Result<(), Error> {
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;

@@ -51,7 +51,7 @@ pub struct DiffReport {
     pub new: Compared,
     /// What differs.
     pub diff: Diff,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ pub struct DiffReport {
 /// images beyond `details` are only counted.
 ///
 /// # Errors
-/// Where one of them cannot be read or verified.
+/// If one of them cannot be read or verified.
 pub fn diff(old: &Path, new: &Path, keyring: &Keyring, details: usize) -> Result<DiffReport, Error> {
     let (old, new) = (Input::open(old, keyring)?, Input::open(new, keyring)?);
     let (described_old, described_new) = (old.describe(), new.describe());

@@ -42,7 +42,7 @@ pub struct Diagnosis {
     pub closed: Vec<Closed>,
     /// Further files that another user cannot read.
     pub more_closed: u64,
-    /// The SELinux label of `data`, where there is one.
+    /// The SELinux label of `data`, if there is one.
     pub label: Option<String>,
     /// What answered `/ping`.
     pub reached: Reached,

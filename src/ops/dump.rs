@@ -37,7 +37,7 @@ pub enum Dumped {
 /// # Errors
 /// As an import. Without `options.allow_downgrade` a newer catalog stays, which is not an error.
 pub fn baked(baked: &Path, policy: Policy, options: &ImportOptions, progress: &dyn Progress) -> Result<Dumped, Error> {
-    administrators_only(&policy, "the key that lies beside the bundle")?;
+    administrators_only(&policy, "the key beside the archive")?;
     let keyring = Keyring::of_folder(baked)?.under(policy);
     kept_or(import(baked, options, &keyring, progress))
 }

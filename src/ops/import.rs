@@ -51,9 +51,9 @@ pub struct ImportReport {
     pub size: u64,
     /// Whether, and how, it was installed.
     pub outcome: Outcome,
-    /// What a crash had left and was settled first.
+    /// What an interrupted run left, and this run cleaned up first.
     pub recovered: Vec<Recovered>,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// Archives beside this one that were not taken.
     pub passed_over: Vec<PassedOver>,
@@ -64,7 +64,7 @@ pub struct ImportReport {
 pub struct PassedOver {
     /// Where it lies.
     pub path: PathBuf,
-    /// Whether, by its name or by what it says of itself, it is newer than the one that was taken.
+    /// Whether, by its name or by what it says about itself, it is newer than the one that was taken.
     pub newer: bool,
     /// Why it was not taken.
     pub cause: Error,

@@ -36,7 +36,7 @@ impl Trust {
     /// Every key in one of the places, whether the policy lets it count or not.
     ///
     /// # Errors
-    /// Where a key is unusable.
+    /// If a key is unusable.
     pub fn all_keys(&self) -> Result<Keyring, Error> {
         Ok(Keyring::load(&self.places, Policy::default())?)
     }
@@ -44,7 +44,7 @@ impl Trust {
     /// Keeps the public key in `file` among those of the user, or of the `system`.
     ///
     /// # Errors
-    /// Where it is no public key, another key with its id is trusted, or the folder cannot be written.
+    /// If it is not a public key, another key with its id is trusted, or the folder cannot be written.
     pub fn add(&self, file: &Path, system: bool) -> Result<(TrustedKey, PathBuf), Error> {
         let owners = if system { Owners::root() } else { Owners::caller() };
         Ok(crate::trust::add(file, self.folder(system)?, &owners, &self.all_keys()?)?)
@@ -53,7 +53,7 @@ impl Trust {
     /// Removes a key, named by id or fingerprint, from those of the user, or of the `system`; returns the removed files.
     ///
     /// # Errors
-    /// Where there is no such key, or several have that id.
+    /// If there is no such key, or several have that id.
     pub fn remove(&self, name: &str, system: bool) -> Result<Vec<PathBuf>, Error> {
         Ok(crate::trust::remove(name, self.folder(system)?)?)
     }

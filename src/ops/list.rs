@@ -102,9 +102,9 @@ pub struct ListReport {
     pub rows: Vec<Row>,
     /// The row that an import would take.
     pub takes: Option<usize>,
-    /// The signed list beside them, where there is one.
+    /// The signed list beside them, if there is one.
     pub site: Option<Site>,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
@@ -141,7 +141,7 @@ pub fn is_folder_of_archives(path: &Path) -> bool {
 /// Looks at the archives in `folder`.
 ///
 /// # Errors
-/// Where the folder cannot be listed. An archive that is not good is a row.
+/// If the folder cannot be listed. An archive that is not good is a row.
 pub fn folder(
     folder: &Path,
     keyring: &Keyring,

@@ -47,7 +47,7 @@ pub struct Trial {
     pub form: String,
     /// The URL, without credentials.
     pub url: String,
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     pub status: Option<u16>,
     /// From the question to the end of its answer.
     pub took: Duration,

@@ -38,16 +38,16 @@ pub struct PruneReport {
     pub removed: Vec<(PathBuf, u64)>,
     /// Names of what `oct import --adopt` moved away, and which stays.
     pub adopted: Vec<String>,
-    /// What a crash had left and was settled first.
+    /// What an interrupted run left, and this run cleaned up first.
     pub recovered: Vec<Recovered>,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 /// Removes what `options` name from their folder.
 ///
 /// # Errors
-/// Where the folder cannot be read or changed.
+/// If the folder cannot be read or changed.
 pub fn prune(options: &PruneOptions, keyring: &Keyring, progress: &dyn Progress) -> Result<PruneReport, Error> {
     if is_folder_of_archives(&options.dir) { archives(options, keyring) } else { installed(options, progress) }
 }

@@ -48,7 +48,7 @@ pub(super) enum Reading {
 /// Verifies every archive in `folder` completely, and lists those that one of `keys` signed.
 ///
 /// # Errors
-/// Where the folder cannot be read or written, or there is no key. An archive that is not good is left out, not an
+/// If the folder cannot be read or written, or there is no key. An archive that is not good is left out, not an
 /// error.
 pub fn publish(
     folder: &Path,

@@ -21,7 +21,7 @@ pub struct RollbackReport {
     pub manifest: Option<VerifiedManifest>,
     /// How.
     pub report: Report,
-    /// What a crash had left and was settled first.
+    /// What an interrupted run left, and this run cleaned up first.
     pub recovered: Vec<Recovered>,
     /// Newer previous catalogs that are not what was signed; they stay where they are.
     pub warnings: Vec<String>,

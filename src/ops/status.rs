@@ -31,11 +31,11 @@ pub struct Status {
     pub previous: Vec<PreviousVersion>,
     /// The last changes, the newest first.
     pub history: Vec<HistoryEntry>,
-    /// When a catalog was last installed, and when last rolled back, as far as the end of the history tells.
+    /// When a catalog was last installed, and when last rolled back, as far as the end of the history says.
     pub last: Vec<(Action, Timestamp)>,
-    /// What a crash had left and was settled first.
+    /// What an interrupted run left, and this run cleaned up first.
     pub recovered: Vec<Recovered>,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// The age above which a catalog is stale.
     pub max_age: Option<SignedDuration>,
@@ -92,7 +92,7 @@ pub struct PreviousVersion {
 /// Reads the folder `dir` and verifies what is in it.
 ///
 /// # Errors
-/// Where the folder cannot be read, or another process changes it for too long. A catalog that is not what was signed
+/// If the folder cannot be read, or another process changes it for too long. A catalog that is not what was signed
 /// is not an error here, but a [`State`].
 pub fn status(
     dir: &Path,

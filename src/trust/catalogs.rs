@@ -1,8 +1,8 @@
 //! The list of the archives that a folder offers, `catalogs.json`, signed by its publisher.
 //!
-//! Beside it stands `catalogs.json.minisig` with a signature for each key of the publisher, four lines each, the first
-//! key's first: `minisign` reads that one. Nothing in the list is a path: an archive is named by the instant at which it
-//! was made.
+//! Beside it is `catalogs.json.minisig` with a signature for each key of the publisher, four lines each. `minisign` reads
+//! only the first one, by the first key. Nothing in the list is a path: the name of an archive follows from the instant
+//! at which it was made.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,9 +38,9 @@ pub struct Catalogs {
     pub format: String,
     /// [`VERSION`].
     pub version: u32,
-    /// When the list was written, UTC, to the second. It never goes back, whatever the publisher's clock does.
+    /// When the list was written, UTC, to the second. It never goes back, even if the publisher's clock does.
     pub written: Timestamp,
-    /// Until when the publisher promises the next list, where there is such a promise.
+    /// Until when the publisher promises the next list, if there is such a promise.
     pub next: Option<Timestamp>,
     /// The archives, the newest first.
     pub archives: Vec<Listed>,
@@ -64,14 +64,14 @@ pub struct Listed {
     pub counts: Counts,
     /// Ids of the keys that signed it.
     pub signers: Vec<KeyId>,
-    /// What limits it, where it does not hold the whole catalog.
+    /// What limits it, if it does not hold the whole catalog.
     pub partial: Option<Partial>,
     /// Names of its sources, such as `containers` or `redhat-images`.
     pub sources: Vec<String>,
 }
 
 impl Listed {
-    /// What the list says of an archive with this manifest, whose file has this size and digest.
+    /// The list's entry for an archive with this manifest, whose file has this size and digest.
     #[must_use]
     pub fn new(manifest: &Manifest, signers: Vec<KeyId>, size: u64, sha256: Sha256Digest) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Listed {
         }
     }
 
-    /// Whether a manifest, read from the archive itself, is of the archive that the list means.
+    /// Whether a manifest, read from the archive itself, belongs to this entry of the list.
     #[must_use]
     pub fn is_of(&self, manifest: &Manifest) -> bool {
         let found = Self::new(manifest, self.signers.clone(), self.size, self.sha256);
@@ -106,7 +106,7 @@ pub enum CatalogsError {
     Comment {
         /// What the list's signatures have to state.
         expected: String,
-        /// What this one states, made harmless.
+        /// What this one states, without control characters.
         found: String,
     },
     /// Not JSON of a list's shape.
@@ -118,13 +118,13 @@ pub enum CatalogsError {
     /// Made by a later `oct`, most likely.
     #[error("the list has format version {0}; this oct reads version {VERSION}")]
     Version(u32),
-    /// What no publisher writes.
+    /// A list that no publisher writes.
     #[error("the list {0}")]
     Rule(String),
 }
 
 impl CatalogsError {
-    /// Whether nothing is wrong with the list, as far as one knows: it cannot be proved on this host.
+    /// Whether the list only cannot be proved on this host: nothing is known to be wrong with it.
     #[must_use]
     pub fn is_unproved(&self) -> bool {
         matches!(self, Self::Signature(error) if error.is_unproved())
@@ -175,7 +175,7 @@ impl Catalogs {
     /// Signs the list.
     ///
     /// # Errors
-    /// Where there is no key.
+    /// If there is no key.
     pub fn sign(&self, keys: &[SigningKey]) -> Result<SignedCatalogs, TrustError> {
         if keys.is_empty() {
             return Err(TrustError::NoSecretKey);
@@ -221,7 +221,7 @@ impl Catalogs {
                 return Err(format!("names {} signers of `{name}`", archive.signers.len()));
             }
         }
-        // Of one hour there is one archive.
+        // There is only one archive of an hour.
         match self.archives.windows(2).find(|pair| pair[0].name <= pair[1].name) {
             Some(pair) => Err(format!("names `{}` after `{}`", pair[1].name, pair[0].name)),
             None => Ok(()),
@@ -229,7 +229,7 @@ impl Catalogs {
     }
 }
 
-/// A list with its signatures, **unverified**. [`SignedCatalogs::verify`] is the only way on.
+/// A list with its signatures, **unverified**. Only [`SignedCatalogs::verify`] gives access to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCatalogs {
     text: String,
@@ -256,10 +256,10 @@ impl SignedCatalogs {
         self.signatures.concat()
     }
 
-    /// Has the signatures checked, then reads the list.
+    /// Verifies the signatures, then reads the list.
     ///
     /// # Errors
-    /// Where no trusted key vouches for these bytes, or they are no list of this format.
+    /// If no trusted key signed these bytes, or they are not a list of this format.
     pub fn verify(&self, keyring: &Keyring) -> Result<VerifiedCatalogs, CatalogsError> {
         if self.signatures.len() > limits::SIGNATURES {
             return Err(TrustError::Malformed("the list has more signatures than any rotation needs").into());
@@ -279,7 +279,7 @@ impl SignedCatalogs {
     }
 }
 
-/// A list for which a trusted key vouches. Only [`SignedCatalogs::verify`] makes one: its fields are private to this
+/// A list that a trusted key signed. Only [`SignedCatalogs::verify`] makes one: its fields are private to this
 /// file.
 #[derive(Debug, Clone)]
 pub struct VerifiedCatalogs {

@@ -12,8 +12,8 @@ pub enum TrustError {
     /// A key file cannot be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// A key file is not what it should be.
-    #[error("`{origin}` is no usable {kind}: {cause}")]
+    /// A key file is not usable.
+    #[error("`{origin}` is not a usable {kind}: {cause}")]
     Key {
         /// File of the key, or where else it comes from.
         origin: String,
@@ -35,16 +35,14 @@ pub enum TrustError {
         /// `secret key` or `password`.
         kind: &'static str,
     },
-    /// The policy of this host cannot be obeyed.
+    /// The policy of this host cannot be applied.
     #[error(transparent)]
     PolicyFile(#[from] PolicyFileError),
     /// The policy of this host forbids it.
     #[error(transparent)]
     Policy(#[from] Violation),
-    /// No secret key was named, and none lies in its usual place.
-    #[error(
-        "no secret key to sign with: no --secret-key was named, and no `oct.key` lies here or in the configuration"
-    )]
+    /// No secret key was named, and there is none in the usual places.
+    #[error("no secret key to sign with: no --secret-key was named, and no `oct.key` is here or in the configuration")]
     NoSecretKey,
     /// The secret key is encrypted, and no password was given.
     #[error("the secret key `{origin}` needs its password")]
@@ -67,34 +65,34 @@ pub enum TrustError {
     /// Signed, but by no trusted key.
     #[error("signed by {}, which {} not trusted here", .0.signers.join(" and "), if .0.signers.len() == 1 { "is" } else { "are" })]
     Untrusted(Box<Unknown>),
-    /// A signature by a trusted key does not fit the data.
+    /// A signature by a trusted key does not match the data.
     #[error(
-        "the signature by the trusted key {key_id} does not fit: the data were altered, or the signature is of another file"
+        "the signature by the trusted key {key_id} does not match: the data were altered, or the signature belongs to another file"
     )]
     BadSignature {
         /// The key.
         key_id: String,
     },
-    /// A text that is no signature in the form that `oct` writes.
+    /// A text that is not a signature in the form that `oct` writes.
     #[error("a signature is malformed: {0}")]
     Malformed(&'static str),
     /// A signature of the old kind, over the data instead of their hash.
     #[error("a signature is of minisign's legacy kind, which is not accepted")]
     Legacy,
-    /// The signature beside the archive does not fit it.
-    #[error("`{}` does not fit the archive beside it: {cause}", path.display())]
+    /// The signature beside the archive does not match it.
+    #[error("`{}` does not match the archive beside it: {cause}", path.display())]
     Sidecar {
         /// The signature file.
         path: PathBuf,
         /// Why.
         cause: Box<TrustError>,
     },
-    /// The signature's trusted comment speaks of something else.
-    #[error("its trusted comment is `{found}`, where `{expected}` is due")]
+    /// The signature's trusted comment names something else.
+    #[error("its trusted comment is `{found}`, but `{expected}` is expected")]
     Comment {
         /// What it has to be.
         expected: String,
-        /// What it is, made harmless.
+        /// What it is, without control characters.
         found: String,
     },
     /// `trust add` of a key whose id another trusted one has.
@@ -114,7 +112,7 @@ pub enum TrustError {
         keys: Vec<String>,
     },
     /// `trust remove` of a key that is not there.
-    #[error("no key with the id {key_id} lies in `{}`", folder.display())]
+    #[error("there is no key with the id {key_id} in `{}`", folder.display())]
     NoSuchKey {
         /// The id asked for.
         key_id: String,
@@ -135,7 +133,7 @@ pub struct Unknown {
 }
 
 impl TrustError {
-    /// Whether nothing is known to be wrong with the data: this host just cannot prove them.
+    /// Whether this host only cannot prove the data: nothing is known to be wrong with them.
     #[must_use]
     pub fn is_unproved(&self) -> bool {
         matches!(self, Self::NoKeys(_) | Self::Untrusted(_) | Self::Policy(Violation::Signatures { .. }))

@@ -34,7 +34,7 @@ impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let id = u64::from_str_radix(&text, 16).map(|id| Self(id.to_le_bytes())).ok();
-        // One spelling alone.
+        // Accept only one spelling.
         id.filter(|id| id.to_string() == text).ok_or_else(|| serde::de::Error::custom("not the id of a key"))
     }
 }
@@ -52,10 +52,10 @@ pub struct TrustedKey {
     pub id: KeyId,
     /// Where it was found: a path, or `built in: NAME`.
     pub origin: String,
-    /// Its untrusted comment, made harmless.
+    /// Its untrusted comment, without control characters.
     pub comment: String,
     /// What people compare: 128 bits of the SHA-256 of the whole key, as eight groups of four hexadecimal digits. The
-    /// id would not do: it is a number that whoever makes a key chooses.
+    /// id is not enough: the maker of a key can choose it.
     pub fingerprint: String,
     pub(super) key: minisign_verify::PublicKey,
     pub(super) text: String,
@@ -65,7 +65,7 @@ impl TrustedKey {
     /// Reads the text of a public key file: a comment line and a line of base64.
     ///
     /// # Errors
-    /// Says what the text is instead, where it is no public key.
+    /// Says what the text is instead, where it is not a public key.
     pub fn parse(text: &str, origin: &str) -> Result<Self, TrustError> {
         let refuse =
             |cause: &str| TrustError::Key { origin: origin.into(), kind: "public key", cause: cause.to_owned() };
@@ -95,7 +95,7 @@ impl TrustedKey {
     /// nobody else may write there.
     ///
     /// # Errors
-    /// Where it cannot be read, others could change it, or it is no public key.
+    /// If it cannot be read, others could change it, or it is not a public key.
     pub fn read(path: &Path, owners: &Owners) -> Result<Self, TrustError> {
         if let Some(exposed) = exposed(path, owners)? {
             return Err(TrustError::Exposed(exposed));
@@ -103,8 +103,8 @@ impl TrustedKey {
         Self::parse(&KeyFile::read(path, "public key")?.text, &path.display().to_string())
     }
 
-    /// Reads a public key file that was carried here: whoever compares the fingerprint decides. It may lie anywhere, but
-    /// not be one that everybody can write.
+    /// Reads a public key file that was carried here: the user compares its fingerprint. It may be anywhere, but must not
+    /// be writable by everybody.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -129,7 +129,7 @@ impl TrustedKey {
     }
 }
 
-/// A key file, of which nothing was understood yet.
+/// A key file that was not parsed yet.
 pub(super) struct KeyFile {
     /// Its content.
     pub(super) text: String,

@@ -1,4 +1,4 @@
-//! The set of trusted keys, and the decision whose signature counts.
+//! The set of trusted keys, which decides which signatures are accepted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 /// Mode of a trusted key's file, whatever the umask.
 const KEY_MODE: u32 = 0o644;
 
-/// Where trusted keys are looked for.
+/// The places of trusted keys.
 #[derive(Debug, Clone, Default)]
 pub struct TrustPlaces {
     /// Files named on the command line.
@@ -34,7 +34,7 @@ pub struct TrustPlaces {
 pub struct Caller {
     /// Owner of files that may be named on the command line as well as root's.
     pub uid: u32,
-    /// This user's own folder of trusted keys. They do not count, and where one would have done, an error says so.
+    /// This user's own folder of trusted keys. They do not count, but an error says if one of them would have matched.
     pub folder: Option<PathBuf>,
 }
 
@@ -57,7 +57,7 @@ impl Keyring {
     /// The keys of `places`, as far as `policy` lets them count, and those that were built in.
     ///
     /// # Errors
-    /// Where a file is no usable public key, or others can change it: it is named, not passed over. And where a key was
+    /// If a file is not a usable public key, or others can change it: it is named, not passed over. And where a key was
     /// named that the policy does not let count.
     pub fn load(places: &TrustPlaces, policy: Policy) -> Result<Self, TrustError> {
         let only_system = policy.is_trusted_keys_only();
@@ -114,7 +114,7 @@ impl Keyring {
         &self.policy
     }
 
-    /// The trusted keys with this id: whoever makes a key chooses its id, so that two can have one.
+    /// The trusted keys with this id. There can be two, because the maker of a key can choose its id.
     pub(super) fn with_id(&self, id: KeyId) -> impl Iterator<Item = &TrustedKey> {
         self.keys.iter().filter(move |key| key.id == id)
     }
@@ -122,7 +122,7 @@ impl Keyring {
     /// Finds the trusted signers of `message`, each key once.
     ///
     /// # Errors
-    /// Where fewer are trusted than the policy requires, or a signature that has the id of a trusted key does not fit the
+    /// If fewer are trusted than the policy requires, or a signature that has the id of a trusted key does not match the
     /// message.
     pub(super) fn check(&self, message: &[u8], signatures: &[Minisig]) -> Result<Signers, TrustError> {
         let mut found: Vec<(&TrustedKey, Signer)> = Vec::new();
@@ -152,7 +152,7 @@ impl Keyring {
         Ok(signers)
     }
 
-    /// Why an archive that is said to be signed by `signers` would not be accepted, as far as its signers tell.
+    /// Why an archive by these `signers` would not be accepted, if the signers are the reason.
     #[must_use]
     pub fn refuse(&self, signers: &[KeyId]) -> Option<TrustError> {
         let texts = |ids: Vec<&KeyId>| ids.into_iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -195,7 +195,7 @@ fn readable_keys(folder: &Path) -> Vec<(TrustedKey, PathBuf)> {
 /// lies now. `trusted` are the keys that are trusted already, wherever they lie.
 ///
 /// # Errors
-/// Where it is no public key, another one that is trusted has its id, or the folder cannot be written or is one that
+/// If it is not a public key, another one that is trusted has its id, or the folder cannot be written or is one that
 /// others can write.
 pub fn add(
     file: &Path,
@@ -209,7 +209,7 @@ pub fn add(
         return Err(TrustError::OtherKey { key_id: key.id.to_string(), origin: known.origin.clone() });
     }
     fs::make_folders(folder)?;
-    // Said before the key lies there: it would stop every command.
+    // Check before the key is written there: in such a folder it would stop every command.
     if let Some(exposed) = crate::base::owner::exposed(folder, owners)? {
         return Err(TrustError::Exposed(exposed));
     }
@@ -221,12 +221,12 @@ pub fn add(
 /// Removes every file with one key from `folder`; returns their paths. `name` is the key's id or its fingerprint.
 ///
 /// # Errors
-/// Where no such key lies there, or several keys have that id: none is removed then.
+/// If no such key lies there, or several keys have that id: none is removed then.
 pub fn remove(name: &str, folder: &Path) -> Result<Vec<PathBuf>, TrustError> {
     // A damaged file elsewhere in the folder, or one that others can write, must not keep a revoked key in force.
     let found: Vec<_> = readable_keys(folder).into_iter().filter(|(key, _)| key.is_called(name)).collect();
     let Some((first, _)) = found.first() else {
-        // Rather the reason why it cannot be listed, if there is one.
+        // If the folder cannot be listed, return that error instead.
         public_keys(folder)?;
         return Err(TrustError::NoSuchKey { key_id: text::sanitize(name), folder: folder.into() });
     };

@@ -1,4 +1,4 @@
-//! The manifest: what a bundle holds, where it comes from, and the checksum of every byte of it.
+//! The manifest: what an archive holds, where it comes from, and a checksum of every file.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub const VERSION: u32 = 1;
 /// The manifest's file name beside an installed `data/`, and in the trusted comment of its signatures.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// What a bundle holds.
+/// What an archive holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -28,7 +28,7 @@ pub struct Manifest {
     pub created: Timestamp,
     /// The program that made it, with its version.
     pub tool: String,
-    /// What limits it, where it does not hold the whole catalog.
+    /// What limits it, if it does not hold the whole catalog.
     pub partial: Option<Partial>,
     /// Where the documents come from.
     pub sources: Vec<Source>,
@@ -67,7 +67,7 @@ pub enum ManifestError {
     /// The list of files is not exactly that of a TNF folder with these counts.
     #[error("the manifest's list of files is not the TNF layout: {0}")]
     Layout(String),
-    /// A limit is passed.
+    /// A limit is exceeded.
     #[error("the manifest {0}")]
     Limit(String),
     /// `content` is not the digest of `files`.
@@ -79,7 +79,7 @@ impl Manifest {
     /// Reads and checks a manifest's text.
     ///
     /// # Errors
-    /// Names the first thing that is not as it has to be.
+    /// Names the first thing that is wrong.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         #[derive(Deserialize)]
         struct Probe {
@@ -131,7 +131,7 @@ impl Manifest {
             match expected.next() {
                 Some(path) if path == file.path.as_str() => {}
                 Some(path) => {
-                    return Err(ManifestError::Layout(format!("`{}` stands where `{path}` is due", file.path)));
+                    return Err(ManifestError::Layout(format!("`{}` is in the place of `{path}`", file.path)));
                 }
                 None => return Err(ManifestError::Layout(format!("`{}` is one too many", file.path))),
             }
@@ -213,10 +213,10 @@ pub(crate) mod tests {
         };
         assert!(refused(|m| m.format = "other".into()).contains("`other`"));
         assert!(refused(|m| m.version = 2).contains("version 2"));
-        assert!(refused(|m| m.files.swap(0, 1)).contains("where `data/archive.json` is due"));
+        assert!(refused(|m| m.files.swap(0, 1)).contains("in the place of `data/archive.json`"));
         assert!(refused(|m| m.files.truncate(4)).contains("page_1_200.db` is missing"));
         assert!(refused(|m| m.files.push(m.files[0].clone())).contains("one too many"));
-        assert!(refused(|m| m.counts.operators = 701).contains("page_1_200.db` stands where"));
+        assert!(refused(|m| m.counts.operators = 701).contains("page_1_200.db` is in the place of"));
         assert!(refused(|m| m.files[0].size = limits::MEMBER_BYTES + 1).contains("has more than"));
         assert!(refused(|m| m.files.iter_mut().for_each(|f| f.size = limits::MEMBER_BYTES)).contains("the files have"));
         assert!(refused(|m| m.body.size = u64::MAX).contains("the body has"));

@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<Minisig, TrustError> {
 }
 
 /// Reads the text of a signature file beside an archive. A transfer in text mode changes the line ends and may drop the
-/// last one; minisign takes such a file, and so does this.
+/// last one; minisign accepts such a file, and so does oct.
 pub(super) fn parse_sidecar(text: &str) -> Result<Minisig, TrustError> {
     let mut lines: String = text.replace("\r\n", "\n");
     if !lines.ends_with('\n') {

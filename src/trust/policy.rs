@@ -1,7 +1,7 @@
-//! The policy of this host: rules that root sets for everybody, and that no flag, variable or other file loosens.
+//! The policy of this host: rules that root sets for everybody. No flag, variable or other file can weaken them.
 //!
-//! A key of the file that is misspelled is an error, not a rule less; so is a file that others than root could have
-//! written. Without a file there are no rules.
+//! A misspelled key of the file is an error, not ignored. A file that others than root could have written is an error,
+//! too. Without a file there are no rules.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub struct Policy {
     file: PathBuf,
 }
 
-/// Why a policy cannot be obeyed. Nothing is imported or verified then.
+/// Why a policy cannot be applied. Nothing is imported or verified then.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyFileError {
     /// It cannot be read.
@@ -49,7 +49,7 @@ pub enum PolicyFileError {
     #[error("the policy of this host is not root's alone: {0}")]
     Exposed(Exposed),
     /// A rule is wrong.
-    #[error("the policy `{}` cannot be obeyed: {cause}", path.display())]
+    #[error("the policy `{}` cannot be applied: {cause}", path.display())]
     Rule {
         /// The file.
         path: PathBuf,
@@ -131,7 +131,7 @@ impl Policy {
     /// Reads the policy in `file`; without a file there are no rules.
     ///
     /// # Errors
-    /// Where the file, or a folder above it, is not root's alone, or a rule is wrong. The folder counts without a file
+    /// If the file, or a folder above it, is not root's alone, or a rule is wrong. The folder counts without a file
     /// too: who can write there can have removed it.
     pub fn read(file: &Path) -> Result<Self, PolicyFileError> {
         Self::read_of(file, &Owners::root())
@@ -139,7 +139,7 @@ impl Policy {
 
     fn read_of(file: &Path, owners: &Owners) -> Result<Self, PolicyFileError> {
         let folder = file.parent().unwrap_or(Path::new("/"));
-        // A link that leads nowhere is there.
+        // A broken link counts as a file.
         let is_there = |path: &Path| match fs_err::symlink_metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             found => found.map(|_| true).map_err(FileError::from),
@@ -221,8 +221,8 @@ impl Policy {
         self.max_age.into_iter().chain(asked).min()
     }
 
-    /// Holds a verified manifest against the rules, at the instant `now`. The signatures are counted where the manifest
-    /// is verified.
+    /// Checks a verified manifest against the rules, at the instant `now`. The verification of the manifest counts the
+    /// signatures.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -231,7 +231,7 @@ impl Policy {
         self.check_parts(manifest.created, manifest.partial.as_ref(), sources, now)
     }
 
-    /// The same for an archive of which a verified list tells.
+    /// The same for an archive of a verified list.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -262,8 +262,8 @@ impl Policy {
         Ok(())
     }
 
-    /// What forbids to put the catalog of `manifest` in the place of the `installed` one: it is older, or partial where
-    /// that is not.
+    /// The rule that forbids to replace the `installed` catalog by that of `manifest`: it is older, or it is partial and the
+    /// installed one is not.
     #[must_use]
     pub fn downgrade(&self, manifest: &Manifest, installed: &Manifest) -> Option<Violation> {
         let policy = self.name();
@@ -278,18 +278,18 @@ impl Policy {
         }
     }
 
-    /// What forbids to use a catalog in `dir` that nothing proves: any rule does, for it could not be obeyed.
+    /// The rule that forbids to use an unproved catalog in `dir`: any rule does, because it could not be checked.
     #[must_use]
     pub fn unproved(&self, dir: &Path) -> Option<Violation> {
         self.file().map(|_| Violation::Unproved { policy: self.name(), dir: dir.to_owned() })
     }
 
-    /// That of the signatures only those by the keys `found` count.
+    /// The violation if only the signatures by the keys `found` count.
     pub(super) fn too_few(&self, found: Vec<String>, required: usize) -> Violation {
         Violation::Signatures { policy: self.name(), found, required }
     }
 
-    /// That `key` does not count.
+    /// The violation if `key` does not count.
     #[must_use]
     pub fn no_key(&self, key: &str) -> Violation {
         Violation::Key { policy: self.name(), what: key.to_owned() }
@@ -354,7 +354,7 @@ mod tests {
         for (text, part) in [
             ("max-aeg = '30d'", "max-aeg"),
             ("max-age = 30", "max-age"),
-            ("max-age = 'soon'", "`soon` is no duration"),
+            ("max-age = 'soon'", "`soon` is not a duration"),
             ("signatures = 0", "`signatures` is a number"),
             ("signatures = 9", "`signatures` is a number"),
             ("signatures = '2'", "signatures"),

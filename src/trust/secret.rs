@@ -22,7 +22,7 @@ pub struct Password(pub String);
 
 /// Bits of a mode by which others than the owner read a secret.
 const OTHERS: u32 = 0o077;
-/// The same for a credential of a service: systemd lets its user read it by an access list, of which the mode shows a
+/// The same for a credential of a service: systemd gives its user access by an access list, and the mode shows that as a
 /// right of the group.
 const OTHERS_OF_CREDENTIAL: u32 = 0o037;
 
@@ -30,7 +30,7 @@ impl Password {
     /// Reads the first line of the file at `path`.
     ///
     /// # Errors
-    /// Where others can read the file, it is no regular one, or it is too large for a password.
+    /// If others can read the file, it is not a regular one, or it is too large for a password.
     pub fn read(path: &Path) -> Result<Self, TrustError> {
         Self::read_readable(path, OTHERS)
     }
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Where the parts of a decrypted secret key lie in its bytes: algorithms (3 × 2), salt (32), scrypt limits (2 × 8),
+/// The places of the parts of a decrypted secret key in its bytes: algorithms (3 × 2), salt (32), scrypt limits (2 × 8),
 /// then the key id, the 32 bytes of seed, and the public key.
 const KEY_ID: std::ops::Range<usize> = 54..62;
 const SEED: std::ops::Range<usize> = 62..94;
@@ -87,7 +87,7 @@ impl SigningKey {
     /// Opens the secret key in `path`. `password` is asked only where the key is encrypted.
     ///
     /// # Errors
-    /// Where others can read the file, it is no secret key, or the password is missing or wrong.
+    /// If others can read the file, it is not a secret key, or the password is missing or wrong.
     pub fn open(
         path: &Path,
         password: impl FnOnce() -> Result<Option<Password>, TrustError>,
@@ -204,7 +204,7 @@ impl SigningKey {
     }
 }
 
-/// What minisign signs in the place of `content`: its BLAKE2b-512.
+/// What minisign signs instead of `content`: its BLAKE2b-512.
 fn prehash(content: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     let mut hasher = Blake2b512::new();
     let mut buffer = vec![0; 1 << 18];
@@ -219,7 +219,7 @@ fn prehash(content: &mut dyn Read) -> std::io::Result<Vec<u8>> {
 /// The text of a secret key file, as minisign takes it.
 fn secret_box(text: &str, origin: &str) -> Result<String, TrustError> {
     let refuse = |cause: String| TrustError::Key { origin: origin.into(), kind: "secret key", cause };
-    // A public key is no secret, and its mode no fault.
+    // A public key is not a secret, so its mode is not a fault.
     if TrustedKey::parse(text, origin).is_ok() {
         return Err(refuse("it is the public half".into()));
     }
@@ -245,10 +245,10 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Makes a new pair. Without a password the secret key stands unencrypted in its file.
+    /// Makes a new pair. Without a password the secret key is unencrypted in its file.
     ///
     /// # Errors
-    /// Where the system gives no randomness.
+    /// If the system gives no randomness.
     pub fn generate(password: Option<Password>, comment: &str) -> Result<Self, TrustError> {
         let refuse = |error: minisign::PError| TrustError::Key {
             origin: "the new key".into(),
@@ -283,7 +283,7 @@ impl KeyPair {
     /// Writes `oct.key` (mode 0600) and `oct.pub` into `folder`; returns their paths. Existing keys stay.
     ///
     /// # Errors
-    /// Where one of the files exists or cannot be written.
+    /// If one of the files exists or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(PathBuf, PathBuf), TrustError> {
         let (secret, public) = (folder.join("oct.key"), folder.join("oct.pub"));
         files::make_folders(folder)?;
@@ -301,7 +301,7 @@ impl KeyPair {
         };
         let written = write(&secret, &self.secret, 0o600).and_then(|()| write(&public, self.public.text(), 0o644));
         if written.is_err() {
-            // Half a pair would keep the next one from being written. Both were made here, a moment ago.
+            // One leftover file would block the next pair. This run made both files, so it may remove them.
             let _ = fs::remove_file(&public);
             let _ = fs::remove_file(&secret);
         }

@@ -11,7 +11,7 @@ use super::minisig::{self, Minisig};
 use super::signed::VerifiedManifest;
 use crate::base::text;
 
-/// A signature file beside an archive, of which nothing was verified.
+/// A signature file beside an archive, not verified yet.
 pub struct Sidecar {
     path: PathBuf,
     signature: Minisig,
@@ -21,7 +21,7 @@ impl Sidecar {
     /// Reads the text of the file at `path`.
     ///
     /// # Errors
-    /// Where it is no signature.
+    /// If it is not a signature.
     pub fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
         match minisig::parse_sidecar(text) {
             Ok(signature) => Ok(Self { path: path.to_owned(), signature }),
@@ -29,13 +29,13 @@ impl Sidecar {
         }
     }
 
-    /// Begins to check it, as the signature of the archive `name` of `manifest`: the check then gets every byte of the
+    /// Starts to check it as the signature of the archive `name` of `manifest`: the check then gets every byte of the
     /// archive.
     ///
     /// A signature by a key that is not trusted here says nothing, as long as that key signed the archive's header too.
     ///
     /// # Errors
-    /// Where a stranger made it.
+    /// If a key signed it that did not sign the header.
     pub fn check<'a>(
         &'a self,
         keyring: &'a Keyring,
@@ -69,7 +69,7 @@ impl SidecarCheck<'_> {
     /// Ends the check.
     ///
     /// # Errors
-    /// Where the signature is not of these bytes, or its trusted comment is of something else.
+    /// If the signature is not of these bytes, or its trusted comment is of something else.
     pub fn finish(self) -> Result<(), TrustError> {
         let Self { sidecar, verifiers, expected } = self;
         let Minisig { key_id, comment, .. } = &sidecar.signature;

@@ -9,7 +9,7 @@ use super::manifest::{MANIFEST_FILE, Manifest, ManifestError};
 use super::minisig;
 use crate::base::{limits, text};
 
-/// A manifest with its signatures, **unverified**. [`SignedManifest::verify`] is the only way on.
+/// A manifest with its signatures, **unverified**. Only [`SignedManifest::verify`] gives access to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedManifest {
@@ -25,7 +25,7 @@ pub enum HeaderError {
     /// Not JSON, or other fields than `manifest` and `signatures`.
     #[error("the header is not of oct's form: {0}")]
     Json(#[from] serde_json::Error),
-    /// The same JSON in another spelling; a flipped bit can look so.
+    /// The same JSON in another spelling, for example after a flipped bit.
     #[error("the header is spelled differently from how oct writes it")]
     NotCanonical,
     /// No signature at all.
@@ -50,7 +50,7 @@ pub enum VerifyError {
     Comment {
         /// What the manifest's signatures have to state.
         expected: String,
-        /// What this one states, made harmless.
+        /// What this one states, without control characters.
         found: String,
     },
 }
@@ -85,7 +85,7 @@ impl SignedManifest {
         }
     }
 
-    /// The manifest's text. Nothing vouches for it yet.
+    /// The manifest's text, not verified yet.
     #[must_use]
     pub fn unverified_text(&self) -> &str {
         &self.manifest
@@ -97,10 +97,10 @@ impl SignedManifest {
         &self.signatures
     }
 
-    /// Has the signatures checked, then reads the manifest.
+    /// Verifies the signatures, then reads the manifest.
     ///
     /// # Errors
-    /// Where no trusted key vouches for these bytes, fewer do than the policy requires, or they are no manifest of this
+    /// If no trusted key signed these bytes, fewer do than the policy requires, or they are not a manifest of this
     /// format.
     pub fn verify(self, keyring: &Keyring) -> Result<VerifiedManifest, VerifyError> {
         let signatures: Vec<_> = self.signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
@@ -117,13 +117,13 @@ impl SignedManifest {
     /// Ids of the keys that signed, by the signatures' own account.
     ///
     /// # Errors
-    /// Where a signature is malformed.
+    /// If a signature is malformed.
     pub fn unverified_key_ids(&self) -> Result<Vec<KeyId>, TrustError> {
         self.signatures.iter().map(|text| Ok(minisig::parse(text)?.key_id)).collect()
     }
 }
 
-/// Who vouches for a manifest.
+/// A trusted key that signed a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signer {
     /// Key id: 16 upper-case hexadecimal digits, as minisign prints it.
@@ -134,7 +134,7 @@ pub struct Signer {
     pub comment: String,
 }
 
-/// Every trusted key that vouches, each once: at least one.
+/// Every trusted key that signed it, each once: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signers {
     pub(super) first: Signer,
@@ -147,7 +147,7 @@ impl Signers {
     }
 }
 
-/// A manifest for which a trusted key vouches. Only [`SignedManifest::verify`] makes one: its fields are
+/// A manifest that a trusted key signed. Only [`SignedManifest::verify`] makes one: its fields are
 /// private to this file. Unpacking takes nothing else.
 #[derive(Debug, Clone)]
 pub struct VerifiedManifest {
@@ -164,13 +164,13 @@ impl VerifiedManifest {
         &self.signed
     }
 
-    /// The first trusted key that vouches for it.
+    /// The first trusted key that signed it.
     #[must_use]
     pub fn signer(&self) -> &Signer {
         &self.signers.first
     }
 
-    /// Every trusted key that vouches for it, each once.
+    /// Every trusted key that signed it, each once.
     pub fn signers(&self) -> impl Iterator<Item = &Signer> {
         self.signers.all()
     }
@@ -255,7 +255,7 @@ mod tests {
         let other = [good[0].clone(), sign(&two, "file:other created:never")];
         assert!(verify(&other, &keyring(&[&one], "")).is_ok());
         assert!(matches!(verify(&other, &keyring(&[&one, &two], "")), Err(VerifyError::Comment { .. })));
-        // A signature by a trusted key that does not fit is never passed over.
+        // A signature by a trusted key that does not match is never passed over.
         let bad = [good[0].clone(), two.sign(&mut &b"else"[..], &comment).unwrap()];
         let error = verify(&bad, &keyring(&[&one, &two], "")).unwrap_err();
         assert!(matches!(error, VerifyError::Signature(TrustError::BadSignature { .. })));

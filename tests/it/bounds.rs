@@ -32,10 +32,12 @@ fn lay(folder: &Path, path: &str, (head, piece, tail): (&str, &dyn Fn(usize) -> 
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
+    // Entries by the million are sorted and packed one by one: a quarter of them shows how the memory grows.
+    let size = if head == "{" { size() / 4 } else { size() };
     let mut file = BufWriter::new(fs::File::create(data.join(path)).unwrap());
     file.write_all(head.as_bytes()).unwrap();
     let (mut written, mut number) = (head.len(), 0);
-    while written < size() {
+    while written < size {
         let piece = piece(number);
         file.write_all(piece.as_bytes()).unwrap();
         written += piece.len();

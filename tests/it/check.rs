@@ -195,7 +195,7 @@ fn exit_codes_hints_and_untrusted_folders() {
     let host = installed(&server);
     assert!(host.fails(2, &["check", "image", "redis", "--db", "db"]).contains("names no registry"));
     assert!(host.fails(2, &["check", "--db", "db"]).contains("there is no question"));
-    assert!(host.fails(2, &["check", "operator", "a.v1", "--ocp", "new"]).contains("no OpenShift version"));
+    assert!(host.fails(2, &["check", "operator", "a.v1", "--ocp", "new"]).contains("is not an OpenShift version"));
     assert!(host.fails(4, &["check", "operator", "a.v1", "--db", "nowhere"]).contains("holds no catalog"));
     let error = host.fails(1, &["check", "operator", "a.v1", "--db", "db"]);
     assert!(error.contains("is not proved") && error.contains("--key"), "{error}");

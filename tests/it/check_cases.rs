@@ -238,7 +238,7 @@ fn odd_folders_give_the_answers_of_certsuites_reader() {
     let host = Desk::bare();
     write_folder(&host.join("db"), &case("", &operator, "", json!({"data/operators/.keep": "x"}))["files"]);
     let warning = check(&host, &["--db", "db", "operator", "fir.v1.0.0"]).2;
-    assert!(warning.contains("`data/operators/.keep` is no operator page; certsuite passes over it"), "{warning}");
+    assert!(warning.contains("`data/operators/.keep` is not an operator page; certsuite skips it"), "{warning}");
 }
 
 /// A folder with one image in a registry without a dot.

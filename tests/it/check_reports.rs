@@ -6,14 +6,14 @@ use standin::{Catalog, Knobs, MadeUp, Standin};
 use crate::check::fixture;
 use crate::cli_support::{Desk, text};
 
-fn rules() -> String {
+pub fn rules() -> String {
     fixture("rules").display().to_string()
 }
 
 /// Text that would do something on a page that does not escape it.
-const EVIL: &str = "</td><script>document.title='owned'</script><img src=x onerror=alert(1)>\"'&\u{1b}[31m\u{202e}";
+pub const EVIL: &str = "</td><script>document.title='owned'</script><img src=x onerror=alert(1)>\"'&\u{1b}[31m\u{202e}";
 
-fn pods() -> Value {
+pub fn pods() -> Value {
     let pod = |name: &str, phase: &str, image: &str, id: &str| {
         json!({
             "kind": "Pod", "metadata": {"name": name, "namespace": "shop"},

@@ -28,7 +28,7 @@ fn an_unknown_key_is_an_error_that_names_file_and_key() {
     fs::create_dir_all(desk.join(".config/oct")).unwrap();
     fs::write(desk.join(".config/oct/config.toml"), "[bundle]\njbos = 3\n").unwrap();
     let run = desk.run(&["trust", "list"]).expect(2);
-    assert!(run.err.contains(".config/oct/config.toml`: `bundle.jbos` is no setting"), "{}", run.err);
+    assert!(run.err.contains(".config/oct/config.toml`: `bundle.jbos` is not a setting"), "{}", run.err);
     assert_eq!(run.out, "");
 }
 

@@ -147,9 +147,9 @@ fn commands(text: &str) -> Vec<String> {
             let words: Vec<_> = part.split(' ').collect();
             let at = words.iter().position(|word| *word == "oct");
             // `flock FILE oct …`, `sudo oct …`, `VARIABLE=… oct …`
-            if let Some(at) = at.filter(|at| words[..*at].iter().all(|word| !word.starts_with('-') && *word != "echo"))
-                && !["podman", "dpkg", "rpm", "cargo"].contains(&words[0])
-            {
+            let is_called = |at: &usize| words[..*at].iter().all(|word| !word.starts_with('-') && *word != "echo");
+            let runs_another = ["podman", "dpkg", "rpm", "cargo"].contains(&words[0]);
+            if let Some(at) = at.filter(is_called).filter(|_| !runs_another) {
                 found.push(words[at..].join(" ").replace('…', ""));
             }
         }

@@ -108,7 +108,7 @@ fn manifests() {
         ("NUL", "data/helm/helm.db\\u0000.txt", "character"),
         ("control character", "data/helm/\\u001b[2J", "character"),
         ("backslash", "data\\\\helm\\\\helm.db", "character"),
-        ("case twin", "data/helm/Helm.db", "where `data/helm/helm.db` is due"),
+        ("case twin", "data/helm/Helm.db", "in the place of `data/helm/helm.db`"),
         ("Unicode twin", "data/h\u{435}lm/helm.db", "character"),
         ("decomposed letter", "data/helm/he\u{301}lm.db", "character"),
         ("right to left", "data/helm/\u{202e}bd.mleh", "character"),
@@ -116,8 +116,8 @@ fn manifests() {
         ("into oct's own folder", ".oct/lock", "begins with a dot"),
         ("trailing slash", "data/helm/helm.db/", "empty component"),
         ("double slash", "data//helm/helm.db", "empty component"),
-        ("duplicate path", CONTAINERS, "where `data/helm/helm.db` is due"),
-        ("foreign file", "data/operators/evil.db", "where `data/helm/helm.db` is due"),
+        ("duplicate path", CONTAINERS, "in the place of `data/helm/helm.db`"),
+        ("foreign file", "data/operators/evil.db", "in the place of `data/helm/helm.db`"),
     ] {
         replaced(name, HELM, path, words);
     }
@@ -148,7 +148,7 @@ fn manifests() {
     };
     changed("missing member", "is missing", &|m| m.files.truncate(3));
     changed("extra member", "one too many", &|m| m.files.push(m.files[0].clone()));
-    changed("wrong order", "stands where", &|m| m.files.swap(0, 1));
+    changed("wrong order", "in the place of", &|m| m.files.swap(0, 1));
     changed("too many members", "more than 2048 files", &|m| m.files = vec![m.files[0].clone(); 2_049]);
     changed("member beyond the limit", "has more than", &|m| m.files[0].size = (2 << 30) + 1);
     changed("total beyond the limit", "the files have more", &|m| m.files.iter_mut().for_each(|f| f.size = 2 << 30));
@@ -156,13 +156,13 @@ fn manifests() {
     changed("content digest", "content digest", &|m| m.content = Sha256Digest::of(b"?"));
     changed("digest of the body", "SHA-256 is not the signed one", &|m| m.body.sha256 = Sha256Digest::of(b"?"));
     changed("body cut", "cut at", &|m| m.body.size += 400_000_000);
-    changed("body too long", "behind its end", &|m| m.body.size -= 1);
-    changed("empty body", "behind its end", &|m| m.body.size = 0);
+    changed("body too long", "after its end", &|m| m.body.size -= 1);
+    changed("empty body", "after its end", &|m| m.body.size = 0);
     changed("digest of a file", "has SHA-256", &|m| {
         m.files[1].sha256 = Sha256Digest::of(b"?");
         m.content = oct::trust::manifest::content_digest(&m.files);
     });
-    changed("size of a file", "stands where", &|m| m.files[1].size += 1);
+    changed("size of a file", "in the place of", &|m| m.files[1].size += 1);
     changed("one digest more", "keys in containers.db", &|m| m.counts.digests += 1);
     changed("one image more", "containers in archive.json", &|m| m.counts.containers += 1);
     changed("one chart less", "chart versions", &|m| m.counts.charts -= 1);
@@ -203,20 +203,20 @@ fn headers_and_signatures() {
         case("no signature", with(&[]), "no signature"),
         case("nine signatures", with(&vec![good.clone(); 9]), "9 signatures"),
         case("a stranger's signature", one(strange.clone()), "not trusted"),
-        case("stranger first, bad second", with(&[strange.clone(), other.clone()]), "does not fit"),
-        case("good first, bad second", with(&[good.clone(), other.clone()]), "does not fit"),
+        case("stranger first, bad second", with(&[strange.clone(), other.clone()]), "does not match"),
+        case("good first, bad second", with(&[good.clone(), other.clone()]), "does not match"),
         case("good first, malformed second", with(&[good.clone(), "x".into()]), "malformed"),
-        case("signature of another file", one(other), "does not fit"),
+        case("signature of another file", one(other), "does not match"),
         case("comment of another file", one(of_archive), "trusted comment"),
         case("legacy", one(change_line(&good, 1, |bytes| bytes[1] = b'd')), "legacy"),
         case("unknown algorithm", one(change_line(&good, 1, |bytes| bytes[0] = b'X')), "algorithm"),
         case("short signature", one(change_line(&good, 1, |bytes| bytes.truncate(60))), "second line"),
         case("long signature", one(change_line(&good, 1, |bytes| bytes.push(0))), "second line"),
         case("other key id", one(change_line(&good, 1, |bytes| bytes[2] ^= 1)), "not trusted"),
-        case("changed signature", one(change_line(&good, 1, |bytes| bytes[40] ^= 1)), "does not fit"),
-        case("changed global signature", one(change_line(&good, 3, |bytes| bytes[40] ^= 1)), "does not fit"),
+        case("changed signature", one(change_line(&good, 1, |bytes| bytes[40] ^= 1)), "does not match"),
+        case("changed global signature", one(change_line(&good, 3, |bytes| bytes[40] ^= 1)), "does not match"),
         case("short global signature", one(change_line(&good, 3, |bytes| bytes.truncate(9))), "fourth line"),
-        case("changed comment", one(good.replace("created:2026", "created:2027")), "does not fit"),
+        case("changed comment", one(good.replace("created:2026", "created:2027")), "does not match"),
         case("no comment", one(good.replace("\ntrusted comment: ", "\ncomment: ")), "trusted comment"),
         case("other untrusted comment", one(good.replacen("signature by oct", "signature by 0ct", 1)), "first line"),
         case("five lines", one(format!("{good}\n")), "four lines"),
@@ -242,16 +242,16 @@ fn headers_and_signatures() {
             [&EMPTY_FRAME[..], &skippable(2, b"x"), &valid[9..]].concat(),
             "header is missing",
         ),
-        case("two headers", [&valid[..17 + head.len()], &skippable(0, &head), &body].concat(), "behind its end"),
-        case("header after the body", [&valid[..], &skippable(0, &head)].concat(), "behind its end"),
+        case("two headers", [&valid[..17 + head.len()], &skippable(0, &head), &body].concat(), "after its end"),
+        case("header after the body", [&valid[..], &skippable(0, &head)].concat(), "after its end"),
         case(
             "header only after the body",
             [&EMPTY_FRAME[..], &body, &skippable(0, &head)].concat(),
             "header is missing",
         ),
-        case("a trailing byte", [&valid[..], &[0]].concat(), "behind its end"),
-        case("a trailing empty frame", [&valid[..], &EMPTY_FRAME].concat(), "behind its end"),
-        case("the archive twice", [&valid[..], &valid].concat(), "behind its end"),
+        case("a trailing byte", [&valid[..], &[0]].concat(), "after its end"),
+        case("a trailing empty frame", [&valid[..], &EMPTY_FRAME].concat(), "after its end"),
+        case("the archive twice", [&valid[..], &valid].concat(), "after its end"),
         case("the empty frame twice", [&EMPTY_FRAME[..], &valid].concat(), "header is missing"),
         case("no body", valid[..17 + head.len()].to_vec(), "cut at"),
         case("empty file", vec![], "an empty file"),
@@ -293,7 +293,7 @@ fn tars() {
         ("dot in front", b"./data/helm/helm.db"),
         ("a hundred bytes", &[b'a'; 100]),
     ] {
-        changed(name, "where the file `data/helm/helm.db`", &|m| m[2].name = path.to_vec());
+        changed(name, "in the place of the file `data/helm/helm.db`", &|m| m[2].name = path.to_vec());
     }
     for (name, kind, words) in [
         ("hard link", b'1', "the hard link"),
@@ -302,8 +302,8 @@ fn tars() {
         ("block device", b'4', "the device"),
         ("folder", b'5', "the folder"),
         ("fifo", b'6', "the fifo"),
-        ("contiguous file", b'7', "stands where"),
-        ("old regular file", 0, "stands where"),
+        ("contiguous file", b'7', "in the place of"),
+        ("old regular file", 0, "in the place of"),
         ("unknown kind", b'Z', "an unknown member"),
     ] {
         changed(name, words, &|m| m[2].kind = kind);
@@ -329,23 +329,25 @@ fn tars() {
     });
     changed("member longer than said", "", &|m| m[2].content.extend([b'x'; 600]));
     changed("member shorter than said", "", &|m| m[2].content.clear());
-    changed("header says more", "stands where", &|m| m[2].size += 512);
-    changed("header says less", "stands where", &|m| m[2].size = 0);
-    changed("duplicate member", "stands where", &|m| m.insert(2, m[1].clone()));
+    changed("header says more", "in the place of", &|m| m[2].size += 512);
+    changed("header says less", "in the place of", &|m| m[2].size = 0);
+    changed("duplicate member", "in the place of", &|m| m.insert(2, m[1].clone()));
     changed("extra member", "", &|m| m.push(Member::file("data/operators/evil.db", b"{}")));
-    changed("extra member in front", "stands where", &|m| m.insert(0, Member::file("evil", b"x")));
+    changed("extra member in front", "in the place of", &|m| m.insert(0, Member::file("evil", b"x")));
     changed("missing member", "", &|m| {
         m.remove(3);
     });
     changed("no member", "", &Vec::clear);
-    changed("wrong order", "stands where", &|m| m.swap(1, 2));
-    changed("set-user-id", "stands where", &|m| m[1].mode = 0o4755);
-    changed("executable", "stands where", &|m| m[1].mode = 0o755);
-    changed("an owner", "stands where", &|m| m[1].patch = Some(|block| block[113] = b'7'));
-    changed("a time", "stands where", &|m| m[1].patch = Some(|block| block[146] = b'7'));
-    changed("a name prefix", "stands where", &|m| m[1].patch = Some(|block| block[345..349].copy_from_slice(b"/etc")));
-    changed("a user name", "stands where", &|m| m[1].patch = Some(|block| block[265..269].copy_from_slice(b"root")));
-    changed("binary size", "stands where", &|m| {
+    changed("wrong order", "in the place of", &|m| m.swap(1, 2));
+    changed("set-user-id", "in the place of", &|m| m[1].mode = 0o4755);
+    changed("executable", "in the place of", &|m| m[1].mode = 0o755);
+    changed("an owner", "in the place of", &|m| m[1].patch = Some(|block| block[113] = b'7'));
+    changed("a time", "in the place of", &|m| m[1].patch = Some(|block| block[146] = b'7'));
+    changed("a name prefix", "in the place of", &|m| {
+        m[1].patch = Some(|block| block[345..349].copy_from_slice(b"/etc"))
+    });
+    changed("a user name", "in the place of", &|m| m[1].patch = Some(|block| block[265..269].copy_from_slice(b"root")));
+    changed("binary size", "in the place of", &|m| {
         m[1].patch = Some(|block| {
             block[124..136].fill(0);
             block[124] = 0x80;
@@ -428,7 +430,7 @@ fn data_that_certsuite_could_not_read() {
     replaced("containers: a list", CONTAINERS, b"[]", "");
     replaced("containers: cut", CONTAINERS, &containers.as_bytes()[..containers.len() - 9], "");
     replaced("containers: out of order", CONTAINERS, (turned.join("\n") + "\n").as_bytes(), "out of order");
-    replaced("containers: a key twice", CONTAINERS, (doubled.join("\n") + "\n").as_bytes(), "stands twice");
+    replaced("containers: a key twice", CONTAINERS, (doubled.join("\n") + "\n").as_bytes(), "is a duplicate");
     replaced("containers: more behind", CONTAINERS, format!("{containers}{{}}").as_bytes(), "");
     replaced("containers: a number as a name", CONTAINERS, containers.replacen("\"amd64\"", "64", 1).as_bytes(), "");
     replaced("containers: no text", CONTAINERS, b"{\n\"\xff\":{}\n}\n", "");
@@ -449,8 +451,8 @@ fn data_that_certsuite_could_not_read() {
     let page = text(PAGE);
     replaced("page: a null", PAGE, page.replacen("\"4.16\"", "null", 1).as_bytes(), "");
     replaced("page: an absent field", PAGE, page.replacen("\"ocp_version\":\"4.16\",", "", 1).as_bytes(), "incomplete");
-    replaced("page: another number", PAGE, page.replace("\"page\":0", "\"page\":1").as_bytes(), "is due");
-    replaced("page: another total", PAGE, page.replace("\"total\":3", "\"total\":4").as_bytes(), "is due");
+    replaced("page: another number", PAGE, page.replace("\"page\":0", "\"page\":1").as_bytes(), "the page states");
+    replaced("page: another total", PAGE, page.replace("\"total\":3", "\"total\":4").as_bytes(), "the page states");
     replaced("page: empty", PAGE, b"", "");
     replaced("page: deep", PAGE, "[".repeat(80_000).as_bytes(), "");
     replaced("counts: others", "data/archive.json", br#"{"containers":9,"operators":3,"charts":1}"#, "archive.json");

@@ -44,7 +44,7 @@ fn previous_catalogs_go_and_what_was_adopted_stays_until_it_is_named() {
     let installed = desk.run(&["status", "db", "--json"]).json();
     assert_eq!(installed["created"], "2026-01-03T00:00:00Z");
     let text = desk.run(&["prune", "db", "--keep", "0"]).expect(0).out;
-    assert!(text.contains("which is no catalog of oct: --adopted removes it"), "{text}");
+    assert!(text.contains("which is not a catalog of oct: --adopted removes it"), "{text}");
     assert_eq!(previous().len(), 1);
     desk.run(&["prune", "db", "--adopted"]).expect(0);
     assert_eq!(previous(), Vec::<String>::new());

@@ -224,9 +224,9 @@ fn hostile_lists_are_refused_each_with_its_code() {
     assert_eq!(world.refused(4, "not trusted here")["code"], "untrusted-signer");
     // With a bit flipped, and cut.
     world.put(&SignedCatalogs::new(signed.text().replace("2026-01-01", "2026-01-02"), &signed.signature_text()));
-    assert_eq!(world.refused(4, "does not fit")["code"], "bad-signature");
+    assert_eq!(world.refused(4, "does not match")["code"], "bad-signature");
     world.put(&SignedCatalogs::new(signed.text()[..200].into(), &signed.signature_text()));
-    world.refused(4, "does not fit");
+    world.refused(4, "does not match");
     world.put(&SignedCatalogs::new(signed.text().into(), ""));
     world.refused(4, "no signature");
     fs::remove_file(world.file("catalogs.json.minisig")).unwrap();
@@ -258,7 +258,11 @@ fn a_list_older_than_one_that_was_seen_is_refused_wherever_that_was() {
     world.sign(&old);
     let refuse = |world: &World| {
         let run = world.pull(&[]).expect(5);
-        assert!(run.err.contains("a list of 2026-01-02T00:00:00Z by the same key was seen before"), "{}", run.err);
+        assert!(
+            run.err.contains("a newer list of 2026-01-02T00:00:00Z by the same key was seen before"),
+            "{}",
+            run.err
+        );
         assert_eq!(run.json()["error"]["code"], "old-list");
     };
     refuse(&world);
@@ -297,7 +301,7 @@ fn an_archive_swapped_behind_the_list_is_refused_and_nothing_of_it_stays() {
     for (other, said) in [
         ([&bytes[..], b"x"].concat(), "bytes, not"),
         (bytes[..bytes.len() - 1].to_vec(), "bytes, not"),
-        (flipped, "its SHA-256 is another one"),
+        (flipped, "its SHA-256 differs"),
     ] {
         fs::write(world.file(FIRST), other).unwrap();
         assert_eq!(world.refused(4, said)["code"], "not-as-listed");
@@ -320,7 +324,7 @@ fn an_archive_swapped_behind_the_list_is_refused_and_nothing_of_it_stays() {
     let listed = Listed { size: bytes.len() as u64, sha256: digest, ..list.archives[0].clone() };
     world.sign(&Catalogs { archives: vec![listed], ..list });
     fs::copy(world.file("catalog-2026010200.tar.zst.minisig"), world.file(&format!("{FIRST}.minisig"))).unwrap();
-    assert_eq!(world.refused(4, "does not fit")["code"], "sidecar-differs");
+    assert_eq!(world.refused(4, "does not match")["code"], "sidecar-differs");
     // Without one, the archive is as good.
     fs::remove_file(world.file(&format!("{FIRST}.minisig"))).unwrap();
     world.pull(&[]).expect(0);

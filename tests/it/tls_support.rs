@@ -80,14 +80,20 @@ fn serve<S: Read + Write>(stream: S, heard: &Mutex<Vec<String>>, answers: Answer
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).and_then(|()| stream.flush());
 }
 
-/// A catalog without documents but one image, and an empty chart index.
+/// When the image of [`tiny`] was entered, without the seconds.
+const ENTERED: &str = "2025-01-02T03:04";
+
+/// A catalog without documents but one image, and an empty chart index. What asks for older images is answered by none.
 pub fn tiny(path: &str) -> (String, Vec<u8>) {
     if path.contains("index.yaml") {
         return ("200 OK".into(), b"apiVersion: v1\nentries: {}\n".to_vec());
     }
-    let image = r#"{"_id":"5f059f17bed8bd4f99d20100","creation_date":"2025-01-02T03:04:05+00:00","certified":true}"#;
+    let image = format!(r#"{{"_id":"5f059f17bed8bd4f99d20100","creation_date":"{ENTERED}:05Z","certified":true}}"#);
     let changed = path.contains("last_update_date") || path.contains("null+") && path.contains("date%3D%3Dnull");
-    let data = if path.contains("/images") && !changed && path.contains("page=0") { image } else { "" };
+    let before = path.split_once("creation_date%3C").map(|(_, date)| date.replace("%3A", ":"));
+    let older = before.is_some_and(|before| before.as_str() < ENTERED || before.starts_with(&format!("{ENTERED}:05")));
+    let none = changed || older || path.contains("page_size=1&");
+    let data = if path.contains("/images") && !none && path.contains("page=0") { image.as_str() } else { "" };
     let total = u32::from(path.contains("/images"));
     ("200 OK".into(), format!(r#"{{"data":[{data}],"page_size":500,"total":{total}}}"#).into_bytes())
 }

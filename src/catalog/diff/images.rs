@@ -19,7 +19,7 @@ pub enum Side {
     New,
 }
 
-/// Gathers differing lines of two `containers.db`. Thirteen bytes are kept of each image, and the entries of the first
+/// Collects differing lines of two `containers.db`. Thirteen bytes are kept of each image, and the entries of the first
 /// ones that differ.
 pub struct ImageDiff {
     /// Images of which the entries are kept; those behind are only counted.
@@ -88,10 +88,10 @@ impl ImageDiff {
         }
     }
 
-    /// A line that one side has and the other has not, or not so.
+    /// A line that only one side has, or that differs.
     ///
     /// # Errors
-    /// Where it is not an entry.
+    /// If it is not an entry.
     pub fn differs(&mut self, side: Side, line: &[u8]) -> Result<(), JsonError> {
         let malformed = || <serde_json::Error as serde::de::Error>::custom("not one entry of the object");
         let (key, value) = split_line(line).ok_or_else(malformed)?;
@@ -117,7 +117,7 @@ impl ImageDiff {
     /// The images that differ.
     ///
     /// # Errors
-    /// Where one of them cannot be read.
+    /// If one of them cannot be read.
     pub fn finish(mut self) -> Result<Changes<ImageChange>, JsonError> {
         self.marks.tidy();
         let mut changes = Changes::default();

@@ -97,7 +97,7 @@ impl<R: Read> Json<R> {
                 Value::Object => "an object",
             };
             let (line, column) = self.began;
-            self.mistyped = Some(JsonError::Mistyped { line, column, what: format!("{found} where {due} is due") });
+            self.mistyped = Some(JsonError::Mistyped { line, column, what: format!("{found} instead of {due}") });
         }
         self.skip(value)
     }

@@ -2,10 +2,10 @@
 
 use std::io;
 
-/// Why a text is no JSON that certsuite reads.
+/// Why a text is not JSON that certsuite reads.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
-    /// It is no JSON.
+    /// It is not JSON.
     #[error("line {line}, column {column}: {what}")]
     Syntax {
         /// Line, from 1.

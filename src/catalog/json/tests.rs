@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn text(json: &[u8]) -> Result<String> {
@@ -73,7 +75,7 @@ fn the_grammar_is_that_of_json() {
 fn errors_name_line_and_column() {
     let mut reader = Json::new(&b"{\n  \"a\": x}"[..]);
     let value = reader.value().unwrap();
-    assert_eq!(reader.skip(value).unwrap_err().to_string(), "line 2, column 8: `x` where a value is due");
+    assert_eq!(reader.skip(value).unwrap_err().to_string(), "line 2, column 8: `x` instead of a value");
 }
 
 #[test]
@@ -97,4 +99,57 @@ fn names_differ_in_case_alone() {
     assert_eq!(named("\"Tags\"", &["name", "tags"]), Some(1));
     assert_eq!(named("\"tag\\u017f\"", &["tags"]), Some(0));
     assert_eq!(named("\"TAG\"", &["tags"]), None);
+}
+
+/// Gives its bytes by as few at a time as it is told.
+struct Dripping<'a>(&'a [u8], usize);
+
+impl Read for Dripping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.1.min(buffer.len());
+        self.0.read(&mut buffer[..length])
+    }
+}
+
+/// What is read of a text or a name in an object, or the error.
+fn all_of(mut reader: Json<impl Read>) -> String {
+    let (mut first, mut text) = (true, String::new());
+    let read = reader.value().and_then(|_| {
+        let mut all = Vec::new();
+        while reader.key(&mut first)? {
+            reader.take_text(&mut text)?;
+            all.push(format!("{text:?}"));
+            let value = reader.value()?;
+            if value == Value::Text {
+                reader.take_text(&mut text)?;
+            }
+            reader.skip(value)?;
+            all.push(format!("{value:?} {text:?}"));
+        }
+        reader.end().map(|()| all.join(", "))
+    });
+    read.unwrap_or_else(|error| error.to_string())
+}
+
+proptest! {
+    #[test]
+    fn the_end_of_plain_text_is_found_wherever_it_is(bytes in prop::collection::vec(prop_oneof![
+        8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\'), 1 => 0x1eu8..0x22, 1 => 0x7fu8..0x82,
+    ], 0..40)) {
+        let plain = |byte: &&u8| !matches!(**byte, b'"' | b'\\' | 0..=0x1f);
+        prop_assert_eq!(plain_prefix(&bytes), bytes.iter().take_while(plain).count());
+    }
+
+    #[test]
+    fn where_a_read_ends_does_not_matter(
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            "\"a\"", ":", ":", ",", "\"\\u00e9\\n tail\"", "true", "null", "fals", "-1.5e3", " \n\t", "[{}]", "}", "\"\\ud83d\\ude00",
+        ]), 0..12),
+        drip in 1usize..9,
+    ) {
+        let json = format!("{{{}", pieces.concat());
+        prop_assert_eq!(all_of(Json::new(Dripping(json.as_bytes(), drip))), all_of(Json::new(json.as_bytes())));
+        let good = format!(r#"{{"k":{{}}, "a\\b":"{0}","n":[1,true]}}"#, "x".repeat(drip * 5));
+        prop_assert_eq!(all_of(Json::new(Dripping(good.as_bytes(), drip))), all_of(Json::new(good.as_bytes())));
+    }
 }

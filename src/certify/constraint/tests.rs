@@ -268,7 +268,7 @@ fn a_version_that_does_not_parse_is_a_crash_too() {
     let crash = satisfies("= >1", "1.25.x").expect_err("both");
     assert_eq!(
         crash.to_string(),
-        "`= >1` is not a version constraint: no version, with an operator before it or none, stands at `= >1`"
+        "`= >1` is not a version constraint: there is no version, with or without an operator, at `= >1`"
     );
     let crash = satisfies("<1.07-05", "1").expect_err("zero");
     assert_eq!(

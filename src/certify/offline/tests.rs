@@ -290,7 +290,11 @@ fn a_bundle_must_match_in_name_version_and_ocp() {
             Some("4.1"),
             "no, other-ocp: acme-db.v1.2.3 is not listed for OpenShift 4.1, only for 4.9, 4.10",
         ),
-        ("acme-db.v1.2", None, "no, no-operator-version: acme-db.v1.2 is not listed, other versions of acme-db are"),
+        (
+            "acme-db.v1.2",
+            None,
+            "no, no-operator-version: acme-db.v1.2 is not listed, but other versions of acme-db are",
+        ),
         ("acme-DB.v1.2.3", None, "no, no-operator: no operator acme-DB is listed"),
         ("other.v1", Some("4.9"), "no, no-operator: no operator other is listed"),
         (
@@ -412,8 +416,8 @@ fn the_first_entry_of_a_list_that_decides_decides() {
         let verdict = charts(&entries).offline(&chart("c", "1", kube));
         assert_eq!(
             verdict.to_string(),
-            "certsuite can crash on the kubeVersion of chart c 1: `broken` is not a version constraint: no version, \
-             with an operator before it or none, stands at `broken`"
+            "certsuite can crash on the kubeVersion of chart c 1: `broken` is not a version constraint: there is no \
+             version, with or without an operator, at `broken`"
         );
     }
 }

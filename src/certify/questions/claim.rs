@@ -8,7 +8,7 @@
 //!   `Status` is the one at the same position, which may be another container's; then the container's fields lie beside
 //!   `Status`, the identifier has a `registry`, and `Status` goes by name; then `PreflightResults` come with them.
 //! - `testCsvs[]`, whole ClusterServiceVersions; then `testOperators[]`, with the CSV's name in `name`.
-//! - `testPods[]`: read where there are no containers, and for the statuses by name that `testContainers` may lack.
+//! - `testPods[]`: read if there are no containers, and for the statuses by name that `testContainers` may lack.
 //! - `testHelmChartReleases[]`: Helm's own releases.
 //!
 //! So a status counts only where its name is the container's. Else it is looked up by name among those of the same pod, or

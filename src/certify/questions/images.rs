@@ -47,7 +47,7 @@ pub(super) fn rows(record: &Record) -> Vec<Row> {
     texts.into_iter().map(row).collect()
 }
 
-/// `repository@digest` with the tag that the image has in this repository, where it is one.
+/// `repository@digest` with the tag that the image has in this repository, if it is one.
 fn with_tag(reference: &str, tags: &[String]) -> String {
     let Some((name, digest)) = reference.split_once('@') else { return reference.to_owned() };
     let mut same = tags.iter().filter(|tag| without_tag(tag) == name);

@@ -38,13 +38,13 @@ pub enum InputError {
     /// Readable, but of something else.
     #[error("the input holds no pods, operators, Helm releases, images or claim{}", shown_kinds(.kinds))]
     Other {
-        /// The kinds of the objects that it holds, made harmless.
+        /// The kinds of the objects that it holds, without control characters.
         kinds: BTreeSet<String>,
     },
     /// A claim that says nothing of what was tested.
-    #[error("the claim has no `configurations`, so it does not tell what was tested")]
+    #[error("the claim has no `configurations`, so it does not say what was tested")]
     ClaimWithoutTests,
-    /// More lines than anybody has questions.
+    /// Too many lines.
     #[error("the input has more than {} lines", crate::base::text::count(limits::QUESTIONS as u64))]
     TooManyLines,
     /// No line is a question.
@@ -193,7 +193,7 @@ fn table(line: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a first line is YAML: a document's start, or a key that is no kind of question.
+/// Whether a first line is YAML: a document's start, or a key that is not a kind of question.
 fn begins_yaml(line: &str) -> bool {
     if line == "---" || line.starts_with("--- ") || line.starts_with("%YAML") {
         return true;

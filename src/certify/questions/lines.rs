@@ -20,7 +20,7 @@ use crate::base::limits;
 use crate::base::text::sanitize;
 use crate::certify::reference::ImageReference;
 
-/// Why nobody can tell what a line asks.
+/// Why the question of a line is not clear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unclear {
     /// It has none of the signs.

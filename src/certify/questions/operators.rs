@@ -1,6 +1,6 @@
 //! Operators by their ClusterServiceVersions.
 //!
-//! A cluster lists one in every namespace that it serves, as a copy; certsuite asks for each name once, and so does this.
+//! A cluster lists a copy in every namespace that the operator serves; certsuite asks for each name once, and so does oct.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -25,7 +25,7 @@ pub enum NotAsked {
     /// Its pod is not running.
     #[error("certsuite asks about running pods only, and this one is {phase}")]
     Phase {
-        /// The pod's phase, made harmless.
+        /// The pod's phase, without control characters.
         phase: String,
     },
     /// Its pod is being deleted.
@@ -92,7 +92,7 @@ pub(super) fn rows(pod: &Record, selection: Selection) -> Vec<Row> {
     rows
 }
 
-/// Why certsuite does not ask about any container of a pod. A phase that is not told is no reason.
+/// Why certsuite does not ask about any container of a pod. A missing phase is not a reason.
 fn left_out(pod: &Record) -> Option<NotAsked> {
     let metadata = pod.metadata.0.as_ref();
     if metadata.is_some_and(|metadata| metadata.deletion_timestamp.get().is_some()) {
@@ -120,7 +120,7 @@ fn container_row(pod: &Record, container: &Container, status: Option<&ContainerS
     image_row(label, container.image.get(), digest(status.map(|status| status.image_id.get().unwrap_or_default())))
 }
 
-/// The digest in an `imageID`, or why certsuite finds none; there is no `imageID` where there is no status.
+/// The digest in an `imageID`, or why certsuite finds none; there is no `imageID` if there is no status.
 pub(super) fn digest(image_id: Option<&str>) -> Result<&str, NoDigest> {
     let image_id = image_id.ok_or(NoDigest::NoStatus)?;
     status_digest(image_id).ok_or_else(|| match image_id {

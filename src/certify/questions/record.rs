@@ -1,8 +1,8 @@
-//! The records of JSON and YAML inputs: what questions are made of, and nothing else.
+//! The records of JSON and YAML inputs: only the fields that questions are made of.
 //!
 //! Everything is optional, and a field of another type than expected counts as absent: an input holds objects of many
-//! kinds, whose fields of equal names have other shapes, and one odd record must not take the others with it. What is not
-//! named here is skipped unread.
+//! kinds, whose fields of equal names have other shapes, and one odd record must not stop the others. Fields that are not
+//! named here are skipped unread.
 
 use std::cell::Cell;
 use std::fmt;
@@ -40,7 +40,7 @@ impl<T> List<T>
 where
     AsList<T>: Shape<Value = Vec<T>>,
 {
-    /// The elements; none where there is no list.
+    /// The elements; none if there is no list.
     pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.as_deref().unwrap_or_default().iter()
     }
@@ -96,7 +96,7 @@ pub(super) fn bounded<T>(read: impl FnOnce() -> T) -> T {
     read()
 }
 
-/// Takes the room of one record.
+/// Counts one record.
 pub(super) fn take_room<E: serde::de::Error>() -> Result<(), E> {
     let room = ROOM.get().checked_sub(1).ok_or_else(|| {
         let max = crate::base::text::count(limits::QUESTIONS as u64);

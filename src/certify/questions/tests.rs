@@ -138,7 +138,10 @@ fn lines_that_nobody_can_tell_keep_their_row_with_the_reason() {
         ("chart a", "chart NAME VERSION [KUBE]"),
     ] {
         let text = format!("chart a 1\n{line}");
-        assert_eq!(rows(&text, &Cluster::default())[1], format!("line 2: `{line}` does not fit; hint: write {usage}"));
+        assert_eq!(
+            rows(&text, &Cluster::default())[1],
+            format!("line 2: `{line}` has the wrong number of words; hint: write {usage}")
+        );
     }
     assert!(rows("chart a 1\nimage redis:7", &Cluster::default())[1].contains("names no registry"));
     assert!(rows("chart a 1\nhttps://quay.io/a/b", &Cluster::default())[1].contains("does not name a registry"));

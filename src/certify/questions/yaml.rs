@@ -1,5 +1,5 @@
-//! The documents of a YAML text, read from the parser's events as they come: what nobody asks for is passed over and takes no
-//! memory. The only place here that knows the YAML crate.
+//! The documents of a YAML text, read from the parser's events as they come: what no question needs is skipped and takes no
+//! memory. Only this module uses the YAML crate.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::record::{Node, take_room};
 use crate::base::{limits, text};
 
-/// Why a text is no YAML that is read here.
+/// Why a text is not read as YAML.
 #[derive(Debug)]
 pub(super) struct Error(String);
 

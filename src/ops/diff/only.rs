@@ -47,7 +47,7 @@ pub struct OnlyReport {
     pub turned: Vec<Turned>,
     /// Rows without a question, and why.
     pub unclear: Vec<(String, String)>,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 

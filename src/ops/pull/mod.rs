@@ -67,7 +67,7 @@ pub struct PullReport {
     pub requests: u64,
     /// Bytes of the answers' bodies.
     pub bytes: u64,
-    /// What is worth knowing and no error.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 

@@ -197,7 +197,7 @@ fn compare_folder(model: &mut Model, root: &Path, generator: &mut Generator, tal
     match read(root) {
         Ok((images, contents)) if answers(&loaded) == ["ok"] => {
             let skipped = loaded["skipped"].as_array().map_or(0, Vec::len);
-            let passed_over = contents.remarks.iter().filter(|remark| remark.contains("passes over it")).count();
+            let passed_over = contents.remarks.iter().filter(|remark| remark.contains("skips it")).count();
             if skipped != passed_over {
                 tally.wrong.push(format!("{:?}\nthe model skips {}", contents.remarks, loaded["skipped"]));
             }
