@@ -178,8 +178,17 @@ mod tests {
             assert!(refused(previous.0, previous.1).contains("a name"), "{name}");
             assert!(refused("\"outgoing_files\": []", &format!("\"outgoing_files\": [\"{name}\"]")).contains("a name"));
         }
+    }
+
+    #[test]
+    fn the_longest_journal_that_is_written_is_read() {
+        let (_parent, folder) = scratch();
         let mut long = journal(Incoming::Staging);
-        long.entry.archive = Some("x".repeat(70_000));
+        let rest = BYTES as usize - serde_json::to_vec_pretty(&long).unwrap().len();
+        long.entry.archive = Some("x".repeat(1 + rest));
+        long.write(&folder).unwrap();
+        assert_eq!(Journal::read(&folder).unwrap().as_ref(), Some(&long));
+        long.entry.archive = Some("x".repeat(2 + rest));
         assert!(long.write(&folder).is_err());
     }
 }

@@ -128,3 +128,38 @@ fn remove_empty_versions(folder: &Folder) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_recovered_is_said() {
+        let entry = |action, archive: Option<&str>, created: Option<&str>| {
+            Box::new(HistoryEntry {
+                time: jiff::Timestamp::UNIX_EPOCH,
+                action,
+                archive: archive.map(str::to_owned),
+                created: created.map(|created| created.parse().unwrap()),
+                counts: None,
+                content: None,
+                key_id: None,
+                previous: None,
+            })
+        };
+        let date = Some("2026-02-04T19:40:00Z");
+        let said = [
+            Recovered::Completed(entry(Action::Install, Some("a.tar\u{1b}.zst"), date)).to_string(),
+            Recovered::TakenBack(entry(Action::Rollback, None, date)).to_string(),
+            Recovered::Completed(entry(Action::Rollback, None, None)).to_string(),
+            Recovered::RemovedStaging.to_string(),
+            Recovered::Kept("0001-x".into()).to_string(),
+            Recovered::EmptiedTrash.to_string(),
+        ];
+        assert!(said[0].starts_with("completed an interrupted installation of a.tar") && !said[0].contains('\u{1b}'));
+        assert_eq!(said[1], "took back an interrupted rollback to the catalog of 2026-02-04T19:40:00Z");
+        assert_eq!(said[2], "completed an interrupted rollback");
+        let distinct: std::collections::BTreeSet<_> = said.iter().collect();
+        assert!(distinct.len() == said.len() && said[4].contains("0001-x"), "{said:?}");
+    }
+}
