@@ -164,7 +164,7 @@ fn a_plugin_has_one_line_and_the_codes_of_plugins() {
     let out = line(0, "OK", &with(&["--warn-age", "7d", "--max-age", "30d"]));
     let (_, figures) = out.split_once(" | age=").unwrap();
     let (age, rest) = figures.split_once("s;").unwrap();
-    assert!((3_600..7_200).contains(&age.parse::<u32>().unwrap()), "{out}");
+    assert!((3_590..7_200).contains(&age.parse::<u32>().unwrap()), "{out}");
     assert!(rest.starts_with("604800;2592000 containers=4 operators=3 charts=1"), "{out}");
     line(1, "WARNING", &with(&["--warn-age", "10min"]));
     line(2, "CRITICAL", &with(&["--warn-age", "10min", "--max-age", "30min"]));

@@ -141,7 +141,7 @@ fn what_is_wrong_is_refused_and_leaves_the_folder_as_it_is() {
         assert!(["empty file", "cut", "damaged"].iter().any(|word| stderr.contains(word)), "{length}: {stderr}");
     }
     std::fs::write(host.join("long.tar.zst"), [&bytes[..], b"x"].concat()).unwrap();
-    assert!(refused(4, &["long.tar.zst", "--key", "oct.pub"]).contains("behind its end"));
+    assert!(refused(4, &["long.tar.zst", "--key", "oct.pub"]).contains("too many after its end"));
     // Flipped bits, spread over the file.
     for position in (0..bytes.len()).step_by(bytes.len() / 40) {
         let mut flipped = bytes.clone();
@@ -249,7 +249,7 @@ fn interrupted_by_a_signal_and_resumed() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     server.set(|knobs| knobs.latency = std::time::Duration::ZERO);
     let output = host.output(&arguments);
-    assert!(output.status.success() && text(&output).contains("going on where"), "{}", text(&output));
+    assert!(output.status.success() && text(&output).contains("continuing an earlier run"), "{}", text(&output));
 }
 
 #[test]
