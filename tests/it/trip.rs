@@ -158,7 +158,7 @@ fn what_is_wrong_is_refused_and_leaves_the_folder_as_it_is() {
         std::fs::remove_file(host.join(format!("swap.tar.zst.{suffix}"))).unwrap();
     }
     // Too old, and a dry run of what would be allowed.
-    assert!(refused(5, &[new, "--key", "oct.pub", "--max-age", "1d"]).contains("old, more than"));
+    assert!(refused(5, &[new, "--key", "oct.pub", "--max-age", "1d"]).contains("old, and at most"));
     host.ok(&["import", old, "--key", "oct.pub", "--to", "db", "--allow-downgrade", "--dry-run"]);
     assert!(installed == tree(&host.join("db")));
     host.ok(&["import", old, "--key", "oct.pub", "--to", "db", "--allow-downgrade"]);
