@@ -12,6 +12,8 @@ const PLACES: usize = 256;
 pub struct Density {
     /// Time and documents per second, in order of time.
     places: Vec<(f64, f64)>,
+    /// How the rate grew from the horizon to the oldest place: by this power of the time, less 1.
+    growth: f64,
 }
 
 impl Density {
@@ -26,30 +28,30 @@ impl Density {
         let index = self.places.partition_point(|(time, _)| *time < place.0);
         self.places.insert(index, place);
         if self.places.len() > PLACES {
-            // Remove every second inner place.
-            let last = self.places.len() - 1;
-            let mut index = 0;
+            let mut is_kept = false;
             self.places.retain(|_| {
-                index += 1;
-                index % 2 == 1 || index > last
+                is_kept = !is_kept;
+                is_kept
             });
         }
     }
 
-    /// Documents per second at `time`: linear between places, falling to nothing at the horizon, as a growing catalog
-    /// does.
+    /// Fits the growth before the oldest place so that `total` documents lie before `high`, as the server counts.
+    pub fn fit(&mut self, high: At, total: f64) {
+        let Some((oldest, rate)) = self.places.first().copied() else { return };
+        let below = (total - self.integral(oldest, high.as_seconds())).max(1.0);
+        self.growth = (rate * (oldest - HORIZON) / below - 2.0).clamp(-1.0, 7.0);
+    }
+
+    /// Documents per second at `time`, which is not before the oldest place: linear between places.
     fn at(&self, time: f64) -> f64 {
         let index = self.places.partition_point(|(place, _)| *place < time);
         let Some(after) = self.places.get(index).or(self.places.last()) else { return 0.0 };
-        let before = match index.checked_sub(1) {
-            Some(before) => self.places[before],
-            None => (HORIZON.min(after.0 - 1.0), 0.0),
-        };
+        let before = self.places[index.saturating_sub(1)];
         if after.0 <= before.0 {
             return after.1;
         }
-        let share = ((time - before.0) / (after.0 - before.0)).clamp(0.0, 1.0);
-        before.1 + (after.1 - before.1) * share
+        before.1 + (after.1 - before.1) * ((time - before.0) / (after.0 - before.0)).clamp(0.0, 1.0)
     }
 
     /// About how many documents are between `low` and `high`.
@@ -58,12 +60,17 @@ impl Density {
     }
 
     fn integral(&self, low: f64, high: f64) -> f64 {
-        let inner = self.places.iter().map(|(time, _)| *time).filter(|time| low < *time && *time < high);
-        let mut total = 0.0;
-        let mut from = low;
-        for to in inner.chain([high]).filter(|to| *to > low) {
-            total += (self.at(from) + self.at(to)) / 2.0 * (to - from);
-            from = to;
+        let Some((oldest, rate)) = self.places.first().copied() else { return 0.0 };
+        let span = (oldest - HORIZON).max(1.0);
+        let grown = |time: f64| ((time - HORIZON) / span).clamp(0.0, 1.0).powf(self.growth + 2.0);
+        let mut total = rate * span / (self.growth + 2.0) * (grown(high) - grown(low)).max(0.0);
+        let mut from = low.max(oldest);
+        let inner = self.places.iter().map(|(time, _)| *time).filter(|time| *time < high);
+        for to in inner.chain([high]) {
+            if to > from {
+                total += (self.at(from) + self.at(to)) / 2.0 * (to - from);
+                from = to;
+            }
         }
         total
     }
@@ -103,10 +110,15 @@ mod tests {
         let cut = density.cut(At::BEGINNING, at(1_000.0), all / 2.0).unwrap();
         let above = density.count(cut, at(1_000.0));
         assert!((above - all / 2.0).abs() < 10.0, "{above} of {all}");
-        // A page further down corrects it.
+        // The server's count corrects it, and so does a page further down.
+        density.fit(at(1_000.0), 12_500.0);
+        let counted = density.count(At::BEGINNING, at(1_000.0));
+        assert!((12_400.0..12_600.0).contains(&counted), "{counted}");
+        let half = density.count(At::BEGINNING, at(500.0));
+        assert!((700.0..800.0).contains(&half), "denser and denser: {half}");
         density.learn(at(490.0), at(510.0), 200);
         let lower = density.count(At::BEGINNING, at(500.0));
-        assert!((2_400.0..2_600.0).contains(&lower), "{lower}");
+        assert!((1_200.0..1_260.0).contains(&lower), "{lower}");
     }
 
     #[test]

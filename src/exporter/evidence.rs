@@ -93,11 +93,9 @@ impl Evidence<'_> {
             Ok(first) => self.agree(first, changes.is_ok(), allowance).await?,
             Err(cause) => Err(cause),
         };
-        let passes = self.walk.passes.get();
-        let walked = self.walk.rung.get();
         Ok(Checks {
-            walked: walked.shown(),
-            passes,
+            walked: self.walk.rung.get().shown(),
+            passes: self.walk.passes.get(),
             count: check(count),
             changes: check(changes),
             undated: check(undated),

@@ -168,8 +168,10 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let collections = plan.collections();
     let (root, unkept) = Root::open(options.cache.as_deref(), "work")?;
     let cache = options.cache.as_deref().filter(|_| root.outlives());
-    let work = WorkFolder::open(root, &asked(plan, &collections))?;
     let names: Vec<String> = collections.iter().map(|collection| collection.name.clone()).collect();
+    let (catalog_url, charts_url) = (plan.catalog_url.to_string(), plan.charts_url.to_string());
+    let asked = Asked { catalog_url, charts_url, collections: names.clone(), since: plan.since };
+    let work = WorkFolder::open(root, &asked)?;
     let each_name = || names.iter().map(String::as_str);
     let begin = WorkState::new(whole_second(started));
     let (keeper, resumed) = Keeper::open(work, each_name(), begin, started, options.fresh, Arc::clone(progress))?;
@@ -198,6 +200,8 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         Ok::<_, SourceError>((index, (options.now)()))
     };
     let fetched = tokio::try_join!(documents, charts);
+    // Requests, and the host that answered last.
+    let source_of = |source: &HttpSource| (source.requests(), source.host());
     let about: Vec<_> = walks.iter().map(|walk| (shown(&walk.collection.endpoint), source_of(&walk.source))).collect();
     // Without walks nobody reports, so the keeper ends; its own failure counts first.
     drop(walks);
@@ -247,11 +251,6 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     })
 }
 
-/// Requests and the host that answered last.
-fn source_of(source: &HttpSource) -> (u64, String) {
-    (source.requests(), source.host())
-}
-
 /// Walks a collection and checks what was found; returns also when that was done.
 async fn check(
     walk: &Walk<'_>,
@@ -267,15 +266,6 @@ async fn check(
     }
     progress.end(name);
     Ok((checks, (options.now)()))
-}
-
-fn asked(plan: &Plan, collections: &[Collection]) -> Asked {
-    Asked {
-        catalog_url: plan.catalog_url.to_string(),
-        charts_url: plan.charts_url.to_string(),
-        collections: collections.iter().map(|collection| collection.name.clone()).collect(),
-        since: plan.since,
-    }
 }
 
 fn whole_second(instant: Timestamp) -> Timestamp {

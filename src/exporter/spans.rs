@@ -8,9 +8,12 @@ use crate::catalog::document::ObjectId;
 use crate::pyxis::{At, Document, Interval, Page};
 
 /// A part is divided if its estimate is more pages than this.
-const WORTH_DIVIDING: f64 = 1.5;
+const WORTH_DIVIDING: f64 = 1.3;
 /// And if it would take this many answers longer than its share.
 const BEHIND: f64 = 0.15;
+/// Answers for which one division is allowed, beyond one for each place. An estimate can be wrong, as beside a tie; then
+/// it costs no more than this.
+const ANSWERS_FOR_ONE: u32 = 4;
 /// The upper part of a divided one is smaller than whole pages by this factor, so that a small error of the estimate
 /// does not cost one more page.
 const ROOM: f64 = 0.97;
@@ -22,6 +25,8 @@ pub struct Spans {
     next: u32,
     density: Density,
     longest: HashMap<u32, Longest>,
+    answers: u32,
+    divided: u32,
     /// How many last documents of pages came again with the next page, and how many did not.
     edges: (u32, u32),
 }
@@ -82,6 +87,11 @@ impl Spans {
         (self.density.count(span.left.low, span.left.high) / f64::from(size)).max(1.0)
     }
 
+    /// Takes the server's count of all documents before `high` as a hint where they lie.
+    pub fn expect(&mut self, high: At, total: u64) {
+        self.density.fit(high, total as f64);
+    }
+
     /// Whether `page`, asked with `size`, is all there is of its question.
     pub fn is_last(&mut self, size: u32, page: &Page) -> bool {
         self.longest.entry(size).or_default().is_last(page)
@@ -95,6 +105,7 @@ impl Spans {
     /// Takes the answer for part `number`. Another part may have taken its lower end in the meantime; documents there
     /// belong to that other part.
     pub fn take(&mut self, number: u32, page: Page, is_last: bool) -> Step {
+        self.answers += 1;
         let Some(span) = self.spans.get_mut(&number) else { return Step::default() };
         if let Some(edge) = span.edge.take() {
             let came = page.documents.iter().any(|document| document.id == edge);
@@ -104,13 +115,17 @@ impl Spans {
         let (undated, dated): (Vec<_>, Vec<_>) =
             page.documents.into_iter().partition(|document| document.at == At::UNDATED);
         let count = dated.len();
+        let seconds = dated.chunk_by(|a, b| a.at.second() == b.at.second()).count();
         let ends = dated.first().zip(dated.last()).map(|(first, last)| (first.at, last.at, last.id));
         let mut documents: Vec<_> = dated.into_iter().filter(|document| mine.contains(document.at)).collect();
         let Some((first, last, edge)) = ends.filter(|(_, last, _)| !is_last && *last >= mine.low) else {
             self.spans.remove(&number);
             return Step { found: Some((mine, documents)), undated, tie: None };
         };
-        self.density.learn(last, first, count);
+        // A page of a tie and little else tells nothing of its surroundings.
+        if seconds * 2 > count {
+            self.density.learn(last, first, count);
+        }
         // The last second may have more documents on the next page.
         let border = last.next_second();
         if border < mine.high {
@@ -128,7 +143,10 @@ impl Spans {
 
     /// Cuts the lower part off the one with the most left, if that is worth it where each place among the questions
     /// under way has `share` pages to do; returns the number of the new part.
-    pub fn divide(&mut self, size: u32, share: f64) -> Option<u32> {
+    pub fn divide(&mut self, size: u32, share: f64, jobs: u32) -> Option<u32> {
+        if self.divided >= jobs + self.answers / ANSWERS_FOR_ONE {
+            return None;
+        }
         let pages = |span: &Span| self.pages_of(span, size);
         let most = self.spans.iter().max_by(|(_, a), (_, b)| pages(a).total_cmp(&pages(b)));
         let (number, left) = most.map(|(number, span)| (*number, pages(span)))?;
@@ -140,6 +158,7 @@ impl Spans {
         let cut = self.density.cut(span.left.low, span.left.high, upper)?;
         let lower = Interval::new(span.left.low, cut);
         span.left.low = cut;
+        self.divided += 1;
         Some(self.begin(lower))
     }
 }
@@ -189,7 +208,7 @@ mod tests {
         let mut spans = Spans::default();
         let number = spans.begin(Interval::new(at(0.0), at(100_000.0)));
         spans.density.learn(at(0.0), at(100_000.0), 1_000);
-        let lower = spans.divide(100, 1.0).unwrap();
+        let lower = spans.divide(100, 1.0, 8).unwrap();
         let (upper, below) = (spans.left(number).unwrap(), spans.left(lower).unwrap());
         assert_eq!((below.low, below.high, upper.high), (at(0.0), upper.low, at(100_000.0)));
         // The answer to the question that was under way reaches below the cut.
@@ -226,10 +245,37 @@ mod tests {
         spans.begin(Interval::new(at(0.0), at(100_000.0)));
         spans.density.learn(at(0.0), at(100_000.0), 1_000);
         assert_eq!(spans.pages(100).round(), 10.0);
-        assert_eq!(spans.divide(100, 10.0), None);
-        assert_eq!(spans.divide(1_000, 0.5), None);
-        assert!(spans.divide(100, 6.0).is_some());
-        assert_eq!(spans.divide(100, 6.0), None);
+        assert_eq!(spans.divide(100, 10.0, 8), None);
+        assert_eq!(spans.divide(1_000, 0.5, 8), None);
+        assert!(spans.divide(100, 6.0, 8).is_some());
+        assert_eq!(spans.divide(100, 6.0, 8), None);
+    }
+
+    #[test]
+    fn a_tie_on_a_page_does_not_make_its_surroundings_look_dense() {
+        let mut spans = Spans::default();
+        let number = spans.begin(Interval::new(at(0.0), at(10_000_000.0)));
+        let tie: Vec<_> = (0..100).map(|id| (if id < 99 { 9_000_000.0 } else { 8_999_900.0 }, id)).collect();
+        spans.take(number, page(100, &tie), false);
+        assert_eq!(spans.pages(100), 1.0);
+        assert_eq!(spans.divide(100, 0.0, 8), None);
+    }
+
+    #[test]
+    fn a_wrong_estimate_does_not_divide_without_end() {
+        let mut spans = Spans::default();
+        spans.begin(Interval::new(at(0.0), at(100_000_000.0)));
+        spans.density.learn(at(0.0), at(100.0), 100);
+        assert!(spans.pages(100) > 100_000.0);
+        let mut divided = 0;
+        // All parts are in truth empty.
+        while let Some(number) = spans.spans.keys().next().copied() {
+            while spans.divide(100, 0.0, 8).is_some() {
+                divided += 1;
+            }
+            spans.take(number, page(100, &[]), true);
+        }
+        assert!((8..20).contains(&divided), "{divided}");
     }
 
     #[test]

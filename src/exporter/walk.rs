@@ -314,7 +314,8 @@ impl<'a> Walk<'a> {
             let step = spans.take(number, page, is_last);
             if spans.loses_edges() {
                 let fault = Fault::Disorder("the last document of a page is missing on the next".into());
-                return Err(End::Stuck(self.failed(&self.question("page", intervals[0], form), fault)));
+                let url = shown(&self.collection.url(&self.question("page", intervals[0], form)));
+                return Err(End::Stuck(HttpError::Request { url, fault, tries: 1 }));
             }
             if let Some((interval, documents)) = step.found {
                 self.sink.report(Report::Found(interval, documents)).await?;
@@ -328,6 +329,9 @@ impl<'a> Walk<'a> {
             if std::mem::take(&mut is_first) {
                 self.crew.tell(&self.collection.name, spans.pages(size));
                 self.crew.gather().await;
+                if let Some(total) = self.counted.get() {
+                    spans.expect(intervals[0].high, total);
+                }
             }
             let going_on = spans.left(number).map(|left| (number, left));
             let places = self.client.gate.spare().saturating_sub(u32::from(going_on.is_some()));
@@ -342,8 +346,9 @@ impl<'a> Walk<'a> {
     fn divide(&self, spans: &mut Spans, places: u32) -> Vec<(u32, Interval)> {
         let size = self.sizes.borrow().proven();
         self.crew.tell(&self.collection.name, spans.pages(size));
-        let Some(share) = self.crew.share(self.client.gate.limit()) else { return Vec::new() };
-        let new: Vec<_> = (0..places).map_while(|_| spans.divide(size, share)).collect();
+        let jobs = self.client.gate.limit();
+        let Some(share) = self.crew.share(jobs) else { return Vec::new() };
+        let new: Vec<_> = (0..places).map_while(|_| spans.divide(size, share, jobs)).collect();
         // A part may have been divided again in the meantime.
         new.into_iter().filter_map(|number| Some((number, spans.left(number)?))).collect()
     }
@@ -400,11 +405,6 @@ impl<'a> Walk<'a> {
             }
             Err(error) => Err(End::Failed(error.into())),
         }
-    }
-
-    /// The error of a question that failed with `fault`.
-    fn failed(&self, question: &Question, fault: Fault) -> HttpError {
-        HttpError::Request { url: shown(&self.collection.url(question)), fault, tries: 1 }
     }
 
     /// Counts a page, and checks the limits, so that an endless collection fails.

@@ -104,11 +104,6 @@ impl Root {
     pub fn outlives(&self) -> bool {
         self.temporary.is_none()
     }
-
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// Checks that `folder` is a folder, belongs to the caller, and that nobody else can write there; creates a missing one.
@@ -208,7 +203,7 @@ impl WorkFolder {
     /// If another process has it open, or it cannot be written.
     pub fn open(root: Root, asked: &Asked) -> Result<Self, SourceError> {
         let key = serde_json::to_vec(asked).map_err(io::Error::from)?;
-        let folder = root.path().join(&Sha256Digest::of(&key).to_string()[..16]);
+        let folder = root.path.join(&Sha256Digest::of(&key).to_string()[..16]);
         loop {
             private(&folder).map_err(io::Error::other)?;
             let path = folder.join(LOCK);
@@ -308,7 +303,7 @@ impl WorkFolder {
     /// Removes the folders of other fetches that can no longer be continued. A failure does no harm: a later run tries
     /// again.
     fn sweep(&self, now: Timestamp) {
-        for entry in fs::read_dir(self.root.path()).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(&self.root.path).into_iter().flatten().flatten() {
             let (folder, name) = (entry.path(), entry.file_name());
             let ours =
                 name.to_str().is_some_and(|name| name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit()));
