@@ -88,7 +88,7 @@ impl Spans {
     }
 
     /// Takes the server's count of all documents before `high` as a hint where they lie.
-    pub fn expect(&mut self, high: At, total: u64) {
+    pub fn foresee(&mut self, high: At, total: u64) {
         self.density.fit(high, total as f64);
     }
 

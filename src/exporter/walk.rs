@@ -330,7 +330,7 @@ impl<'a> Walk<'a> {
                 self.crew.tell(&self.collection.name, spans.pages(size));
                 self.crew.gather().await;
                 if let Some(total) = self.counted.get() {
-                    spans.expect(intervals[0].high, total);
+                    spans.foresee(intervals[0].high, total);
                 }
             }
             let going_on = spans.left(number).map(|left| (number, left));

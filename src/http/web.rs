@@ -104,6 +104,15 @@ impl Http {
         Ok(Self { options, headers, home: home.clone(), client })
     }
 
+    /// Asks once, and waits for the whole answer no longer than the stall timeout: for a question whose answer is short.
+    ///
+    /// # Errors
+    /// What came instead.
+    pub async fn get_once(&self, url: &Url, cap: usize) -> Result<Answer, Fault> {
+        let stall = self.options.stall;
+        tokio::time::timeout(stall, self.follow(url, None, cap)).await.unwrap_or(Err(Fault::Stall(stall)))
+    }
+
     async fn follow(&self, url: &Url, etag: Option<&str>, cap: usize) -> Result<Answer, Fault> {
         let etag = etag.and_then(|etag| HeaderValue::from_str(etag).ok());
         let headers = etag.into_iter().map(|etag| (IF_NONE_MATCH, etag)).collect();

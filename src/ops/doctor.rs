@@ -11,7 +11,7 @@ use crate::base::text::sanitize;
 use crate::catalog::document::Operator;
 use crate::catalog::folder::{FolderError, TnfFolder, Visitor};
 use crate::catalog::{ChartIndex, ContainerEntry, TnfError, layout};
-use crate::http::{ERROR_BYTES, Fault, Http, HttpError, HttpOptions, Web as _, is_html};
+use crate::http::{ERROR_BYTES, Fault, Http, HttpError, HttpOptions, is_html};
 use crate::pyxis::endpoint;
 
 use super::Error;
@@ -124,11 +124,9 @@ pub async fn doctor(dir: &Path, catalog: &Url, http: HttpOptions) -> Result<Diag
 
 /// Asks for `/ping` once, as certsuite does.
 async fn reach(catalog: &Url, options: HttpOptions) -> Result<Reached, HttpError> {
-    let patience = options.stall;
     let http = Http::new(options, catalog)?;
     let url = endpoint(catalog, "ping");
-    let answer = tokio::time::timeout(patience, http.get(&url, None, ERROR_BYTES)).await;
-    let answer = answer.unwrap_or(Err(Fault::Stall(patience)));
+    let answer = http.get_once(&url, ERROR_BYTES).await;
     Ok(match answer {
         Ok(answer) if answer.body.as_deref().is_some_and(is_html) => {
             Reached::Another(format!("HTTP status {} with an HTML page", answer.status))

@@ -11,7 +11,7 @@ use crate::base::limits::CHART_INDEX_BYTES;
 use crate::base::text::sanitize;
 use crate::catalog::ChartIndex;
 use crate::exporter::Plan;
-use crate::http::{Answer, ERROR_BYTES, Fault, Http, HttpOptions, Web as _, is_html, shown};
+use crate::http::{Answer, ERROR_BYTES, Fault, Http, HttpOptions, is_html, shown};
 use crate::pyxis::{At, Collection, DateForm, Interval, Only, Order, PAGE_BYTES, Question, Way, endpoint};
 
 use super::Error;
@@ -102,7 +102,6 @@ struct Asked<'a> {
 /// # Errors
 /// If HTTP cannot be set up. Failures of the server are in the trials.
 pub async fn probe(plan: &Plan, options: HttpOptions, now: Timestamp) -> Result<Probe, Error> {
-    let patience = options.stall;
     let http = Http::new(options, &plan.catalog_url)?;
     let collections = plan.collections();
     let mut questions = vec![ping(&plan.catalog_url)];
@@ -111,7 +110,7 @@ pub async fn probe(plan: &Plan, options: HttpOptions, now: Timestamp) -> Result<
         questions.extend(evidence(collection, now));
     }
     questions.push(charts(&plan.charts_url));
-    let asked = stream::iter(questions).map(|asked| attempt(&http, asked, patience));
+    let asked = stream::iter(questions).map(|asked| attempt(&http, asked));
     let mut trials: Vec<Trial> = asked.buffered(SIDE_BY_SIDE).collect().await;
     for collection in &collections {
         let mut rungs = trials.iter_mut().filter(|it| it.source == collection.name && it.use_ == Use::Fallback);
@@ -199,12 +198,11 @@ fn page(collection: &Collection, form: String, use_: Use, question: Question) ->
     Asked { source: &collection.name, form, url, cap: PAGE_BYTES, use_, read: Box::new(read) }
 }
 
-async fn attempt(http: &Http, asked: Asked<'_>, patience: Duration) -> Trial {
+async fn attempt(http: &Http, asked: Asked<'_>) -> Trial {
     let Asked { source, form, url, cap, use_, read } = asked;
     let began = Instant::now();
-    let answer = tokio::time::timeout(patience, http.get(&url, None, cap)).await;
+    let answer = http.get_once(&url, cap).await;
     let took = began.elapsed();
-    let answer = answer.unwrap_or(Err(Fault::Stall(patience)));
     let (mut status, mut bytes) = (None, 0);
     let read = answer.and_then(|answer| {
         status = Some(answer.status);

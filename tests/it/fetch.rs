@@ -246,7 +246,7 @@ fn a_tie_that_changes_in_place_is_fetched_again_whole() {
     plan.page_size = 100;
     let (changing, theirs) = (Arc::clone(&server), tie.clone());
     let change = move || {
-        let now = (jiff::Timestamp::now()).to_string();
+        let now = Timestamp::now().to_string();
         for id in &theirs {
             changing.change_image(id, |document| {
                 document["architecture"] = "changed".into();

@@ -28,14 +28,12 @@ impl Concerns {
     fn command(self, command: &Command) -> bool {
         let has = |id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
         let is = |name: &str| command.get_name() == name;
-        let works_on_folder =
-            || command.get_arguments().any(|arg| arg.get_env().is_some_and(|name| name == DB_VARIABLE));
         let this = match self {
             Self::All => true,
             Self::Network => has("ca_cert"),
             Self::SecretKey => has("secret_key") || has("no_password"),
             Self::Trust => has("key") || is("trust") || has("system"),
-            Self::Folder => works_on_folder(),
+            Self::Folder => command.get_arguments().any(|arg| arg.get_env().is_some_and(|name| name == DB_VARIABLE)),
             Self::Fetch => has("fresh"),
             Self::Pull => is("pull"),
         };
