@@ -108,6 +108,15 @@ impl Client {
     }
 }
 
+/// Waits until no request is under way: an answer is here a moment before its end is booked.
+pub fn settle(server: &Standin) {
+    let began = std::time::Instant::now();
+    while server.stats().concurrent > 0 {
+        assert!(began.elapsed().as_secs() < 10, "a request never ends");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 pub fn get(server: &Standin, target: &str) -> Answer {
     Client::to(server).get(target)
 }

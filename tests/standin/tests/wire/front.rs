@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use standin::{Fault, Knobs, OutageForm, Ping, Question, Standin};
 
-use crate::client::{Client, IMAGES, get, server, small};
+use crate::client::{Client, IMAGES, get, server, settle, small};
 
 const PING: &str = "/api/containers/v1/ping";
 
@@ -119,6 +119,7 @@ fn an_outage_has_three_forms_and_begins_at_once() {
     let mut client = Client::to(&server);
     client.send(IMAGES, "");
     assert!(client.read().is_none());
+    settle(&server);
     assert_eq!(server.requests()[1].status, None);
     assert_eq!(server.stats().concurrent, 0);
     let mut control = Client::to(&server);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use standin::{Catalog, Churn, Drip, Fault, Knobs, Oversized, RetryAfter, Scope, Standin};
 
-use crate::client::{Client, End, IMAGES, get, server, with_fault};
+use crate::client::{Client, End, IMAGES, get, server, settle, with_fault};
 
 /// Walks all certified images by pages and returns their ids.
 fn walk(server: &Standin) -> Vec<String> {
@@ -37,6 +37,7 @@ fn a_plain_walk_brings_the_truth_over_one_connection() {
     ids.sort_unstable();
     expected.sort_unstable();
     assert_eq!(ids, expected);
+    settle(&server);
     let stats = server.stats();
     assert_eq!((stats.connections, stats.requests), (1, 9));
     assert_eq!(stats.documents, 300);
@@ -201,9 +202,7 @@ fn a_client_that_gives_up_leaves_nothing_behind() {
         std::thread::sleep(Duration::from_millis(1));
     }
     drop(client);
-    while server.stats().concurrent > 0 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    settle(&server);
     assert_eq!(server.requests()[0].status, None);
 }
 
