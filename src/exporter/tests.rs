@@ -19,6 +19,7 @@ struct Paper {
     latency: Duration,
     collections: BTreeMap<&'static str, Vec<i64>>,
     asked: Arc<Mutex<Vec<String>>>,
+    last: Mutex<Instant>,
 }
 
 /// Dates of a growing catalog with a tie in its denser half.
@@ -40,8 +41,12 @@ fn dates(count: usize, tie: usize, seed: u64) -> Vec<i64> {
 impl Web for Paper {
     fn get<'a>(&'a self, url: &'a Url, _: Option<&'a str>, _: usize) -> BoxFuture<'a, Result<Answer, Fault>> {
         self.asked.lock().unwrap().push(url.to_string());
+        // No two answers come at once: their order would be that of the threads that parse them.
+        let mut last = self.last.lock().unwrap();
+        let arrival = (Instant::now() + self.latency).max(*last + Duration::from_millis(1));
+        *last = arrival;
         Box::pin(async move {
-            tokio::time::sleep(self.latency).await;
+            tokio::time::sleep_until(arrival).await;
             let body = self.answer(url).into_bytes();
             let date = Some("2026-11-25T00:00:00Z".parse().unwrap());
             Ok(Answer { body: Some(body), etag: None, date, host: "paper".into(), status: 200 })
@@ -107,7 +112,12 @@ async fn fetch_all(images: usize, bundles: usize, jobs: u32, latency: u64, seed:
     ]
     .into();
     let truth: Vec<usize> = collections.values().map(Vec::len).collect();
-    let web = Paper { latency: Duration::from_millis(latency), collections, asked: Arc::clone(&asked) };
+    let web = Paper {
+        latency: Duration::from_millis(latency),
+        collections,
+        asked: Arc::clone(&asked),
+        last: Mutex::new(Instant::now()),
+    };
     let progress: Arc<dyn Progress> = Arc::new(Silent);
     let client = Client::new(Box::new(web), jobs, RetryPolicy::default(), Arc::clone(&progress));
     let base = Url::parse("http://localhost/").unwrap();
