@@ -219,6 +219,21 @@ fn a_tag_that_moves_during_the_fetch_is_where_it_was_moved_to() {
     }
 }
 
+/// What changed is asked for by the time that the catalog tells. The clock here says two hours more, and so does the chart
+/// host's.
+#[test]
+fn changes_are_looked_for_by_the_clock_of_the_catalog() {
+    let slow = Knobs { move_tag_at: vec![14], clock_behind: Duration::from_secs(7_200), ..Knobs::default() };
+    let server = Standin::start(catalog(4_000, 30, 9), slow);
+    let chart_host = Standin::start(catalog(1, 1, 9), Knobs::default());
+    let (mut plan, mut options) = plan(&server);
+    (plan.page_size, plan.charts_url) = (200, chart_host.charts_url().parse().unwrap());
+    options.http.jobs = 2;
+    let fetched = run(&plan, &options).unwrap();
+    assert_tags(&server, &fetched);
+    assert_eq!(checks(&fetched, "containers").changes, Check::Agrees(2));
+}
+
 /// All images have the tags that they have now.
 fn assert_tags(server: &Standin, fetched: &Fetched) {
     let found = images(fetched);

@@ -78,8 +78,8 @@ pub(crate) fn twin(collection: &mut Collection, count: usize, event: &mut u64) -
 }
 
 /// Moves a tag from the newest certified image with tags to the oldest one; `last_update_date` of
-/// both moves to now. False if there are no two such images.
-pub(crate) fn move_tag(images: &mut Collection, event: &mut u64) -> bool {
+/// both moves to `now`. False if there are no two such images.
+pub(crate) fn move_tag(images: &mut Collection, now: Micros, event: &mut u64) -> bool {
     let certified = |slot: &u32| is_certified_image(images.doc(*slot));
     let from = images.living().iter().rev().copied().filter(certified).find(|slot| has_tags(images.doc(*slot)));
     let to = images.living().iter().copied().filter(certified).find(|slot| has_tags(images.doc(*slot)));
@@ -90,8 +90,8 @@ pub(crate) fn move_tag(images: &mut Collection, event: &mut u64) -> bool {
         return false;
     }
     let mut tag = None;
-    change(images, from, event, |tags| tag = tags.pop());
-    change(images, to, event, |tags| tags.extend(tag));
+    change(images, from, now, event, |tags| tag = tags.pop());
+    change(images, to, now, event, |tags| tags.extend(tag));
     true
 }
 
@@ -100,12 +100,12 @@ fn has_tags(doc: &Doc) -> bool {
     document.pointer("/repositories/0/tags").and_then(Value::as_array).is_some_and(|tags| !tags.is_empty())
 }
 
-fn change(images: &mut Collection, slot: u32, event: &mut u64, tags: impl FnOnce(&mut Vec<Value>)) {
+fn change(images: &mut Collection, slot: u32, now: Micros, event: &mut u64, tags: impl FnOnce(&mut Vec<Value>)) {
     let mut document: Value = serde_json::from_str(&images.doc(slot).text).unwrap_or_default();
     if let Some(Value::Array(list)) = document.pointer_mut("/repositories/0/tags") {
         tags(list);
     }
-    document["last_update_date"] = json!(clock::format(clock::now()));
+    document["last_update_date"] = json!(clock::format(now));
     *event += 1;
     images.replace(slot, document.to_string(), *event);
 }
@@ -174,7 +174,7 @@ mod tests {
         let Catalog { mut images, .. } = catalog();
         let before = texts(&images);
         let mut event = 0;
-        assert!(move_tag(&mut images, &mut event));
+        assert!(move_tag(&mut images, clock::now(), &mut event));
         assert_eq!((event, images.earlier.len()), (2, 2));
         let after = texts(&images);
         let tags = |v: &Value| v.pointer("/repositories/0/tags").and_then(Value::as_array).map_or(0, Vec::len);
@@ -184,6 +184,6 @@ mod tests {
         assert_eq!(tags(changed[1].1), tags(changed[1].0) - 1);
         assert!(changed.iter().all(|(before, after)| before["last_update_date"] != after["last_update_date"]));
         let mut nothing = Catalog::empty().images;
-        assert!(!move_tag(&mut nothing, &mut event));
+        assert!(!move_tag(&mut nothing, clock::now(), &mut event));
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::clock;
+use crate::clock::{self, Micros};
 use crate::knobs::Drip;
 
 /// Longest accepted request head, in bytes.
@@ -150,6 +150,7 @@ pub(crate) async fn send(
     compress: bool,
     drip: Option<Drip>,
     keep_alive: bool,
+    now: Micros,
 ) -> io::Result<Sent> {
     let endless = matches!(reply.delivery, Delivery::Endless(_) | Delivery::GzipBomb(_));
     let compress = compress && !endless && reply.body.len() > 200;
@@ -161,7 +162,7 @@ pub(crate) async fn send(
         out.extend_from_slice(b"\r\n");
     };
     line(format!("HTTP/1.1 {} {reason}", reply.status));
-    line(format!("Date: {}", clock::http_date(clock::now())));
+    line(format!("Date: {}", clock::http_date(now)));
     if reply.status != 304 {
         line(format!("Content-Type: {}", reply.content_type));
         line("Vary: Accept-Encoding".to_owned());

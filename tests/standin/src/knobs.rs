@@ -95,6 +95,8 @@ pub struct Knobs {
     /// Before each of these requests (by their numbers) a tag moves from the newest certified
     /// image with tags to the oldest, and `last_update_date` of both moves to now.
     pub move_tag_at: Vec<u64>,
+    /// How far the server's clock is behind ours: in `Date`, and when a tag moves.
+    pub clock_behind: Duration,
 }
 
 impl Default for Knobs {
@@ -141,6 +143,7 @@ impl Default for Knobs {
             total_is: None,
             endless_catalog: false,
             move_tag_at: Vec::new(),
+            clock_behind: Duration::ZERO,
         }
     }
 }

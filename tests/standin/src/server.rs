@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::alter::Undated;
 use crate::catalog::Catalog;
+use crate::clock;
 use crate::control;
 use crate::doc::Doc;
 use crate::http::{self, Delivery, Sent};
@@ -345,7 +346,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         let control = control::answer(&mut shared.state(), &head.target);
         if let Some(reply) = control {
             let alive = head.keep_alive;
-            let sent = http::send(&mut stream, &mut buffer, reply, false, None, alive).await;
+            let sent = http::send(&mut stream, &mut buffer, reply, false, None, alive, clock::now()).await;
             if !sent.is_ok_and(|sent| sent.reusable) {
                 return;
             }
@@ -358,9 +359,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             return;
         };
         let mut open = Open { shared: Arc::clone(&shared), ticket, answer: None };
-        let (compression, drip) = {
+        let (compression, drip, now) = {
             let state = shared.state();
-            (state.knobs.compression, state.knobs.drip)
+            (state.knobs.compression, state.knobs.drip, state.now())
         };
         if !http::pause(&mut stream, &mut buffer, start + reply.delay).await {
             return;
@@ -371,7 +372,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
         }
         let status = reply.status;
         let compress = compression && head.accepts_gzip;
-        let sent = http::send(&mut stream, &mut buffer, reply, compress, drip, head.keep_alive).await;
+        let sent = http::send(&mut stream, &mut buffer, reply, compress, drip, head.keep_alive, now).await;
         let Ok(Sent { bytes, reusable }) = sent else {
             return;
         };

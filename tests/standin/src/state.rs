@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::alter::{self, Undated};
 use crate::catalog::Catalog;
 use crate::churn::Churner;
+use crate::clock::{self, Micros};
 use crate::http::{self, Head, Reply};
 use crate::knobs::{Fault, Knobs};
 use crate::log::{Request, Stats, print};
@@ -109,6 +110,11 @@ impl State {
     pub(crate) fn churn(&mut self, churn: &crate::knobs::Churn) {
         self.churner.round(churn, &mut self.images, &mut self.bundles, &mut self.event);
         self.stats.churn = self.churner.count;
+    }
+
+    /// The time by the server's clock.
+    pub(crate) fn now(&self) -> Micros {
+        clock::now() - self.knobs.clock_behind.as_micros() as Micros
     }
 
     /// Sets counters and log back.
@@ -236,7 +242,8 @@ impl State {
 
     /// Moves a tag from the newest certified image to the oldest; false if there are no two.
     pub(crate) fn move_tag(&mut self) -> bool {
-        let moved = alter::move_tag(&mut self.images, &mut self.event);
+        let now = self.now();
+        let moved = alter::move_tag(&mut self.images, now, &mut self.event);
         if moved {
             self.churner.count.changed += 2;
             self.stats.churn = self.churner.count;

@@ -65,6 +65,9 @@ pub(crate) struct UpstreamArgs {
     /// Requests before which a tag moves from the newest certified image to the oldest
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     move_tag_at: Option<Vec<u64>>,
+    /// How far the clock of the server is behind
+    #[arg(long, value_name = "MS")]
+    clock_behind: Option<u64>,
 }
 
 impl UpstreamArgs {
@@ -90,6 +93,7 @@ impl UpstreamArgs {
         text(&mut knobs.total_is, &self.total_is);
         set(&mut knobs.endless_catalog, &self.endless_catalog);
         set(&mut knobs.move_tag_at, &self.move_tag_at);
+        millis(&mut knobs.clock_behind, self.clock_behind);
     }
 }
 
