@@ -304,7 +304,10 @@ fn an_archive_swapped_behind_the_list_is_refused_and_nothing_of_it_stays() {
         (flipped, "its SHA-256 differs"),
     ] {
         fs::write(world.file(FIRST), other).unwrap();
+        world.site.asked();
         assert_eq!(world.refused(4, said)["code"], "not-as-listed");
+        // The same list, read again, promises the same file: it is not downloaded once more.
+        assert_eq!(of_archives(&world.site.asked()).len(), 1);
     }
     // The list goes with it, but another archive by the same key is behind that name.
     fs::write(world.file(FIRST), &bytes).unwrap();

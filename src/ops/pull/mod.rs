@@ -223,31 +223,32 @@ impl Visit<'_> {
             (Fetched::Same, None) => return Err(missing(self.mirror, CATALOGS_FILE)),
         };
         self.remember(&list)?;
-        let mut is_again = false;
+        let mut was_refused = false;
         let mut list = list;
         let (report, taken) = loop {
             let wanted = self.choose(&list)?;
             let newest = list.archives.first() == Some(&wanted);
-            let name = wanted.name.clone();
-            match self.bring(wanted, &list).await {
-                Ok(report) => break (report, newest.then_some(name)),
-                // The publisher may be replacing archive and list at this moment.
-                Err(Error::NotListed { .. }) if !is_again => is_again = true,
+            match self.bring(wanted.clone(), &list).await {
+                Ok(report) => break (report, newest.then_some(wanted.name)),
+                // The publisher may be replacing archive and list at this moment. Then the list is soon another.
+                Err(error @ Error::NotListed { .. }) if !was_refused => {
+                    tokio::time::sleep(REPLACING).await;
+                    if let Fetched::List(again, _) = fetch(self.mirror, None, self.keyring).await? {
+                        self.remember(&again)?;
+                        list = again;
+                    }
+                    if list.archives.contains(&wanted) {
+                        return Err(error);
+                    }
+                    was_refused = true;
+                }
                 Err(error) => return Err(error),
-            }
-            tokio::time::sleep(REPLACING).await;
-            if let Fetched::List(again, _) = fetch(self.mirror, None, self.keyring).await? {
-                self.remember(&again)?;
-                list = again;
             }
         };
         // If a newer archive was skipped, read the list again each time: what is allowed can change.
-        let known = taken.filter(|_| !is_again && !matches!(report.outcome, Outcome::Newer(_))).map(|archive| Known {
-            validators,
-            archive,
-            written: list.written,
-            next: list.next,
-        });
+        let known = taken
+            .filter(|_| !was_refused && !matches!(report.outcome, Outcome::Newer(_)))
+            .map(|archive| Known { validators, archive, written: list.written, next: list.next });
         if !self.options.check {
             self.memories.know(&site, known);
         }
@@ -386,19 +387,27 @@ impl Visit<'_> {
     async fn download(&self, wanted: &Listed) -> Result<(PathBuf, Target, u64), Error> {
         let path = site::download_path(&self.options.out, wanted.sha256);
         let mut target = Target::open(&path, wanted.size)?;
-        let resumed = target.have();
+        let mut resumed = target.have();
         archive::require_space(&self.options.out, wanted.size - resumed)?;
         let other = |cause: String| Error::NotListed { place: self.file(wanted), cause };
-        let cause = match self.mirror.download(wanted.name.as_str(), &mut target, wanted.size).await? {
-            Downloaded::Complete => {
-                target.sync()?;
-                if site::digest(&path)? == wanted.sha256 {
-                    return Ok((path, target, resumed));
+        let cause = loop {
+            match self.mirror.download(wanted.name.as_str(), &mut target, wanted.size).await? {
+                Downloaded::Complete => {
+                    target.sync()?;
+                    if site::digest(&path)? == wanted.sha256 {
+                        return Ok((path, target, resumed));
+                    }
+                    if resumed == 0 {
+                        break "its SHA-256 differs".to_owned();
+                    }
+                    // What an earlier run downloaded may be of another file.
+                    fs::remove_file(&path)?;
+                    target = Target::open(&path, wanted.size)?;
+                    resumed = 0;
                 }
-                "its SHA-256 differs".to_owned()
+                Downloaded::Other(cause) => break cause,
+                Downloaded::Missing => return Err(other("it does not exist".into())),
             }
-            Downloaded::Other(cause) => cause,
-            Downloaded::Missing => return Err(other("it does not exist".into())),
         };
         // The file is bad, so a later run must not continue it.
         fs::remove_file(&path)?;
