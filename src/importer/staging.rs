@@ -326,12 +326,6 @@ impl CheckedStaging<'_> {
         &self.manifest
     }
 
-    /// Where the staged `data` lies.
-    #[must_use]
-    pub fn data(&self) -> PathBuf {
-        self.area.locked.dir().join(super::paths::OCT).join(STAGING).join(DATA)
-    }
-
     /// Puts the staged version in the place of the installed one, which becomes a previous version.
     ///
     /// # Errors

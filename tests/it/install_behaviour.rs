@@ -418,6 +418,29 @@ fn damaged_files_of_the_manifest_are_handed_out_as_they_are() {
 }
 
 #[test]
+fn a_link_in_the_place_of_the_journal_is_refused() {
+    let scene = Scene::new("A");
+    for target in ["nowhere", "../manifest.json"] {
+        let link = scene.dir.join(".oct/journal.json");
+        symlink(target, &link).unwrap();
+        let error = try_lock(&scene.dir).err().unwrap();
+        assert!(error.to_string().contains("journal.json"), "{error}");
+        assert!(Catalog::new('A').is_in(&scene.dir));
+        fs::remove_file(link).unwrap();
+    }
+}
+
+#[test]
+fn an_empty_version_that_a_crash_left_is_no_version() {
+    let scene = Scene::new("AB");
+    let empty = scene.dir.join(".oct/previous/0002-20260205T194000Z");
+    fs::create_dir(&empty).unwrap();
+    assert_eq!(lock(&scene.dir).previous().unwrap().len(), 1);
+    assert!(!empty.exists());
+    assert!(Catalog::new('A').is_in(lock(&scene.dir).previous().unwrap()[0].path()));
+}
+
+#[test]
 fn a_damaged_journal_is_named() {
     let scene = Scene::new("A");
     for text in ["{", "{\"version\":1,\"incoming\":{\"previous\":\"../../x\"}}"] {
