@@ -110,7 +110,11 @@ const EXIT: [(&str, &str); 9] = [
     ("2", "Usage."),
     ("3", "The source: unreachable, refused, incomplete or inconsistent. No archive was written."),
     ("4", "Verification: signature, checksum, format or hostile content. Nothing was installed."),
-    ("5", "Policy: older than installed, too old, or partial where a full one is required."),
+    (
+        "5",
+        "Policy: older than installed, too old, partial over a full catalog, less than the archive it would replace, \
+         or other files in the place of the catalog.",
+    ),
     ("6", "This host: disk space, permission, lock held, key file."),
     ("130", "Interrupted, by SIGINT."),
     ("143", "Terminated, by SIGTERM."),
