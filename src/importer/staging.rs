@@ -14,7 +14,7 @@ use super::error::{Doing, Result, StoreError};
 use super::files::Dir;
 use super::folder::not_regular;
 use super::install::{InstallOptions, Report};
-use super::paths::{DATA, STAGING, signature_file};
+use super::paths::{STAGING, signature_file};
 use super::store::Locked;
 use super::{swap, verify};
 use crate::base::digest::HashingWriter;

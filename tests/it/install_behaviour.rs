@@ -431,6 +431,25 @@ fn a_link_in_the_place_of_the_journal_is_refused() {
 }
 
 #[test]
+fn an_outgoing_version_without_a_journal_is_kept() {
+    let scene = Scene::new("AB");
+    let (oct, previous) = (scene.dir.join(".oct"), scene.previous().remove(0));
+    // What a lost journal leaves: of the whole version, of its data alone, and of nothing.
+    fs::rename(oct.join("previous").join(&previous), oct.join("outgoing")).unwrap();
+    assert_eq!(lock(&scene.dir).recovered().len(), 1);
+    assert!(Catalog::new('A').is_in(lock(&scene.dir).previous().unwrap()[0].path()));
+    let kept = oct.join("previous").join(scene.previous().remove(0));
+    fs::create_dir(oct.join("outgoing")).unwrap();
+    fs::rename(kept.join("data"), oct.join("outgoing/data")).unwrap();
+    assert_eq!(lock(&scene.dir).recovered().len(), 1);
+    let data = lock(&scene.dir).previous().unwrap()[0].path().join("data");
+    assert!(data.exists() && !data.starts_with(kept));
+    fs::create_dir(oct.join("outgoing")).unwrap();
+    assert_eq!(lock(&scene.dir).recovered().len(), 0);
+    assert!(!oct.join("outgoing").exists());
+}
+
+#[test]
 fn an_empty_version_that_a_crash_left_is_no_version() {
     let scene = Scene::new("AB");
     let empty = scene.dir.join(".oct/previous/0002-20260205T194000Z");

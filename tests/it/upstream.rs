@@ -179,6 +179,15 @@ fn documents_without_a_date_are_found_and_named() {
         let containers = checks(&fetched, "containers");
         assert_eq!((&containers.count, &containers.undated), (&Check::Agrees(1_200), &Check::Agrees(5)), "{undated:?}");
     }
+    // More than a page of them.
+    for undated in [Undated::Absent, Undated::Unreadable] {
+        let server = Standin::start(catalog(1_200, 620, 4).with_undated(130, 60, undated), Knobs::default());
+        let (mut plan, options) = plan(&server);
+        plan.page_size = 50;
+        let fetched = run(&plan, &options).unwrap();
+        assert_equals_truth(&server, &fetched);
+        assert_eq!(checks(&fetched, "containers").undated, Check::Agrees(130), "{undated:?}");
+    }
     // Off the index, only those that `null` finds are found; the rest is said.
     let mut knobs = Knobs::of(Profile::Upstream);
     knobs.slow.stall = STALL;
