@@ -431,6 +431,18 @@ fn a_link_in_the_place_of_the_journal_is_refused() {
 }
 
 #[test]
+fn the_old_data_is_kept_even_if_the_new_one_is_changed_before_recovery() {
+    let scene = Scene::new("A");
+    let stop = Meddle::acting(|at, _| if at == Checkpoint::CollectOld { Err(errno(5)) } else { Ok(()) });
+    let error = Catalog::new('B').install(&mut lock_with(&scene.dir, stop).unwrap(), 1).unwrap_err();
+    assert!(matches!(error, StoreError::Unfinished { .. }), "{error}");
+    fs::write(scene.dir.join("data/containers/containers.db"), "{}").unwrap();
+    let previous = lock(&scene.dir).previous().unwrap();
+    assert_eq!(previous.len(), 1);
+    assert!(Catalog::new('A').is_in(previous[0].path()));
+}
+
+#[test]
 fn an_outgoing_version_without_a_journal_is_kept() {
     let scene = Scene::new("AB");
     let (oct, previous) = (scene.dir.join(".oct"), scene.previous().remove(0));
