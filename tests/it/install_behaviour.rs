@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use oct::base::failure::{Class, Classified as _};
 use oct::base::member::MemberPath;
@@ -428,6 +429,18 @@ fn a_link_in_the_place_of_the_journal_is_refused() {
         assert!(Catalog::new('A').is_in(&scene.dir));
         fs::remove_file(link).unwrap();
     }
+}
+
+#[test]
+fn every_folder_that_took_part_in_a_move_is_synced() {
+    let scene = Scene::new("A");
+    let meddle = Arc::new(Meddle::default());
+    Catalog::new('B').install(&mut lock_with(&scene.dir, meddle.clone()).unwrap(), 1).unwrap();
+    let passes = meddle.passes();
+    let times = |of: Checkpoint| passes.iter().filter(|(checkpoint, _)| *checkpoint == of).count();
+    // The catalog's folder, where the new version comes from, and where the old one goes.
+    assert_eq!((times(Checkpoint::SyncSwap), times(Checkpoint::SyncManifest)), (3, 3));
+    assert!(times(Checkpoint::SyncFolders) > 0, "what was unpacked");
 }
 
 #[test]
