@@ -51,8 +51,10 @@ impl Context {
             out,
             globals,
             config: xdg::config(),
-            // A service has its own cache folder from systemd.
-            cache: std::env::var_os("CACHE_DIRECTORY").map(PathBuf::from).or_else(xdg::cache),
+            // A service has its own cache folder from systemd; with DynamicUser= that is a link of systemd's own.
+            cache: std::env::var_os("CACHE_DIRECTORY")
+                .map(|folder| std::fs::canonicalize(&folder).unwrap_or_else(|_| folder.into()))
+                .or_else(xdg::cache),
         }
     }
 

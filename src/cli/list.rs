@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         }
     };
     warn(context, &report);
-    context.out.data(&document(&report, args.max_age, now), &facts(&report, now));
+    context.out.data(&document(&report, args.max_age, now), &facts(&report, args.max_age, now));
     Ok(if args.max_age.is_none_or(|max| report.is_fresh(max, now)) { Answer::Yes } else { Answer::No })
 }
 
@@ -61,7 +61,7 @@ pub(super) fn of_folder(context: &Context, folder: &Path, keyring: &Keyring, dep
     let now = context.now();
     let report = list::folder(folder, keyring, depth, now, &*context.progress())?;
     warn(context, &report);
-    let (document, facts) = (document(&report, None, now), facts(&report, now));
+    let (document, facts) = (document(&report, None, now), facts(&report, None, now));
     match depth {
         Depth::Header => context.out.data(&document, &facts),
         Depth::Whole => context.out.answer(&document, &facts),
@@ -73,7 +73,7 @@ fn warn(context: &Context, report: &ListReport) {
     report.warnings.iter().for_each(|warning| context.out.warn(warning));
 }
 
-fn facts(report: &ListReport, now: Timestamp) -> Facts {
+fn facts(report: &ListReport, max_age: Option<SignedDuration>, now: Timestamp) -> Facts {
     let mut facts = Facts::new(&report.place, "");
     for row in &report.rows {
         facts.row(&row.name, headline(row, now));
@@ -98,6 +98,9 @@ fn facts(report: &ListReport, now: Timestamp) -> Facts {
     });
     for row in report.rows.iter().take(newer).filter(|_| report.takes.is_some()) {
         facts.text(format!("Not the newer {}: it is {}.", row.name, row.state.name()));
+    }
+    if let Some(max) = max_age.filter(|max| report.takes.is_some() && !report.is_fresh(*max, now)) {
+        facts.text(format!("That one is older than {}.", age(max.as_secs())));
     }
     if let Some(next) = report.site.as_ref().and_then(|site| site.next) {
         facts.text(format!("The publisher promises the next list by {next}."));

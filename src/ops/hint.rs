@@ -141,7 +141,8 @@ fn trust(error: &TrustError) -> Option<String> {
             ));
         }
         TrustError::NoKeys(_) => {
-            "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub`"
+            "name the signer's public key with `--key oct.pub`, or keep it with `oct trust add oct.pub` (as root, with \
+             `--system`, for all users and services)"
         }
         TrustError::Untrusted(_) => {
             "compare its fingerprint with the signer by phone, then `oct trust add` its public key"
@@ -157,7 +158,9 @@ fn trust(error: &TrustError) -> Option<String> {
             "one of them may pose as the other: ask the signer by phone, and name the fingerprint of the one to remove"
         }
         TrustError::NoSecretKey => "make one with `oct keygen`",
-        TrustError::PasswordNeeded { .. } => "run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE",
+        TrustError::PasswordNeeded { .. } => {
+            "run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE; a service takes the credential `oct.password`"
+        }
         TrustError::Sidecar { .. } => "carry the `.minisig` of this very archive, or none",
         TrustError::OtherKey { .. } => {
             "two keys never have the same id by accident: somebody may pose as the signer; ask the signer by phone"
@@ -179,6 +182,9 @@ fn exposed(found: &Exposed) -> String {
 
 fn policy_file(error: &PolicyFileError) -> String {
     let mend = match error {
+        PolicyFileError::Exposed(Exposed { path, cause: Exposure::Owner(_) }) => {
+            format!("chown root {}", path.display())
+        }
         PolicyFileError::Exposed(found) => exposed(found),
         PolicyFileError::File(_) => "as root, make the file readable for everybody, or remove it".into(),
         PolicyFileError::Rule { .. } => "as root, correct the file; GUIDE.md lists the rules".into(),

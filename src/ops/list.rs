@@ -21,6 +21,8 @@ pub enum State {
     Good,
     /// Signed, but by no key that is trusted here.
     NotTrusted,
+    /// Signed by a key that is trusted here, but the policy of this host forbids it.
+    Forbidden,
     /// Too short, like an interrupted copy.
     Cut,
     /// Not what was signed, or not an archive.
@@ -36,6 +38,7 @@ impl State {
         match self {
             Self::Good => "good",
             Self::NotTrusted => "not trusted here",
+            Self::Forbidden => "forbidden",
             Self::Cut => "cut",
             Self::Altered => "altered",
             Self::Unreadable => "unreadable",
@@ -158,7 +161,7 @@ pub fn folder(
     let mut warnings = Vec::new();
     let mut rows = Vec::new();
     for path in archive::archives(folder)? {
-        let (row, manifest) = look(&path, keyring, depth);
+        let (row, manifest) = look(&path, keyring, depth, now);
         warnings.extend(manifest.and_then(|manifest| import::future_warning(&manifest, now)));
         rows.push(row);
     }
@@ -186,12 +189,15 @@ pub fn folder(
 #[must_use]
 pub fn listed(place: String, list: &VerifiedCatalogs, keyring: &Keyring, now: Timestamp) -> ListReport {
     let rows = list.archives.iter().map(|listed| {
-        let unknown = keyring.refuse(&listed.signers).map(|error| error.to_string());
+        let unknown = keyring.refuse(&listed.signers).map(|error| (State::NotTrusted, error.to_string()));
+        let forbidden = || keyring.policy().check_listed(listed, now).err();
+        let refused = unknown.or_else(|| forbidden().map(|rule| (State::Forbidden, rule.to_string())));
+        let (state, cause) = refused.map_or((State::Good, None), |(state, cause)| (state, Some(cause)));
         Row {
             name: listed.name.to_string(),
             size: listed.size,
-            state: if unknown.is_none() { State::Good } else { State::NotTrusted },
-            cause: unknown,
+            state,
+            cause,
             said: Some(Said {
                 created: listed.created,
                 counts: listed.counts,
@@ -255,7 +261,7 @@ fn missing(list: &VerifiedCatalogs, rows: &[Row]) -> Vec<String> {
 }
 
 /// One archive, with its manifest if that is proved.
-fn look(path: &Path, keyring: &Keyring, depth: Depth) -> (Row, Option<Manifest>) {
+fn look(path: &Path, keyring: &Keyring, depth: Depth, now: Timestamp) -> (Row, Option<Manifest>) {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
     let proved = match depth {
@@ -264,7 +270,11 @@ fn look(path: &Path, keyring: &Keyring, depth: Depth) -> (Row, Option<Manifest>)
     };
     let row = |state, cause, said| Row { name, size, state, cause, said };
     match proved {
-        Ok((manifest, signers)) => (row(State::Good, None, Some(Said::of(&manifest, signers))), Some(manifest)),
+        Ok((manifest, signers)) => {
+            let forbidden = keyring.policy().check(&manifest, now).err().map(|rule| rule.to_string());
+            let state = if forbidden.is_none() { State::Good } else { State::Forbidden };
+            (row(state, forbidden, Some(Said::of(&manifest, signers))), Some(manifest))
+        }
         Err(error) => (row(State::of(&error), Some(text::with_causes(&error)), said(path)), None),
     }
 }

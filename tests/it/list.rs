@@ -86,6 +86,7 @@ fn monitoring_and_sites() {
         assert_eq!((&report["fresh"], &report["site"]["overdue"]), (&json!(true), &json!(false)), "{place}");
         let archive = &report["archives"][0];
         assert_eq!((&archive["state"], &archive["partial"]["since"]), (&json!("good"), &json!("2020-01-01T00:00:00Z")));
+        assert!(desk.run(&["list", place, "--max-age", "0s"]).expect(1).out.contains("That one is older than"));
         let report = desk.run(&["list", place, "--max-age", "0s", "--json"]).expect(1).json();
         assert_eq!(report["fresh"], false, "{place}");
         assert!(desk.run(&["list", place]).expect(0).out.contains("partial"), "{place}");

@@ -247,6 +247,10 @@ fn age_fullness_and_red_hats_images_are_required_whatever_the_caller_says() {
             let run = island.run(&command).expect(5);
             assert!(run.err.contains(why), "{command:?}: {}", run.err);
         }
+        let folder = Path::new(archive).parent().unwrap().to_str().unwrap();
+        let list = island.run(&["list", folder, "--json"]).expect(0).json();
+        assert_eq!((&list["archives"][0]["state"], &list["takes"]), (&"forbidden".into(), &Value::Null), "{list}");
+        assert!(list["archives"][0]["cause"].as_str().unwrap().contains(why), "{list}");
         let forced = ["import", archive, "--to", "elsewhere", "--allow-downgrade", "--max-age", "1000d"];
         island.run(&forced).expect(5);
         let status = island.run(&["status", &db, "--max-age", "1000d", "--json"]).expect(1).json();

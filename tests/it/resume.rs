@@ -39,6 +39,27 @@ fn a_server_that_dies_half_way() {
     eprintln!("after a death half-way, {again} of {documents} documents were asked for again");
 }
 
+/// systemd's cache folder of a service with `DynamicUser=` is a link.
+#[test]
+fn a_service_whose_cache_folder_is_a_link_is_continued() {
+    let (server, host) = (server(), Desk::with_key());
+    std::fs::create_dir_all(host.join("private/oct")).unwrap();
+    std::os::unix::fs::symlink("private/oct", host.join("oct-cache")).unwrap();
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    let bundle = ["bundle", "--catalog-url", &catalog, "--charts-url", &charts, "--out", "out", "--page-size", "100"];
+    let run = || {
+        let mut command = host.command(&[&bundle[..], &["--patience", "1s"]].concat());
+        command.env("CACHE_DIRECTORY", host.join("oct-cache")).output().unwrap()
+    };
+    server.die_after(40);
+    let output = run();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(!text(&output).contains("the cache is not used"), "{}", text(&output));
+    server.revive();
+    let output = run();
+    assert!(output.status.success() && text(&output).contains("continuing an earlier run"), "{}", text(&output));
+}
+
 #[test]
 fn killed_at_random_moments() {
     let rounds = std::env::var("OCT_TEST_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4);

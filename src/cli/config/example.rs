@@ -71,6 +71,7 @@ fn placeholder(arg: &Arg) -> &'static str {
         Some("N") => "1",
         Some("DURATION") => "30d",
         Some("WHEN") => "2026-01-31",
+        Some("VERSION") if arg.get_long() == Some("kube") => "v1.29.5",
         Some("VERSION") => "4.16",
         Some("DIGEST") => "sha256:0000000000000000000000000000000000000000000000000000000000000000",
         Some("URL") => "https://example.com/",
