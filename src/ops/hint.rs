@@ -165,6 +165,9 @@ fn trust(error: &TrustError) -> Option<String> {
         TrustError::OtherKey { .. } => {
             "two keys never have the same id by accident: somebody may pose as the signer; ask the signer by phone"
         }
+        TrustError::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            "run the command as the owner of that folder; `/etc/oct` is root's"
+        }
         TrustError::NoSuchKey { .. } => "`oct trust list` shows the keys and where they come from",
         _ => return None,
     };
