@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use reqwest::{Response, StatusCode, Url};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, React, Source, is_html, shown};
 use super::error::HttpError;
-use super::retry::{Fault, Remedy};
+use super::retry::{Fault, Remedy, http_date};
 use super::web::{Http, HttpOptions};
 use crate::base::fs::take_lock;
 use crate::base::progress::Progress;
@@ -38,7 +38,10 @@ pub struct Validators {
 impl Validators {
     fn of(response: &Response) -> Self {
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Self { etag: text(ETAG), modified: text(LAST_MODIFIED) }
+        let date = text(DATE).and_then(|date| http_date(&date));
+        // RFC 9110, 8.8.2.2: the file may still change within the second of its date.
+        let is_past = |modified: &String| date.zip(http_date(modified)).is_none_or(|(date, modified)| modified < date);
+        Self { etag: text(ETAG), modified: text(LAST_MODIFIED).filter(is_past) }
     }
 
     /// The value for `If-Range`. RFC 9110, 13.1.5: no weak entity tag.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use oct::trust::{Catalogs, Listed, SignedCatalogs, SigningKey};
 use serde_json::{Value, json};
@@ -127,8 +128,17 @@ fn from_the_site_to_the_folder_that_certsuite_reads() {
     let asked = world.site.asked();
     assert_eq!((asked.len(), asked[0].status, asked[0].file.as_str()), (1, 304, "catalogs.json"));
     assert!(asked[0].bytes < 1_000, "{asked:?}");
-    // A server that knows no tags, only dates.
+    // A server that knows no tags, only dates. They are whole seconds: the one of this second proves nothing.
     world.site.set(|knobs| knobs.etags = false);
+    let dated = |ago: u64| {
+        let list = fs::File::options().write(true).open(world.file("catalogs.json")).unwrap();
+        list.set_modified(SystemTime::now() + Duration::from_secs(60) - Duration::from_secs(ago)).unwrap();
+    };
+    dated(0);
+    for requests in [2, 2] {
+        assert_eq!(world.pull(&[]).expect(0).json()["requests"], requests);
+    }
+    dated(120);
     for requests in [2, 1] {
         assert_eq!(world.pull(&[]).expect(0).json()["requests"], requests);
     }

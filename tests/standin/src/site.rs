@@ -173,7 +173,9 @@ fn answer(shared: &Shared, file: &str, headers: &[(String, String)]) -> Answer {
     let etag = knobs.etags.then(|| format!("\"{:x}-{:x}\"", since.as_nanos(), body.len()));
     let modified = knobs.modified.then(|| clock::http_date(since.as_secs().cast_signed() * 1_000_000));
     let tell = |name, value: &Option<String>| value.clone().map(|value| (name, value));
-    let validators: Vec<_> = tell("ETag", &etag).into_iter().chain(tell("Last-Modified", &modified)).collect();
+    let date = Some(("Date", clock::http_date(clock::now())));
+    let validators = date.into_iter().chain(tell("ETag", &etag)).chain(tell("Last-Modified", &modified));
+    let validators: Vec<_> = validators.collect();
     let said = |name: &str| http::header(headers, name).map(str::to_owned);
     let same = match (said("if-none-match"), said("if-modified-since")) {
         (Some(known), _) => etag.as_ref() == Some(&known),
