@@ -110,14 +110,9 @@ fn remove(context: &Context, trust: &Trust, id: &str, system: bool) -> Result<()
         Ok(still) => {
             for key in still.keys().iter().filter(|key| key.is_called(id)) {
                 let by = format!("the key is still trusted by {}", key.origin);
-                let is_of_host =
-                    trust.places.system.is_some() && Path::new(&key.origin).parent() == trust.places.system.as_deref();
-                let how = if is_of_host && !system {
-                    format!("; as root, `oct trust remove --system {id}`")
-                } else {
-                    String::new()
-                };
-                context.out.warn(&(by + &how));
+                let is_of_host = Path::new(&key.origin).parent() == trust.places.system.as_deref();
+                let by_root = format!("; as root, `oct trust remove --system {id}`");
+                context.out.warn(&(by + if is_of_host && !system { &by_root } else { "" }));
             }
         }
         Err(error) => context.out.warn(&format!("it is not known whether the key is trusted elsewhere: {error}")),

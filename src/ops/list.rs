@@ -66,7 +66,7 @@ pub struct Row {
     pub state: State,
     /// What is wrong with it, if something is.
     pub cause: Option<String>,
-    /// What it says about itself, proved only if it is good; `None` if that cannot be read.
+    /// What it says about itself, proved only if it is good or forbidden; `None` if that cannot be read.
     pub said: Option<Said>,
 }
 
@@ -189,15 +189,17 @@ pub fn folder(
 #[must_use]
 pub fn listed(place: String, list: &VerifiedCatalogs, keyring: &Keyring, now: Timestamp) -> ListReport {
     let rows = list.archives.iter().map(|listed| {
-        let unknown = keyring.refuse(&listed.signers).map(|error| (State::NotTrusted, error.to_string()));
-        let forbidden = || keyring.policy().check_listed(listed, now).err();
-        let refused = unknown.or_else(|| forbidden().map(|rule| (State::Forbidden, rule.to_string())));
-        let (state, cause) = refused.map_or((State::Good, None), |(state, cause)| (state, Some(cause)));
+        let refused = keyring.check_listed(listed, now).err();
+        let state = match &refused {
+            None => State::Good,
+            Some(error) if error.is_unproved() => State::NotTrusted,
+            Some(_) => State::Forbidden,
+        };
         Row {
             name: listed.name.to_string(),
             size: listed.size,
             state,
-            cause,
+            cause: refused.map(|error| error.to_string()),
             said: Some(Said {
                 created: listed.created,
                 counts: listed.counts,

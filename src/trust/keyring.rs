@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
+use super::catalogs::Listed;
 use super::error::{TrustError, Unknown};
 use super::key::{KeyFile, KeyId, TrustedKey};
 use super::minisig::Minisig;
@@ -152,9 +155,17 @@ impl Keyring {
         Ok(signers)
     }
 
+    /// Checks an archive of a verified list, at the instant `now`: its signers, and the rules of this host's policy.
+    ///
+    /// # Errors
+    /// Why it would not be accepted.
+    pub fn check_listed(&self, listed: &Listed, now: Timestamp) -> Result<(), TrustError> {
+        self.refuse(&listed.signers).map_or(Ok(()), Err)?;
+        Ok(self.policy.check_listed(listed, now)?)
+    }
+
     /// Why an archive by these `signers` would not be accepted, if the signers are the reason.
-    #[must_use]
-    pub fn refuse(&self, signers: &[KeyId]) -> Option<TrustError> {
+    fn refuse(&self, signers: &[KeyId]) -> Option<TrustError> {
         let texts = |ids: Vec<&KeyId>| ids.into_iter().map(ToString::to_string).collect::<Vec<_>>();
         let trusted: Vec<_> = signers.iter().filter(|id| self.with_id(**id).next().is_some()).collect();
         let required = self.policy.signatures();

@@ -130,15 +130,15 @@ fn from_the_site_to_the_folder_that_certsuite_reads() {
     assert!(asked[0].bytes < 1_000, "{asked:?}");
     // A server that knows no tags, only dates. They are whole seconds: the one of this second proves nothing.
     world.site.set(|knobs| knobs.etags = false);
-    let dated = |ago: u64| {
+    let dated = |date: SystemTime| {
         let list = fs::File::options().write(true).open(world.file("catalogs.json")).unwrap();
-        list.set_modified(SystemTime::now() + Duration::from_secs(60) - Duration::from_secs(ago)).unwrap();
+        list.set_modified(date).unwrap();
     };
-    dated(0);
+    dated(SystemTime::now() + Duration::from_secs(60));
     for requests in [2, 2] {
         assert_eq!(world.pull(&[]).expect(0).json()["requests"], requests);
     }
-    dated(120);
+    dated(SystemTime::now() - Duration::from_secs(60));
     for requests in [2, 1] {
         assert_eq!(world.pull(&[]).expect(0).json()["requests"], requests);
     }

@@ -316,7 +316,7 @@ impl Visit<'_> {
     fn choose(&mut self, list: &VerifiedCatalogs) -> Result<Listed, Error> {
         let mut first = None;
         for listed in &list.archives {
-            match self.allowed(listed) {
+            match self.keyring.check_listed(listed, self.options.now) {
                 Ok(()) => return Ok(listed.clone()),
                 Err(error) => {
                     self.warn(format!("passed over `{}`: {}", listed.name, text::with_causes(&error)));
@@ -324,14 +324,7 @@ impl Visit<'_> {
                 }
             }
         }
-        Err(first.unwrap_or_else(|| missing(self.mirror, "catalog-YYYYMMDDHH.tar.zst")))
-    }
-
-    fn allowed(&self, listed: &Listed) -> Result<(), Error> {
-        match self.keyring.refuse(&listed.signers) {
-            Some(error) => Err(error.into()),
-            None => Ok(self.keyring.policy().check_listed(listed, self.options.now).map_err(TrustError::from)?),
-        }
+        Err(first.map_or_else(|| missing(self.mirror, "catalog-YYYYMMDDHH.tar.zst"), Error::from))
     }
 
     /// The newest archive in the folder whose signature and size are right.

@@ -173,9 +173,8 @@ fn answer(shared: &Shared, file: &str, headers: &[(String, String)]) -> Answer {
     let etag = knobs.etags.then(|| format!("\"{:x}-{:x}\"", since.as_nanos(), body.len()));
     let modified = knobs.modified.then(|| clock::http_date(since.as_secs().cast_signed() * 1_000_000));
     let tell = |name, value: &Option<String>| value.clone().map(|value| (name, value));
-    let date = Some(("Date", clock::http_date(clock::now())));
-    let validators = date.into_iter().chain(tell("ETag", &etag)).chain(tell("Last-Modified", &modified));
-    let validators: Vec<_> = validators.collect();
+    let date = [("Date", clock::http_date(clock::now()))];
+    let dated: Vec<_> = date.into_iter().chain(tell("ETag", &etag)).chain(tell("Last-Modified", &modified)).collect();
     let said = |name: &str| http::header(headers, name).map(str::to_owned);
     let same = match (said("if-none-match"), said("if-modified-since")) {
         (Some(known), _) => etag.as_ref() == Some(&known),
@@ -183,7 +182,7 @@ fn answer(shared: &Shared, file: &str, headers: &[(String, String)]) -> Answer {
         (None, None) => false,
     };
     if same {
-        return Answer { status: 304, headers: validators, body: vec![] };
+        return Answer { status: 304, headers: dated, body: vec![] };
     }
     let goes_on = said("if-range").is_none_or(|known| [&etag, &modified].contains(&&Some(known)));
     let start = said("range").filter(|_| knobs.ranges && goes_on);
@@ -195,9 +194,9 @@ fn answer(shared: &Shared, file: &str, headers: &[(String, String)]) -> Answer {
         }
         Some(start) => {
             let range = format!("bytes {start}-{}/{}", body.len() - 1, body.len());
-            let headers = validators.into_iter().chain([("Content-Range", range)]).collect();
+            let headers = dated.into_iter().chain([("Content-Range", range)]).collect();
             Answer { status: 206, headers, body: body[start..].to_vec() }
         }
-        None => Answer { status: 200, headers: validators, body },
+        None => Answer { status: 200, headers: dated, body },
     }
 }
