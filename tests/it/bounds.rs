@@ -75,7 +75,7 @@ fn an_unsigned_folder_of_any_kind_is_answered_or_refused_in_little_memory() {
     const CONTAINERS: &str = "containers/containers.db";
     const PAGE: &str = "operators/operator_catalog_page_1_500.db";
     const HELM: &str = "helm/helm.db";
-    let same = |piece: &'static str| move |_: usize| piece.to_owned();
+    let same = |piece: &'static str| move |_: usize| piece.repeat(4_096);
     let key = |value: &'static str| move |number: usize| format!("\"{number}\":{value},");
     let aliases = format!("x: &x [{}]\nentries:\n", "{name: c},".repeat(1_000));
     let cases: [Case<'_>; 17] = [
