@@ -106,12 +106,16 @@ impl Lock {
     /// # Errors
     /// If another run keeps it for too long, or the folder cannot be opened.
     pub(super) fn take(folder: &Path) -> io::Result<Self> {
+        Self::take_within(folder, LOCK_WAIT)
+    }
+
+    fn take_within(folder: &Path, patience: Duration) -> io::Result<Self> {
         let began = Instant::now();
         loop {
             if let Some(lock) = Self::take_at_once(folder)? {
                 return Ok(lock);
             }
-            if began.elapsed() > LOCK_WAIT {
+            if began.elapsed() > patience {
                 let what = format!("another run writes into `{}` for too long", folder.display());
                 return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
             }
@@ -301,6 +305,20 @@ mod tests {
         }
         assert_eq!(checksum_line(&digest.to_string()[1..]), None);
         assert_eq!(checksum_line("  x"), None);
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_but_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = Lock::take(folder.path()).unwrap();
+        let error = Lock::take_within(folder.path(), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let path = folder.path().to_owned();
+        let waiting = std::thread::spawn(move || Lock::take(&path).map(drop));
+        std::thread::sleep(2 * LOCK_POLL);
+        assert!(!waiting.is_finished());
+        drop(held);
+        waiting.join().unwrap().unwrap();
     }
 
     #[test]

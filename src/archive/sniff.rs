@@ -61,6 +61,8 @@ mod tests {
             (b"untrusted comment: x\n", "minisign"),
             (b"{\"data\":[]}", "JSON"),
             (&[0xff, 0xfe, 1], "another"),
+            (format!("{}  x", "0".repeat(64)).as_bytes(), "a checksum"),
+            (format!("{}  ", "0".repeat(64)).as_bytes(), "a text"),
         ] {
             assert!(describe(start).contains(what), "{start:?}: {}", describe(start));
         }

@@ -275,7 +275,7 @@ impl SignedCatalogs {
             return Err(CatalogsError::Comment { expected, found: text::sanitize(&signer.comment) });
         }
         let publishers = signers.all().map(|signer| signer.key_id.clone()).collect();
-        Ok(VerifiedCatalogs { list, publishers, origin: signers.first.origin })
+        Ok(VerifiedCatalogs { list, publishers })
     }
 }
 
@@ -285,7 +285,6 @@ impl SignedCatalogs {
 pub struct VerifiedCatalogs {
     list: Catalogs,
     publishers: Vec<String>,
-    origin: String,
 }
 
 impl VerifiedCatalogs {
@@ -293,12 +292,6 @@ impl VerifiedCatalogs {
     #[must_use]
     pub fn publishers(&self) -> &[String] {
         &self.publishers
-    }
-
-    /// Where the first of them was found on this host.
-    #[must_use]
-    pub fn origin(&self) -> &str {
-        &self.origin
     }
 }
 
@@ -344,6 +337,44 @@ mod tests {
             assert_eq!(hours, ["06", "05", "04"]);
         }
         assert!(matches!(read.verify(&Keyring::new(vec![key().public().clone()])), Err(CatalogsError::Signature(_))));
+    }
+
+    #[test]
+    fn only_a_list_of_unknown_keys_is_called_unproved() {
+        let keys = [key(), key()];
+        let signed = list(&["04"]).sign(&keys[..1]).unwrap();
+        let of_another = signed.verify(&Keyring::new(vec![keys[1].public().clone()])).unwrap_err();
+        assert!(of_another.is_unproved(), "{of_another}");
+        assert_eq!((of_another.class(), of_another.code()), (Class::Verification, "untrusted-signer"));
+        let keyring = Keyring::new(vec![keys[0].public().clone()]);
+        let altered = SignedCatalogs::new(signed.text().replace("04", "05"), &signed.signature_text());
+        let altered = altered.verify(&keyring).unwrap_err();
+        assert!(!altered.is_unproved(), "{altered}");
+        assert_eq!(CatalogsError::from(TrustError::NoTerminal).class(), Class::Host);
+    }
+
+    #[test]
+    fn each_limit_itself_is_allowed() {
+        let key = key();
+        let mut list = list(&["06"]);
+        list.next = Some(list.written);
+        list.archives[0].size = limits::ARCHIVE_BYTES;
+        list.archives[0].signers = vec![key.id(); limits::SIGNATURES];
+        let SignedCatalogs { text, signatures } = list.sign(std::slice::from_ref(&key)).unwrap();
+        let signed = SignedCatalogs::new(text, &signatures[0].repeat(limits::SIGNATURES));
+        let read = signed.verify(&Keyring::new(vec![key.public().clone()])).unwrap();
+        assert_eq!(*read, list);
+        list.archives = (0..=limits::CATALOGS)
+            .map(|hour| {
+                let mut archive = list.archives[0].clone();
+                archive.created -= jiff::SignedDuration::from_hours(hour as i64);
+                archive.name = ArchiveName::new(archive.created);
+                archive
+            })
+            .collect();
+        assert!(list.check().unwrap_err().contains("more than"));
+        list.archives.pop();
+        assert_eq!(list.check(), Ok(()));
     }
 
     #[test]

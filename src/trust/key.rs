@@ -15,7 +15,7 @@ use crate::base::limits;
 use crate::base::owner::{Exposed, Exposure, Owners, exposed};
 
 /// A key's id, as minisign prints it: 16 upper-case hexadecimal digits, of the little-endian number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(super) [u8; 8]);
 
 impl fmt::Display for KeyId {
@@ -36,12 +36,6 @@ impl<'de> Deserialize<'de> for KeyId {
         let id = u64::from_str_radix(&text, 16).map(|id| Self(id.to_le_bytes())).ok();
         // Accept only one spelling.
         id.filter(|id| id.to_string() == text).ok_or_else(|| serde::de::Error::custom("not the id of a key"))
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

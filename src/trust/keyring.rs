@@ -250,3 +250,43 @@ pub fn remove(name: &str, folder: &Path) -> Result<Vec<PathBuf>, TrustError> {
     }
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::manifest::tests::sample;
+    use crate::trust::{KeyPair, SigningKey};
+
+    fn key() -> SigningKey {
+        let pair = KeyPair::generate(None, "").unwrap();
+        SigningKey::parse(pair.secret_text(), "key", || Ok(None)).unwrap()
+    }
+
+    #[test]
+    fn a_listed_archive_needs_as_many_trusted_signers_as_the_policy_says() {
+        let (keys, stranger) = ([key(), key()], key());
+        let public = keys.iter().map(|key| key.public().clone()).collect();
+        let policy = Policy::parse("signatures = 2", Path::new("policy.toml")).unwrap();
+        let (any, two) = (Keyring::new(public), Keyring::new(keys.iter().map(|key| key.public().clone()).collect()));
+        let two = two.under(policy);
+        let manifest = sample(1);
+        let check = |keyring: &Keyring, signers: &[&SigningKey]| {
+            let listed = Listed::new(&manifest, signers.iter().map(|key| key.id()).collect(), 9, manifest.content);
+            keyring.check_listed(&listed, manifest.created).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&any, &[&keys[0]]), Ok(()));
+        assert_eq!(check(&any, &[&stranger, &keys[1]]), Ok(()));
+        assert!(check(&any, &[&stranger]).unwrap_err().contains(&stranger.id().to_string()));
+        assert_eq!(check(&two, &[&keys[0], &stranger, &keys[1]]), Ok(()));
+        let too_few = check(&two, &[&keys[0], &stranger]).unwrap_err();
+        assert!(too_few.contains("policy.toml") && too_few.contains(&keys[0].id().to_string()), "{too_few}");
+    }
+
+    #[test]
+    fn a_keyring_of_one_folder_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = Keyring::of_folder(folder.path()).unwrap();
+        let TrustError::NoKeys(unknown) = keyring.untrusted(vec![key().id().to_string()]) else { panic!("keys") };
+        assert_eq!(unknown.searched, [format!("`{}`", folder.path().display())]);
+    }
+}

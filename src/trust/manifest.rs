@@ -225,6 +225,37 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn each_limit_itself_is_allowed() {
+        let read = |sizes: [u64; 2], body: u64| {
+            let mut manifest = sample(1);
+            manifest.files.iter_mut().for_each(|file| file.size = 0);
+            (manifest.files[0].size, manifest.files[1].size) = sizes.into();
+            manifest.body.size = body;
+            Manifest::parse(&manifest.to_text())
+                .map(|read| assert_eq!(read, manifest))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            read([limits::MEMBER_BYTES, limits::TOTAL_BYTES - limits::MEMBER_BYTES], limits::TOTAL_BYTES),
+            Ok(())
+        );
+        assert_eq!(read([limits::RATIO_FREE_BYTES, 0], 10), Ok(()));
+        assert_eq!(read([limits::RATIO * 1_000_000, 0], 1_000_000), Ok(()));
+        assert!(read([limits::RATIO * 1_000_000, 0], 999_999).unwrap_err().contains("for each byte"));
+        let most = sample(layout::MAX_OPERATORS);
+        assert_eq!(Manifest::parse(&most.to_text()).unwrap(), most);
+        let refused = |files: usize, operators: usize| {
+            let mut manifest = sample(1);
+            manifest.files = vec![manifest.files[0].clone(); files];
+            manifest.counts.operators = operators as u64;
+            Manifest::parse(&manifest.to_text()).unwrap_err().to_string()
+        };
+        assert!(!refused(limits::MEMBERS, 1).contains("names more than"));
+        assert!(refused(limits::MEMBERS + 1, 1).contains("names more than"));
+        assert!(refused(1, layout::MAX_OPERATORS + 1).contains("counts more than"));
+    }
+
+    #[test]
     fn unknown_fields_are_refused() {
         let text = sample(1).to_text().replacen("\"tool\"", "\"extra\": 1,\n  \"tool\"", 1);
         assert!(Manifest::parse(&text).unwrap_err().to_string().contains("extra"));

@@ -374,8 +374,9 @@ mod tests {
         let mut manifest = sample(1);
         let refused = |text: &str, manifest: &Manifest| policy(text).check(manifest, now).err().map(|e| e.to_string());
         assert_eq!(refused("", &manifest), None);
-        assert_eq!(refused("max-age = '7d'", &manifest), None);
-        assert!(refused("max-age = '5d'", &manifest).unwrap().contains("6 days old"));
+        assert_eq!(refused("max-age = '6d'", &manifest), None);
+        let too_old = refused("max-age = '5d'", &manifest).unwrap();
+        assert!(too_old.contains("6 days old") && too_old.contains("policy.toml"), "{too_old}");
         assert!(refused("require-redhat-images = true", &manifest).unwrap().contains("Red Hat's own images"));
         let source = Source { name: REDHAT_IMAGES.into(), url: String::new(), documents: 0, total: None, fetch: None };
         manifest.sources.push(source);
@@ -393,6 +394,29 @@ mod tests {
         assert!(forbids.unproved(Path::new("db")).is_some() && policy("").unproved(Path::new("db")).is_none());
         assert_eq!((policy("").signatures(), policy("signatures = 2").signatures()), (1, 2));
         assert!(policy("trusted-keys-only = true").is_trusted_keys_only());
+    }
+
+    #[test]
+    fn each_violation_has_its_code() {
+        let now: Timestamp = "2026-03-10T05:06:07Z".parse().unwrap();
+        let policy =
+            policy("max-age = '5d'\nallow-downgrade = false\nallow-partial = false\nrequire-redhat-images = true");
+        let (old, fresh) = (sample(1), Manifest { created: now, ..sample(1) });
+        let partial = Manifest { partial: Some(Partial { since: now }), ..fresh.clone() };
+        let violations = [
+            (policy.no_key("it"), "policy-key"),
+            (policy.too_few(Vec::new(), 2), "policy-signatures"),
+            (policy.check(&old, now).unwrap_err(), "policy-too-old"),
+            (policy.check(&partial, now).unwrap_err(), "policy-partial"),
+            (policy.check(&fresh, now).unwrap_err(), "policy-redhat-images"),
+            (policy.downgrade(&old, &fresh).unwrap(), "policy-downgrade"),
+            (policy.unproved(Path::new("db")).unwrap(), "policy-unproved"),
+        ];
+        for (violation, code) in violations {
+            assert_eq!((violation.code(), violation.class()), (code, Class::Policy), "{violation}");
+        }
+        let rule = Policy::parse("x = 1", Path::new("policy.toml")).unwrap_err();
+        assert_eq!((rule.code(), rule.class()), ("bad-policy", Class::Host));
     }
 
     #[test]
@@ -427,7 +451,7 @@ mod tests {
         std::fs::write(&file, "signatures = 2").unwrap();
         mode(&file, 0o644);
         assert_eq!(read().unwrap().signatures(), 2);
-        let refused = || matches!(read(), Err(PolicyFileError::Exposed(_)));
+        let refused = || read().is_err_and(|error| error.code() == "policy-exposed");
         mode(&file, 0o664);
         assert!(refused());
         mode(&file, 0o644);
@@ -440,6 +464,8 @@ mod tests {
         assert!(read().is_err(), "a link that leads nowhere is no permission");
         std::fs::remove_file(&file).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, &file, 0o644.into()).unwrap();
-        assert!(matches!(read(), Err(PolicyFileError::File(FileError::Kind { .. }))));
+        let error = read().unwrap_err();
+        assert!(matches!(error, PolicyFileError::File(FileError::Kind { .. })));
+        assert_eq!(error.code(), "policy-unreadable");
     }
 }

@@ -238,7 +238,6 @@ fn public_half(key: &minisign::SecretKey, origin: &str) -> Result<TrustedKey, Tr
 }
 
 /// A new pair of keys, as the texts of their files.
-#[derive(Debug)]
 pub struct KeyPair {
     secret: String,
     public: TrustedKey,
@@ -295,17 +294,23 @@ impl KeyPair {
         }
         let write = |path: &Path, text: &str, mode: u32| {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-            file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-            std::io::Write::write_all(&mut file, text.as_bytes())?;
-            file.sync_all()
+            let filled = file.set_permissions(std::fs::Permissions::from_mode(mode));
+            let filled = filled.and_then(|()| std::io::Write::write_all(&mut file, text.as_bytes()));
+            // One leftover file would block the next pair.
+            filled.and_then(|()| file.sync_all()).inspect_err(|_| drop(fs::remove_file(path)))
         };
-        let written = write(&secret, &self.secret, 0o600).and_then(|()| write(&public, self.public.text(), 0o644));
-        if written.is_err() {
-            // One leftover file would block the next pair. This run made both files, so it may remove them.
-            let _ = fs::remove_file(&public);
-            let _ = fs::remove_file(&secret);
-        }
-        written?;
+        write(&secret, &self.secret, 0o600)?;
+        write(&public, self.public.text(), 0o644).inspect_err(|_| drop(fs::remove_file(&secret)))?;
         Ok((secret, public))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown_in_a_log() {
+        assert_eq!(format!("{:?}", Password("secret".into())), "Password(…)");
     }
 }

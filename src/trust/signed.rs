@@ -217,9 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn unsigned_is_refused() {
+    fn unsigned_and_more_signatures_than_allowed_are_refused() {
         let bytes = SignedManifest::new("{}".into(), vec![]).encode();
         assert!(matches!(SignedManifest::decode(&bytes), Err(HeaderError::Unsigned)));
+        let decode =
+            |count: usize| SignedManifest::decode(&SignedManifest::new("{}".into(), vec!["x".into(); count]).encode());
+        assert!(decode(limits::SIGNATURES).is_ok());
+        assert!(matches!(decode(limits::SIGNATURES + 1), Err(HeaderError::TooManySignatures(_))));
     }
 
     fn key() -> SigningKey {
@@ -245,6 +249,7 @@ mod tests {
         let verified = verify(&good, &keyring(&[&one, &two], "signatures = 2")).unwrap();
         let ids = [one.id(), two.id()];
         assert_eq!(verified.key_ids(), ids);
+        assert_eq!(verified.signed().unverified_key_ids().unwrap(), ids);
         assert!(verified.signers().map(|signer| &signer.key_id).eq(&ids.map(|id| id.to_string())));
         // One key twice, in the header and among those that are trusted, is one key.
         let twice = [good[0].clone(), good[0].clone()];

@@ -62,3 +62,11 @@ fn a_pipe_is_refused_at_once() {
     let run = desk.run(&["verify", "stick/catalog-2026030101.tar.zst", "--key", "oct.pub"]).expect(4);
     assert!(run.err.contains("it is a pipe"), "{}", run.err);
 }
+
+#[test]
+fn a_name_that_has_no_room_for_a_sidecar_is_no_fault() {
+    let (desk, _) = stick();
+    let name = format!("stick/{}.tar.zst", "x".repeat(247));
+    std::fs::copy(desk.join("stick/catalog-2026030101.tar.zst"), desk.join(&name)).unwrap();
+    desk.run(&["verify", &name, "--key", "oct.pub"]).expect(0);
+}

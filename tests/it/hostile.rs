@@ -337,16 +337,18 @@ fn tars() {
     changed("missing member", "", &|m| {
         m.remove(3);
     });
-    changed("no member", "", &Vec::clear);
+    changed("no member", "the end of the tar", &Vec::clear);
     changed("wrong order", "in the place of", &|m| m.swap(1, 2));
-    changed("set-user-id", "in the place of", &|m| m[1].mode = 0o4755);
-    changed("executable", "in the place of", &|m| m[1].mode = 0o755);
-    changed("an owner", "in the place of", &|m| m[1].patch = Some(|block| block[113] = b'7'));
-    changed("a time", "in the place of", &|m| m[1].patch = Some(|block| block[146] = b'7'));
+    changed("set-user-id", "but with another mode, owner", &|m| m[1].mode = 0o4755);
+    changed("executable", "but with another mode, owner", &|m| m[1].mode = 0o755);
+    changed("an owner", "but with another mode, owner", &|m| m[1].patch = Some(|block| block[113] = b'7'));
+    changed("a time", "but with another mode, owner", &|m| m[1].patch = Some(|block| block[146] = b'7'));
     changed("a name prefix", "in the place of", &|m| {
         m[1].patch = Some(|block| block[345..349].copy_from_slice(b"/etc"))
     });
-    changed("a user name", "in the place of", &|m| m[1].patch = Some(|block| block[265..269].copy_from_slice(b"root")));
+    changed("a user name", "but with another mode, owner", &|m| {
+        m[1].patch = Some(|block| block[265..269].copy_from_slice(b"root"))
+    });
     changed("binary size", "in the place of", &|m| {
         m[1].patch = Some(|block| {
             block[124..136].fill(0);
