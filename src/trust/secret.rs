@@ -310,7 +310,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_not_shown_in_a_log() {
+    fn no_secret_is_shown_in_a_log() {
         assert_eq!(format!("{:?}", Password("secret".into())), "Password(…)");
+        let pair = KeyPair::generate(None, "").unwrap();
+        let key = SigningKey::parse(pair.secret_text(), "key", || Ok(None)).unwrap();
+        assert_eq!(format!("{key:?}"), format!("SigningKey({})", key.id()));
+    }
+
+    #[test]
+    fn a_password_is_asked_only_for_an_encrypted_key() {
+        let pair = KeyPair::generate(None, "").unwrap();
+        let line = pair.secret_text().lines().nth(1).unwrap();
+        let asked =
+            |text: &str| matches!(SigningKey::parse(text, "key", || Ok(None)), Err(TrustError::PasswordNeeded { .. }));
+        let encrypted = KeyPair::generate(Some(Password("x".into())), "").unwrap();
+        assert!(asked(encrypted.secret_text()) && !asked(pair.secret_text()));
+        for at in [0, 20, 100, line.len() - 5] {
+            let other = if line.as_bytes()[at] == b'A' { "B" } else { "A" };
+            let mut damaged = line.to_owned();
+            damaged.replace_range(at..=at, other);
+            let text = pair.secret_text().replace(line, &damaged);
+            assert!(!asked(&text), "byte {at}");
+        }
     }
 }

@@ -396,6 +396,31 @@ fn the_chart_index_is_fetched_again_only_when_it_changed() {
 }
 
 #[test]
+fn the_chart_index_is_asked_for_again_after_a_page_of_html_but_not_if_it_is_too_large() {
+    let server = Standin::start(catalog(100, 10, 12), Knobs::default());
+    let (plan, mut options) = plan(&server);
+    options.http.retry.patience = Duration::from_secs(60);
+    let only_charts = |knobs: &mut Knobs| (knobs.fault_scope.images, knobs.fault_scope.bundles) = (false, false);
+    let asked = || server.requests().iter().filter(|request| request.path.ends_with("index.yaml")).count();
+    server.set(|knobs| {
+        only_charts(knobs);
+        knobs.next_faults = [Some(Fault::HtmlOk)].into();
+    });
+    assert_equals_truth(&server, &run(&plan, &options).unwrap());
+    assert_eq!(asked(), 2);
+    server.set(|knobs| {
+        only_charts(knobs);
+        knobs.next_faults = [Some(Fault::Endless)].into();
+    });
+    let error = run(&plan, &options).unwrap_err();
+    assert!(
+        matches!(error, SourceError::Http(HttpError::Request { fault: oct::http::Fault::TooLarge(_), .. })),
+        "{error}"
+    );
+    assert_eq!(asked(), 3);
+}
+
+#[test]
 fn a_host_without_certificate_authorities_fetches_over_http_and_says_what_https_would_need() {
     let desk = crate::cli_support::Desk::new();
     let server = crate::cli_support::server(300, 2);
