@@ -146,4 +146,52 @@ mod tests {
         density.learn(at(5.0), at(9.0), 1);
         assert!(density.places.iter().all(|(_, rate)| *rate > 0.001));
     }
+
+    #[test]
+    fn between_two_places_the_rate_is_linear() {
+        let mut density = Density::default();
+        // 10 a day around day 905, 30 a day around day 995.
+        density.learn(at(990.0), at(1_000.0), 300);
+        density.learn(at(900.0), at(910.0), 100);
+        for (low, high, documents) in
+            [(905.0, 995.0, 1_800.0), (950.0, 995.0, 1_125.0), (905.0, 950.0, 675.0), (995.0, 1_000.0, 150.0)]
+        {
+            let found = density.count(at(low), at(high));
+            assert!((found - documents).abs() < 1e-6, "{low} to {high}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_one_instant_or_one_document_says_nothing() {
+        let second = 1.0 / 86_400.0;
+        let learnt = |seconds: f64, documents| {
+            let mut density = Density::default();
+            density.learn(at(900.0), at(900.0 + seconds * second), documents);
+            !density.places.is_empty()
+        };
+        assert!(learnt(60.0, 2) && learnt(61.0, 3));
+        assert!(!learnt(59.0, 2) && !learnt(0.0, 500) && !learnt(60.0, 1));
+    }
+
+    #[test]
+    fn of_too_many_places_every_second_is_kept() {
+        let mut density = Density::default();
+        for place in 0..PLACES {
+            density.learn(at(place as f64), at(place as f64 + 1.0), 10);
+            assert_eq!(density.places.len(), place + 1);
+        }
+        density.learn(at(-1.0), at(0.0), 10);
+        assert_eq!(density.places.len(), PLACES / 2 + 1);
+    }
+
+    #[test]
+    fn what_is_fitted_is_counted() {
+        for total in [8_000.0, 20_000.0, 40_000.0] {
+            let mut density = Density::default();
+            density.learn(at(990.0), at(1_000.0), 500);
+            density.fit(at(1_000.0), total);
+            let found = density.count(At::BEGINNING, at(1_000.0));
+            assert!((found - total).abs() < 1.0, "{found} of {total}");
+        }
+    }
 }
