@@ -61,3 +61,28 @@ impl Classified for SourceError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_code_and_class() {
+        let collection = || "images".to_owned();
+        let endless =
+            SourceError::Endless { collection: collection(), what: "9 pages".into(), limit: "8 pages".into() };
+        for (error, code, class) in [
+            (
+                SourceError::Moving { collection: collection(), cause: String::new() },
+                "catalog-keeps-changing",
+                Class::Source,
+            ),
+            (endless, "endless-catalog", Class::Source),
+            (SourceError::Empty { collection: collection() }, "no-documents", Class::Source),
+            (SourceError::Io(std::io::ErrorKind::StorageFull.into()), "io", Class::Host),
+            (SourceError::Busy("work".into()), "locked", Class::Host),
+        ] {
+            assert_eq!((error.code(), error.class()), (code, class), "{error}");
+        }
+    }
+}

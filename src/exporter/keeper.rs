@@ -102,15 +102,7 @@ impl Keeper {
         })?;
         let state = state.unwrap_or(begin);
         work.save_state(&state)?;
-        let mut resumed = 0;
-        for (name, listing) in &listings {
-            let count = listing.count(Interval::ALL);
-            if count > 0 {
-                progress.begin(name, None);
-                progress.resume(name, count);
-            }
-            resumed += count;
-        }
+        let resumed = listings.values().map(|listing| listing.count(Interval::ALL)).sum();
         Ok((Self { listings, state, work, progress, odd }, resumed))
     }
 

@@ -102,7 +102,24 @@ mod tests {
     }
 
     #[test]
+    fn only_the_page_that_was_tried_makes_pages_grow() {
+        let mut sizes = Sizes::new(vec![500, 250, 100]);
+        sizes.failed(500);
+        sizes.good(500, None);
+        assert_eq!(sizes.proven(), 250, "an answer that came late");
+        (0..GROW_AFTER).for_each(|_| sizes.good(250, None));
+        assert_eq!(sizes.next(), 500);
+        sizes.good(250, None);
+        assert_eq!(sizes.proven(), 250, "another answer came first");
+        sizes.good(500, None);
+        assert_eq!(sizes.proven(), 500);
+    }
+
+    #[test]
     fn what_the_server_says_it_gives_is_believed() {
+        let mut sizes = Sizes::new(vec![500, 250, 100]);
+        sizes.good(500, Some(250));
+        assert_eq!(sizes.sizes, [250, 100]);
         let mut sizes = Sizes::new(vec![500, 250, 100]);
         sizes.good(500, Some(200));
         assert_eq!(sizes.next(), 200);

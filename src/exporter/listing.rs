@@ -186,5 +186,9 @@ mod tests {
         assert_eq!((listing.count(low), listing.count(high)), (3, 1));
         assert_eq!(listing.halves(low), None);
         assert_eq!(listing.halves(Interval::new(at(9), At::END)), None);
+        listing.replace(Interval::ALL, some(&(1..=10).map(|n| (i64::from(n), n)).collect::<Vec<_>>()));
+        let (low, high) = listing.halves(DATED).unwrap();
+        assert_eq!((listing.count(low), listing.count(high)), (5, 5));
+        assert_eq!((low.low, low.high, high.high), (DATED.low, high.low, DATED.high));
     }
 }

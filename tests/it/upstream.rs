@@ -82,6 +82,25 @@ fn each_slow_path_alone_and_all_of_a_profile() {
 }
 
 #[test]
+fn page_numbers_go_on_with_smaller_pages_when_large_ones_fail() {
+    let knobs = Knobs { ignore_sort: true, latency: Duration::from_millis(50), ..Knobs::default() };
+    let server = Standin::start(catalog(6_000, 20, 7), knobs);
+    let (plan, options) = hasty(&server);
+    let is_numbered =
+        |request: &standin::Request| request.query.iter().any(|(name, value)| name == "page" && value != "0");
+    let fetched = std::thread::scope(|scope| {
+        let fetch = scope.spawn(|| run(&plan, &options));
+        while !fetch.is_finished() && !server.requests().iter().any(is_numbered) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server.set(|knobs| (knobs.max_page_size, knobs.oversized) = (100, Oversized::Refuse));
+        fetch.join().unwrap()
+    });
+    assert_equals_truth(&server, &fetched.unwrap());
+    assert!(server.requests().iter().any(|request| request.status == Some(400)));
+}
+
+#[test]
 fn red_hats_images_are_off_every_index() {
     let made_up = MadeUp { images: 600, red_hat_images: Some(1_400), bundles: 10, ..MadeUp::default() };
     let server = Standin::start(Catalog::made_up(&made_up), stalling(&[Form::LargePage], Treatment::Stall));
