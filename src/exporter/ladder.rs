@@ -1,6 +1,8 @@
 //! The steps of a collection's ladder during its walk: the page size goes down when the server does not manage a page,
 //! and up again after successes.
 
+use crate::pyxis::{Rung, Way};
+
 /// Good pages before a larger one is tried again.
 const GROW_AFTER: u32 = 16;
 
@@ -78,9 +80,33 @@ impl Sizes {
     }
 }
 
+/// The number of the next rung of `ladder` that has another way than `way`. If a question was too `slow`, another form of
+/// its date is too slow too.
+pub fn other_way(ladder: &[Rung], way: Way, slow: bool) -> usize {
+    let other = |rung: &Rung| if slow && way != Way::Numbers { rung.way == Way::Numbers } else { rung.way != way };
+    let after = ladder.iter().position(|rung| rung.way == way).unwrap_or(0);
+    ladder.iter().skip(after).position(other).map_or(0, |steps| after + steps)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pyxis::DateForm;
+
+    #[test]
+    fn another_way_is_the_next_one_and_after_the_last_the_first() {
+        let keyset = |form| Way::Keyset(form);
+        let ways =
+            [keyset(DateForm::Offset), keyset(DateForm::Offset), keyset(DateForm::Zulu), Way::Numbers, Way::Numbers];
+        let ladder = ways.map(|way| Rung { way, size: 100 });
+        assert_eq!(other_way(&ladder, keyset(DateForm::Offset), false), 2);
+        assert_eq!(other_way(&ladder, keyset(DateForm::Offset), true), 3);
+        assert_eq!(other_way(&ladder, keyset(DateForm::Zulu), false), 3);
+        assert_eq!(other_way(&ladder, Way::Numbers, false), 0);
+        let ladder = [ways[0], ways[3], ways[0], ways[3], ways[2]].map(|way| Rung { way, size: 100 });
+        assert_eq!(other_way(&ladder, Way::Numbers, false), 2);
+        assert_eq!(other_way(&ladder, Way::Numbers, true), 2);
+    }
 
     #[test]
     fn pages_shrink_and_grow_again_one_question_at_a_time() {

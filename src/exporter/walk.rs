@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::crew::Crew;
 use super::error::SourceError;
 use super::keeper::{Report, Sink};
-use super::ladder::Sizes;
+use super::ladder::{Sizes, other_way};
 use super::limits;
 use super::spans::Spans;
 use super::work::Begun;
@@ -150,7 +150,8 @@ impl<'a> Walk<'a> {
                 Err(End::Stuck(error)) => {
                     tracing::info!(collection = self.collection.name, %error, "trying another way to list");
                     let slow = matches!(&error, HttpError::Request { fault, .. } if fault.remedy() == Remedy::Less);
-                    self.open(self.other_way(slow)).await?;
+                    let ladder = self.collection.ladder(self.largest);
+                    self.open(other_way(&ladder, self.rung.get().way, slow)).await?;
                 }
                 Err(End::Failed(error)) => return Err(error),
                 Ok(()) => {
@@ -231,15 +232,6 @@ impl<'a> Walk<'a> {
             }
             Way::Numbers => Question { size: rung.size, ..self.numbered() },
         }
-    }
-
-    /// The number of the next rung of another way. If a question was too `slow`, another form of its date is too slow too.
-    fn other_way(&self, slow: bool) -> usize {
-        let (ladder, way) = (self.collection.ladder(self.largest), self.rung.get().way);
-        let keyset = way != Way::Numbers;
-        let other = |rung: &Rung| if slow && keyset { rung.way == Way::Numbers } else { rung.way != way };
-        let after = ladder.iter().position(|rung| rung.way == way).unwrap_or(0);
-        ladder.iter().skip(after).position(other).map_or(0, |steps| after + steps)
     }
 
     /// An instant that is later than every document.

@@ -176,6 +176,21 @@ fn documents_that_come_and_go_lose_none_that_was_there_throughout() {
 }
 
 #[test]
+fn documents_that_are_newer_than_the_snapshot_are_no_difference() {
+    let server = Standin::start(catalog(3_000, 50, 14), Knobs::default());
+    let mark = server.mark();
+    let churn = Churn { every: 12, rounds: Some(1), insert_new: 5, change: 2, bundles: false, ..Churn::default() };
+    server.set(|knobs| knobs.churn = churn);
+    let (mut plan, options) = plan(&server);
+    plan.page_size = 200;
+    let fetched = run(&plan, &options).unwrap();
+    let missing: Vec<_> =
+        ids(&server.since(mark).throughout.certified).difference(&image_ids(&fetched)).cloned().collect();
+    assert_eq!(missing, Vec::<String>::new());
+    assert_eq!(fetched.sources[0].total, Some(fetched.sources[0].documents));
+}
+
+#[test]
 fn a_catalog_that_never_holds_still_is_refused() {
     let server = Standin::start(catalog(4_000, 10, 1), Knobs::default());
     server.set(|knobs| knobs.churn = Churn { every: 1, delete: 3, ..Churn::balanced(1, 3) });
