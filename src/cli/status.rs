@@ -69,7 +69,13 @@ pub(super) fn conflict(matches: &ArgMatches) -> Option<String> {
     if typed("format") && format != Format::Text && typed("json") {
         return Some("--json and --format name two forms of the answer".into());
     }
-    (typed("warn_age") && format != Format::Nagios).then(|| "--warn-age has an effect only with --format nagios".into())
+    if typed("warn_age") && format != Format::Nagios {
+        return Some("--warn-age has an effect only with --format nagios".into());
+    }
+    let duration = |name| matches.get_one::<SignedDuration>(name);
+    let never = format == Format::Nagios
+        && duration("warn_age").zip(duration("max_age")).is_some_and(|(warn, max)| warn >= max);
+    never.then(|| "--warn-age is not below --max-age, so that it would never warn".into())
 }
 
 /// Whether a monitoring system asks, so that every failure is the state UNKNOWN: as the variable or the command line say,

@@ -40,7 +40,7 @@ impl Error {
             Self::Manifest { cause: ManifestError::Version(_), .. } => {
                 "install the oct that made the archive, or a later one"
             }
-            Self::Deviates { .. } => "import an archive again, or run `oct rollback`",
+            Self::Deviates { .. } => "import an archive again, or run `oct rollback` if an earlier catalog is kept",
             Self::NotProvable { cause, .. } => {
                 let trust = trust(cause)?;
                 return Some(format!("{trust}; the key of an `oct dump` is gone: import an archive instead"));

@@ -162,6 +162,7 @@ fn a_plugin_has_one_line_and_the_codes_of_plugins() {
     let key = ["--key", "oct.pub"];
     let with = |more: &[&'static str]| [&key[..], more].concat();
     let out = line(0, "OK", &with(&["--warn-age", "7d", "--max-age", "30d"]));
+    assert!(out.contains(" in db, "), "{out}");
     let (_, figures) = out.split_once(" | age=").unwrap();
     let (age, rest) = figures.split_once("s;").unwrap();
     assert!((3_590..7_200).contains(&age.parse::<u32>().unwrap()), "{out}");
@@ -183,6 +184,8 @@ fn what_cannot_be_looked_at_is_unknown() {
         assert!(run.out.starts_with("OCT UNKNOWN - ") && run.out.trim_end().lines().count() == 1, "{}", run.out);
         assert!(run.err.contains("error:"), "{}", run.err);
     }
+    let never = status(&desk, &["--format", "nagios", "--warn-age", "30d", "--max-age", "30d"]).expect(3);
+    assert!(never.out.contains("never warn"), "{}", never.out);
     for variables in [&[("OCT_STATUS_FORMAT", "nagios")][..], &[("OCT_STATUS_FORMAT", "nagios"), ("OCT_JSON", "1")]] {
         let mut command = desk.command(&["status", "db", "--key", "nowhere.pub"]);
         let run = Run::from(command.envs(variables.iter().copied()).output().unwrap()).expect(3);

@@ -36,13 +36,14 @@ impl Level {
 
 /// The level and its line, with figures where something is known.
 pub(super) fn judge(found: &Status, warn: Option<SignedDuration>) -> (Level, String) {
+    let dir = found.dir.display();
     let (level, text) = match &found.state {
-        State::Nothing => (Level::Critical, "no catalog is installed".into()),
+        State::Nothing => (Level::Critical, format!("no catalog is installed in {dir}")),
         State::Unsigned(cause) | State::NotProvable { cause } => (Level::Critical, cause.to_string()),
         State::NotAsSigned { cause, .. } => (Level::Critical, cause.to_string()),
         State::Intact { manifest, age: seconds, stale, forbidden } => {
             let what = format!(
-                "catalog of {}, {} old, signed by {}",
+                "catalog of {} in {dir}, {} old, signed by {}",
                 manifest.created,
                 age(*seconds),
                 manifest.signer().key_id
