@@ -306,13 +306,11 @@ impl<'f> Swap<'f> {
         Ok(())
     }
 
-    /// Forgets a swap that had not begun.
+    /// Forgets a swap that had not begun: the incoming data are still there.
     pub(super) fn take_back(&self) -> Result<()> {
         self.oct.remove(self.incoming.join(COPY))?;
-        if self.journal.incoming == Incoming::Staging
-            && self.oct.exists(&self.new)?
-            && tree::digest(self.oct, &self.incoming)? != self.journal.tree
-        {
+        let is_staged = self.journal.incoming == Incoming::Staging;
+        if is_staged && tree::digest(self.oct, &self.incoming)? != self.journal.tree {
             // Neither this nor `data` is the staged version, so it is unknown which of them is the old one.
             set_aside(self.folder, self.oct, &self.new)?;
         }

@@ -278,6 +278,11 @@ mod tests {
         assert_eq!(check(&any, &[&stranger, &keys[1]]), Ok(()));
         assert!(check(&any, &[&stranger]).unwrap_err().contains(&stranger.id().to_string()));
         assert_eq!(check(&two, &[&keys[0], &stranger, &keys[1]]), Ok(()));
+        let fresh = any.under(Policy::parse("max-age = '1d'", Path::new("policy.toml")).unwrap());
+        let listed = Listed::new(&manifest, vec![keys[0].id()], 9, manifest.content);
+        let later = manifest.created + jiff::SignedDuration::from_hours(25);
+        assert!(matches!(fresh.check_listed(&listed, later), Err(TrustError::Policy(_))));
+        assert!(fresh.check_listed(&listed, manifest.created).is_ok());
         let too_few = check(&two, &[&keys[0], &stranger]).unwrap_err();
         assert!(too_few.contains("policy.toml") && too_few.contains(&keys[0].id().to_string()), "{too_few}");
     }

@@ -440,6 +440,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (dir, file) = (folder.path().join("oct"), folder.path().join("oct/policy.toml"));
         assert_eq!(Policy::read(&file).unwrap(), Policy::default());
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, "").unwrap();
+        assert!(Policy::read(&plain.join("oct/policy.toml")).is_err(), "what cannot be looked for is not absent");
         // Whoever runs the tests plays root.
         let read = || Policy::read_of(&file, &Owners::caller());
         let mode = |path: &Path, mode| {

@@ -444,6 +444,16 @@ fn every_folder_that_took_part_in_a_move_is_synced() {
 }
 
 #[test]
+fn a_swap_that_had_not_begun_leaves_nothing() {
+    let scene = Scene::new("A");
+    let stop = Meddle::acting(|at, _| if at == Checkpoint::Exchange { Err(errno(5)) } else { Ok(()) });
+    Catalog::new('B').install(&mut lock_with(&scene.dir, stop).unwrap(), 1).unwrap_err();
+    assert!(lock(&scene.dir).previous().unwrap().is_empty());
+    assert!(Catalog::new('A').is_in(&scene.dir));
+    assert!(!scene.dir.join(".oct/staging").exists());
+}
+
+#[test]
 fn the_old_data_is_kept_even_if_the_new_one_is_changed_before_recovery() {
     let scene = Scene::new("A");
     let stop = Meddle::acting(|at, _| if at == Checkpoint::CollectOld { Err(errno(5)) } else { Ok(()) });
