@@ -165,20 +165,26 @@ fn counts_and_changes_that_stall_cost_little() {
         let fetched = run(&plan, &options).unwrap();
         (began.elapsed(), fetched)
     };
-    let (without, fetched) = time();
-    assert!(is_checked(&checks(&fetched, "containers").count));
     let forms = [Form::ImageCount, Form::ImagesByUpdate, Form::BundleCount, Form::BundlesByUpdate];
-    server.set(|knobs| knobs.slow = stalling(&forms, Treatment::Stall).slow);
-    server.set(|knobs| knobs.slow.stall = Duration::from_secs(2));
-    let (with, fetched) = time();
-    assert_equals_truth(&server, &fetched);
-    for source in fetched.sources.iter().filter(|source| source.name != "charts") {
-        let checks = checks(&fetched, &source.name);
-        assert!(!is_checked(&checks.count) && !is_checked(&checks.changes), "{checks:?}");
-        assert!(checks.line().contains("count not checked ("), "{}", checks.line());
-    }
-    // 1.3 on a machine of its own; others may be at work here.
-    assert!(with < without.mul_f64(1.6), "{with:?} instead of {without:?}");
+    let mut times = Vec::new();
+    // 1.3 on a machine of its own. Others may be at work here: then one of a few pairs is undisturbed.
+    let is_cheap = (0..5).any(|_| {
+        server.set(|knobs| knobs.slow = Knobs::default().slow);
+        let (without, fetched) = time();
+        assert!(is_checked(&checks(&fetched, "containers").count));
+        server.set(|knobs| knobs.slow = stalling(&forms, Treatment::Stall).slow);
+        server.set(|knobs| knobs.slow.stall = Duration::from_secs(2));
+        let (with, fetched) = time();
+        assert_equals_truth(&server, &fetched);
+        for source in fetched.sources.iter().filter(|source| source.name != "charts") {
+            let checks = checks(&fetched, &source.name);
+            assert!(!is_checked(&checks.count) && !is_checked(&checks.changes), "{checks:?}");
+            assert!(checks.line().contains("count not checked ("), "{}", checks.line());
+        }
+        times.push((without, with));
+        with < without.mul_f64(1.6)
+    });
+    assert!(is_cheap, "without and with: {times:?}");
 }
 
 #[test]
