@@ -92,16 +92,16 @@ pub fn other_way(ladder: &[Rung], way: Way, slow: bool) -> usize {
 mod tests {
     use super::*;
     use crate::pyxis::DateForm;
+    use crate::pyxis::Way::Keyset;
 
     #[test]
     fn another_way_is_the_next_one_and_after_the_last_the_first() {
-        let keyset = |form| Way::Keyset(form);
         let ways =
-            [keyset(DateForm::Offset), keyset(DateForm::Offset), keyset(DateForm::Zulu), Way::Numbers, Way::Numbers];
+            [Keyset(DateForm::Offset), Keyset(DateForm::Offset), Keyset(DateForm::Zulu), Way::Numbers, Way::Numbers];
         let ladder = ways.map(|way| Rung { way, size: 100 });
-        assert_eq!(other_way(&ladder, keyset(DateForm::Offset), false), 2);
-        assert_eq!(other_way(&ladder, keyset(DateForm::Offset), true), 3);
-        assert_eq!(other_way(&ladder, keyset(DateForm::Zulu), false), 3);
+        assert_eq!(other_way(&ladder, Keyset(DateForm::Offset), false), 2);
+        assert_eq!(other_way(&ladder, Keyset(DateForm::Offset), true), 3);
+        assert_eq!(other_way(&ladder, Keyset(DateForm::Zulu), false), 3);
         assert_eq!(other_way(&ladder, Way::Numbers, false), 0);
         let ladder = [ways[0], ways[3], ways[0], ways[3], ways[2]].map(|way| Rung { way, size: 100 });
         assert_eq!(other_way(&ladder, Way::Numbers, false), 2);

@@ -306,13 +306,8 @@ impl std::ops::Deref for VerifiedCatalogs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trust::KeyPair;
     use crate::trust::manifest::tests::sample;
-
-    fn key() -> SigningKey {
-        let pair = KeyPair::generate(None, "").unwrap();
-        SigningKey::parse(pair.secret_text(), "key", || Ok(None)).unwrap()
-    }
+    use crate::trust::secret::tests::key;
 
     fn list(hours: &[&str]) -> Catalogs {
         let archives = hours.iter().map(|hour| {

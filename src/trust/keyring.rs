@@ -252,23 +252,23 @@ pub fn remove(name: &str, folder: &Path) -> Result<Vec<PathBuf>, TrustError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::trust::SigningKey;
     use crate::trust::manifest::tests::sample;
-    use crate::trust::{KeyPair, SigningKey};
+    use crate::trust::secret::tests::key;
 
-    fn key() -> SigningKey {
-        let pair = KeyPair::generate(None, "").unwrap();
-        SigningKey::parse(pair.secret_text(), "key", || Ok(None)).unwrap()
+    /// The public halves of `keys`, trusted under this policy.
+    pub(in crate::trust) fn keyring(keys: &[&SigningKey], policy: &str) -> Keyring {
+        let keys = keys.iter().map(|key| key.public().clone()).collect();
+        Keyring::new(keys).under(Policy::parse(policy, "policy.toml".as_ref()).unwrap())
     }
 
     #[test]
     fn a_listed_archive_needs_as_many_trusted_signers_as_the_policy_says() {
         let (keys, stranger) = ([key(), key()], key());
-        let public = keys.iter().map(|key| key.public().clone()).collect();
-        let policy = Policy::parse("signatures = 2", Path::new("policy.toml")).unwrap();
-        let (any, two) = (Keyring::new(public), Keyring::new(keys.iter().map(|key| key.public().clone()).collect()));
-        let two = two.under(policy);
+        let of_both = |policy: &str| keyring(&[&keys[0], &keys[1]], policy);
+        let (any, two, fresh) = (of_both(""), of_both("signatures = 2"), of_both("max-age = '1d'"));
         let manifest = sample(1);
         let check = |keyring: &Keyring, signers: &[&SigningKey]| {
             let listed = Listed::new(&manifest, signers.iter().map(|key| key.id()).collect(), 9, manifest.content);
@@ -278,7 +278,6 @@ mod tests {
         assert_eq!(check(&any, &[&stranger, &keys[1]]), Ok(()));
         assert!(check(&any, &[&stranger]).unwrap_err().contains(&stranger.id().to_string()));
         assert_eq!(check(&two, &[&keys[0], &stranger, &keys[1]]), Ok(()));
-        let fresh = any.under(Policy::parse("max-age = '1d'", Path::new("policy.toml")).unwrap());
         let listed = Listed::new(&manifest, vec![keys[0].id()], 9, manifest.content);
         let later = manifest.created + jiff::SignedDuration::from_hours(25);
         assert!(matches!(fresh.check_listed(&listed, later), Err(TrustError::Policy(_))));

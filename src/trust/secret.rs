@@ -306,14 +306,19 @@ impl KeyPair {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A new secret key without a password.
+    pub(in crate::trust) fn key() -> SigningKey {
+        let pair = KeyPair::generate(None, "").unwrap();
+        SigningKey::parse(pair.secret_text(), "key", || Ok(None)).unwrap()
+    }
 
     #[test]
     fn no_secret_is_shown_in_a_log() {
         assert_eq!(format!("{:?}", Password("secret".into())), "Password(…)");
-        let pair = KeyPair::generate(None, "").unwrap();
-        let key = SigningKey::parse(pair.secret_text(), "key", || Ok(None)).unwrap();
+        let key = key();
         assert_eq!(format!("{key:?}"), format!("SigningKey({})", key.id()));
     }
 

@@ -193,8 +193,10 @@ impl std::ops::Deref for VerifiedManifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trust::policy::{Policy, Violation};
-    use crate::trust::{KeyPair, SigningKey};
+    use crate::trust::SigningKey;
+    use crate::trust::keyring::tests::keyring;
+    use crate::trust::policy::Violation;
+    use crate::trust::secret::tests::key;
     use proptest::prelude::*;
 
     proptest! {
@@ -224,16 +226,6 @@ mod tests {
             |count: usize| SignedManifest::decode(&SignedManifest::new("{}".into(), vec!["x".into(); count]).encode());
         assert!(decode(limits::SIGNATURES).is_ok());
         assert!(matches!(decode(limits::SIGNATURES + 1), Err(HeaderError::TooManySignatures(_))));
-    }
-
-    fn key() -> SigningKey {
-        let pair = KeyPair::generate(None, "test").unwrap();
-        SigningKey::parse(pair.secret_text(), "test", || Ok(None)).unwrap()
-    }
-
-    fn keyring(keys: &[&SigningKey], policy: &str) -> Keyring {
-        let keys = keys.iter().map(|key| key.public().clone()).collect();
-        Keyring::new(keys).under(Policy::parse(policy, "policy.toml".as_ref()).unwrap())
     }
 
     #[test]
