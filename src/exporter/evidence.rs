@@ -55,6 +55,7 @@ impl Evidence<'_> {
     /// If the walk fails, or the server's count still differs.
     pub async fn run(&self) -> Result<Checks, SourceError> {
         let began = Instant::now();
+        let resumed = self.look(|_, begun| begun.is_some()).await?;
         let mut counting = std::pin::pin!(self.count_at_start());
         let mut walking = std::pin::pin!(self.walk.run());
         let mut counted = None;
@@ -65,7 +66,9 @@ impl Evidence<'_> {
             }
         }
         let slowest = self.walk.source.slowest().mul_f64(limits::EVIDENCE_ANSWERS);
-        let allowance = began.elapsed().mul_f64(limits::EVIDENCE_SHARE).max(slowest).max(self.least);
+        // A walk that an earlier run ended tells nothing of how quick the server is.
+        let least = if resumed { limits::EVIDENCE_PATIENCE } else { self.least };
+        let allowance = began.elapsed().mul_f64(limits::EVIDENCE_SHARE).max(slowest).max(least);
         let deadline = Instant::now() + allowance;
         self.look_again_at_twins().await?;
         let listed = self.look(|listing, _| listing.count(Interval::ALL)).await?;
@@ -79,10 +82,9 @@ impl Evidence<'_> {
                 None => tokio::time::timeout_at(deadline, &mut counting).await.unwrap_or_else(|_| too_slow(allowance)),
             }
         };
-        let changes = tokio::time::timeout_at(deadline, self.changes());
-        let undated = async { if is_complete { self.undated_found().await } else { self.undated(deadline).await } };
-        let (first, changes, undated) = tokio::join!(count, changes, undated);
-        let (changes, undated) = (changes.unwrap_or_else(|_| Ok(too_slow(allowance)))?, undated?);
+        let undated = async { if is_complete { self.undated_found().await } else { self.undated(allowance).await } };
+        let (first, changes, undated) = tokio::join!(count, self.changes(allowance), undated);
+        let (changes, undated) = (changes?, undated?);
         let listed = self.look(|listing, _| listing.count(Interval::ALL)).await?;
         if listed == 0 && self.walk.collection.must_have_documents {
             return Err(SourceError::Empty { collection: self.walk.collection.name.clone() });
@@ -120,7 +122,7 @@ impl Evidence<'_> {
     async fn count_at_start(&self) -> Result<Counted, Cause> {
         let (walk, low) = (self.walk, self.walk.collection.low);
         let everything = if low == At::BEGINNING { Interval::ALL } else { Interval::new(low, At::END) };
-        let dated = Interval::new(low, walk.horizon());
+        let dated = Interval::new(low, At::HORIZON);
         let mut cause = String::new();
         for (interval, all) in [(everything, true), (dated, false)] {
             let began = Instant::now();
@@ -144,12 +146,16 @@ impl Evidence<'_> {
         }
         let form = self.walk.form();
         let question = Question { order: Order::Own, count: true, ..self.walk.question("count", interval, form) };
-        let page = self.ask(&question).await?;
+        let page = self.try_to_ask(&question).await?;
         page.total.ok_or_else(|| "the server gives no total".into())
     }
 
-    /// Asks a question of evidence, up to a few times. It takes no place from the questions for documents.
-    async fn ask(&self, question: &Question) -> Result<Page, Cause> {
+    /// Asks a question of evidence, for as long as `allowance`. It takes no place from the questions for documents.
+    async fn ask(&self, question: &Question, allowance: Duration) -> Result<Page, Cause> {
+        tokio::time::timeout(allowance, self.try_to_ask(question)).await.unwrap_or_else(|_| too_slow(allowance))
+    }
+
+    async fn try_to_ask(&self, question: &Question) -> Result<Page, Cause> {
         let mut last = String::new();
         for tries in 1..=TRIES {
             match self.walk.once(question, tries, false).await {
@@ -167,7 +173,7 @@ impl Evidence<'_> {
     }
 
     /// Fetches what changed since the catalog's first answer; returns how many documents those are.
-    async fn changes(&self) -> Result<Result<u64, Cause>, SourceError> {
+    async fn changes(&self, allowance: Duration) -> Result<Result<u64, Cause>, SourceError> {
         let clock = self.look(|_, begun| begun.and_then(|begun| begun.clock)).await?;
         let Some(since) = clock.and_then(|clock| clock.checked_sub(CHANGES_MARGIN).ok()) else {
             return Ok(Err("the server does not tell its time".into()));
@@ -180,7 +186,7 @@ impl Evidence<'_> {
         let mut question = Question { only, size, ..self.walk.question("changes", whole, self.walk.form()) };
         let (mut keys, mut longest) = (BTreeSet::new(), Longest::default());
         for _ in 0..limits::CHANGES_PAGES {
-            let page = match self.ask(&question).await {
+            let page = match self.ask(&question, allowance).await {
                 Ok(page) => page,
                 Err(cause) => return Ok(Err(cause)),
             };
@@ -212,46 +218,52 @@ impl Evidence<'_> {
         self.look(|listing, _| Ok(listing.count(UNDATED))).await
     }
 
-    /// Fetches the documents that no condition on dates selects.
-    async fn undated(&self, deadline: Instant) -> Result<Result<u64, Cause>, SourceError> {
+    /// Fetches the documents that no condition on dates selects. The walk cannot have them, so there is always some time.
+    async fn undated(&self, allowance: Duration) -> Result<Result<u64, Cause>, SourceError> {
         if self.walk.collection.low != At::BEGINNING {
             return Ok(Err("only documents since a date were asked for".into()));
         }
         if self.walk.passes.get().is_some() && self.walk.collection.numbered_whole() {
             return self.undated_found().await;
         }
+        let allowance = allowance.max(limits::EVIDENCE_PATIENCE);
         let form = self.walk.form();
         let absent = Question { only: Only::Undated, ..self.walk.question("undated", Interval::ALL, form) };
         // A value that is not a date sorts before all dates, and a filter for `null` does not select it.
         let oldest = Question { order: Order::OldestFirst, ..self.walk.question("oldest", Interval::ALL, form) };
-        let mut cause = None;
-        for mut question in [absent, oldest] {
-            question.size = self.walk.sizes.borrow().proven();
-            let pages = async {
-                loop {
-                    let page = self.ask(&question).await?;
-                    let length = page.documents.len();
-                    let undated: Vec<_> = page.documents.into_iter().filter(|it| it.at == At::UNDATED).collect();
-                    // A page with a date, or one that is not full, is the last one needed.
-                    let more = !undated.is_empty() && undated.len() == length && question.page < limits::CHANGES_PAGES;
-                    if !undated.is_empty() && self.walk.sink.report(Report::Seen(undated)).await.is_err() {
-                        return Err("what was fetched cannot be kept".to_owned());
-                    }
-                    if !more {
-                        return Ok(());
-                    }
-                    question.page += 1;
-                }
-            };
-            match tokio::time::timeout_at(deadline, pages).await {
-                Ok(Ok(())) => {}
-                Ok(Err(fault)) => cause = Some(fault),
-                Err(_) => cause = Some("no answer in time".into()),
-            }
+        let (absent, oldest) =
+            tokio::join!(self.undated_pages(absent, allowance), self.undated_pages(oldest, allowance));
+        match absent?.and(oldest?) {
+            Err(cause) => Ok(Err(cause)),
+            Ok(()) => self.undated_found().await,
         }
-        match cause {
-            Some(cause) => Ok(Err(cause)),
-            None => self.undated_found().await,
+    }
+
+    /// Fetches the pages of `question` that begin with documents without a date. After the first one it is known that
+    /// there are such documents, so a page that does not come fails the fetch.
+    async fn undated_pages(
+        &self,
+        mut question: Question,
+        allowance: Duration,
+    ) -> Result<Result<(), Cause>, SourceError> {
+        question.size = self.walk.sizes.borrow().proven();
+        let mut page = match self.ask(&question, allowance).await {
+            Ok(page) => page,
+            Err(cause) => return Ok(Err(cause)),
+        };
+        loop {
+            let length = page.documents.len();
+            let undated: Vec<_> = page.documents.into_iter().filter(|it| it.at == At::UNDATED).collect();
+            // A page with a date, or an empty one, is the last one needed.
+            let more = !undated.is_empty() && undated.len() == length;
+            if !undated.is_empty() {
+                self.walk.sink.report(Report::Seen(undated)).await?;
+            }
+            if !more {
+                return Ok(Ok(()));
+            }
+            question.page += 1;
+            page = self.walk.numbered_page(&question, question.page).await?;
         }
     }
 
@@ -277,11 +289,10 @@ impl Evidence<'_> {
         let mut difference = String::new();
         for round in 0..limits::ROUNDS {
             if round > 0 && changes_work {
-                let _ =
-                    tokio::time::timeout(patience, self.changes()).await.unwrap_or_else(|_| Ok(too_slow(patience)))?;
+                let _ = self.changes(patience).await?;
             }
             if first.all && self.walk.collection.low == At::BEGINNING {
-                let _ = self.undated(Instant::now() + patience).await?;
+                let _ = self.undated(patience).await?;
             }
             let whole = self.whole().await?;
             let counted = if first.all { first.interval } else { whole };

@@ -37,6 +37,10 @@ pub const EVIDENCE_ANSWERS: f64 = 1.5;
 /// The same, for a walk that is over at once.
 pub const EVIDENCE_LEAST: Duration = Duration::from_millis(150);
 
+/// Time for a question that brings documents which the walk cannot have: those without a date, and after a resume those
+/// that changed in the meantime. Stops a stall of 60 s; such a question took 0.3 s where the server manages it.
+pub const EVIDENCE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Time for one question of evidence beside the walk. Stops the first form of a count, which may stall for 60 s, from
 /// keeping the second one from being tried.
 pub const EVIDENCE_TRY: Duration = Duration::from_secs(15);

@@ -185,7 +185,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
     let walks: Vec<_> = collections
         .into_iter()
         .zip(sinks)
-        .map(|(collection, sink)| Walk::new(&client, collection, sink, &crew, plan.page_size, started))
+        .map(|(collection, sink)| Walk::new(&client, collection, sink, &crew, plan.page_size))
         .collect();
     let documents = try_join_all(walks.iter().map(|walk| check(walk, &**progress, options)));
     let chart_source = HttpSource::new("charts");

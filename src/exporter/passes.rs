@@ -14,7 +14,7 @@ use super::listing::Key;
 use super::spans::Longest;
 use super::walk::{End, Walk};
 use crate::http::{Fault, React, Remedy, shown};
-use crate::pyxis::{DateForm, Interval, Order, Page, Question};
+use crate::pyxis::{At, DateForm, Interval, Order, Page, Question};
 
 /// Pages of a pass that are asked for at the same time if the end is not known: all but one may be past the end.
 const AHEAD: usize = 3;
@@ -35,9 +35,9 @@ impl Walk<'_> {
         let interval = if self.collection.numbered_whole() {
             Interval::ALL
         } else {
-            Interval::new(self.collection.low, self.horizon())
+            Interval::new(self.collection.low, At::HORIZON)
         };
-        Question { order: Order::Own, ..self.question("numbered page", interval, DateForm::Offset) }
+        Question { order: Order::Own, ..self.question("numbered page", interval, self.form()) }
     }
 
     /// Lists the whole collection.
@@ -132,7 +132,7 @@ impl Walk<'_> {
     }
 
     /// One page of a pass. The size stays the same, because page numbers of another size mean other documents.
-    async fn numbered_page(&self, question: &Question, number: u32) -> Result<Page, End> {
+    pub(super) async fn numbered_page(&self, question: &Question, number: u32) -> Result<Page, End> {
         let question = Question { page: number, ..question.clone() };
         let (mut strikes, mut stuck) = (0, false);
         let attempt = async |tries| self.once(&question, tries, true).await;

@@ -1,29 +1,21 @@
 //! Walks against a catalog in memory, with a clock that stands still but for the latency: what they bring, how many
 //! questions they ask, and how long they take.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-
-use futures_util::future::BoxFuture;
-use tokio::time::Instant;
+mod disagreement;
+mod paper;
+mod ways;
 
 use super::*;
-use crate::base::progress::Silent;
-use crate::http::{Answer, Fault, RetryPolicy, Web};
+use paper::{BUNDLES, Entry, Fetch, IMAGES, Say};
+
+/// Bundles of Red Hat's organization.
+const REDHAT_BUNDLES: &str = "organization==redhat-operators";
 
 /// Microseconds since 1970 of the first and the last day.
 const DAYS: (f64, f64) = (1.4936e15, 1.7828e15);
 
-/// A catalog in memory: dates of its documents, by endpoint and fixed condition.
-struct Paper {
-    latency: Duration,
-    collections: BTreeMap<&'static str, Vec<i64>>,
-    asked: Arc<Mutex<Vec<String>>>,
-    last: Mutex<Instant>,
-}
-
-/// Dates of a growing catalog with a tie in its denser half.
-fn dates(count: usize, tie: usize, seed: u64) -> Vec<i64> {
+/// A growing catalog with a tie in its denser half; ids begin at `first`.
+fn growing(count: usize, tie: usize, first: usize, seed: u64) -> Vec<Entry> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut dates: Vec<i64> = (0..count)
         .map(|i| {
@@ -35,64 +27,7 @@ fn dates(count: usize, tie: usize, seed: u64) -> Vec<i64> {
     let date = dates.get(start).copied().unwrap_or_default();
     dates[start..start + tie].fill(date);
     dates.sort_unstable();
-    dates
-}
-
-impl Web for Paper {
-    fn get<'a>(&'a self, url: &'a Url, _: Option<&'a str>, _: usize) -> BoxFuture<'a, Result<Answer, Fault>> {
-        self.asked.lock().unwrap().push(url.to_string());
-        // No two answers come at once: their order would be that of the threads that parse them.
-        let mut last = self.last.lock().unwrap();
-        let arrival = (Instant::now() + self.latency).max(*last + Duration::from_millis(1));
-        *last = arrival;
-        Box::pin(async move {
-            tokio::time::sleep_until(arrival).await;
-            let body = self.answer(url).into_bytes();
-            let date = Some("2026-11-25T00:00:00Z".parse().unwrap());
-            Ok(Answer { body: Some(body), etag: None, date, host: "paper".into(), status: 200 })
-        })
-    }
-    fn renew(&self) {}
-}
-
-impl Paper {
-    fn answer(&self, url: &Url) -> String {
-        let pairs: BTreeMap<_, _> = url.query_pairs().into_owned().collect();
-        let filter = &pairs["filter"];
-        let (name, dates) = self.collections.iter().find(|(name, _)| filter.starts_with(**name)).unwrap();
-        let (mut low, mut high) = (i64::MIN, i64::MAX);
-        let mut none = false;
-        for condition in filter.split(" and ") {
-            let date = |text: &str| text.parse::<Timestamp>().unwrap().as_microsecond();
-            if let Some(text) = condition.strip_prefix("creation_date<") {
-                high = high.min(date(text));
-            } else if let Some(text) = condition.strip_prefix("creation_date>=") {
-                low = low.max(date(text));
-            } else if condition.starts_with("last_update_date>=") || condition == "creation_date==null" {
-                none = true;
-            }
-        }
-        let (from, to) = (dates.partition_point(|d| *d < low), dates.partition_point(|d| *d < high));
-        let selected: Vec<usize> = if none { Vec::new() } else { (from..to).rev().collect() };
-        let number = |name: &str| pairs[name].parse::<usize>().unwrap();
-        let size = number("page_size").min(500);
-        let mut parts = vec![format!(r#""page_size":{size}"#)];
-        if pairs["include"].contains("data.") {
-            let page = selected.iter().skip(number("page") * size).take(size);
-            let organization = name.strip_prefix("organization==").unwrap_or_default();
-            let documents: Vec<_> = page
-                .map(|i| {
-                    let date = Timestamp::from_microsecond(dates[*i]).unwrap();
-                    format!(r#"{{"_id":"{i:024x}","creation_date":"{date}","certified":true,"organization":"{organization}"}}"#)
-                })
-                .collect();
-            parts.push(format!(r#""data":[{}]"#, documents.join(",")));
-        }
-        if pairs["include"].contains("total") {
-            parts.push(format!(r#""total":{}"#, selected.len()));
-        }
-        format!("{{{}}}", parts.join(","))
-    }
+    (first..).zip(dates).map(|(id, date)| Entry::at(id, date)).collect()
 }
 
 /// What a fetch of everything cost.
@@ -104,64 +39,18 @@ struct Cost {
 
 /// Fetches `images` and `bundles` with `jobs`, and makes sure that all are there.
 async fn fetch_all(images: usize, bundles: usize, jobs: u32, latency: u64, seed: u64) -> Cost {
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let collections: BTreeMap<_, _> = [
-        ("isv_pid!=null", dates(images, 1_700.min(images / 12), seed)),
-        ("organization==certified-operators", dates(bundles * 3 / 5, 0, seed + 1)),
-        ("organization==redhat-operators", dates(bundles * 2 / 5, 0, seed + 2)),
-    ]
-    .into();
-    let truth: Vec<usize> = collections.values().map(Vec::len).collect();
-    let web = Paper {
-        latency: Duration::from_millis(latency),
-        collections,
-        asked: Arc::clone(&asked),
-        last: Mutex::new(Instant::now()),
-    };
-    let progress: Arc<dyn Progress> = Arc::new(Silent);
-    let client = Client::new(Box::new(web), jobs, RetryPolicy::default(), Arc::clone(&progress));
-    let base = Url::parse("http://localhost/").unwrap();
-    let now: Timestamp = "2026-11-25T00:00:00Z".parse().unwrap();
-    let all = ["certified-operators", "redhat-operators"].map(|name| Collection::operators(&base, name));
-    let all: Vec<_> = std::iter::once(Collection::partner_images(&base, None)).chain(all).collect();
-    let names: Vec<_> = all.iter().map(|collection| collection.name.clone()).collect();
-    let each_name = || names.iter().map(String::as_str);
-    let (root, _) = Root::open(None, "work").unwrap();
-    let work = WorkFolder::open(
-        root,
-        &Asked { catalog_url: "".into(), charts_url: "".into(), collections: vec![], since: None },
-    );
-    let state = WorkState::new(now);
-    let (mut keeper, _) = Keeper::open(work.unwrap(), each_name(), state, now, false, Arc::clone(&progress)).unwrap();
-    let (sinks, mut reports) = Keeper::channel(each_name());
-    let crew = Crew::new(each_name());
-    let walks: Vec<_> =
-        all.into_iter().zip(sinks).map(|(c, sink)| Walk::new(&client, c, sink, &crew, 500, now)).collect();
-    let began = Instant::now();
-    let walking = async {
-        let check = async |walk| Evidence { walk, progress: &Silent, least: EVIDENCE_LEAST }.run().await;
-        let checks = try_join_all(walks.iter().map(check)).await.unwrap();
-        (checks, began.elapsed().as_secs_f64())
-    };
-    let keeping = async {
-        loop {
-            let (name, report) = reports.recv().await.unwrap();
-            keeper.take(&name, report).unwrap();
-        }
-    };
-    let (checks, seconds) = tokio::select! { done = walking => done, () = keeping => unreachable!() };
-    let kept = keeper.close();
-    let found: Vec<usize> = names.iter().map(|name| kept.count(name) as usize).collect();
-    assert_eq!(found, [truth[0], truth[1], truth[2]], "in the order of their names");
-    let mut ids = BTreeSet::new();
-    kept.each_image(|image| {
-        assert!(ids.insert(image.id));
-        Ok(())
-    })
-    .unwrap();
-    assert_eq!(ids.len(), images);
-    let requests = asked.lock().unwrap().len();
-    Cost { requests, seconds, checks }
+    let (certified, red_hats) = (bundles * 3 / 5, bundles * 2 / 5);
+    let collections = [
+        (IMAGES, growing(images, 1_700.min(images / 12), 0, seed)),
+        (BUNDLES, growing(certified, 0, images, seed + 1)),
+        (REDHAT_BUNDLES, growing(red_hats, 0, images + certified, seed + 2)),
+    ];
+    let latency = Duration::from_millis(latency);
+    let fetch = Fetch { collections: collections.into(), jobs, latency, page_size: 500, largest: 500 };
+    let fetched = fetch.run(|_, _| Say::default()).await;
+    assert_eq!(fetched.counts, [images, certified, red_hats].map(|count| count as u64), "in the order of their names");
+    assert!(fetched.found == fetched.truth);
+    Cost { requests: fetched.asks.len(), seconds: fetched.seconds, checks: fetched.result.unwrap() }
 }
 
 /// Pages that hold everything, and the least seconds: the first question, and the pages side by side.

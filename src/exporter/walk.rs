@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use jiff::{SignedDuration, Timestamp};
 
 use super::crew::Crew;
 use super::error::SourceError;
@@ -28,11 +27,9 @@ use crate::pyxis::{
     At, Collection, DateForm, Interval, Only, Order, PAGE_BYTES, Page, Question, Rung, Way, page_sizes,
 };
 
-/// How far behind the clock of this host the first question looks, so that a slow clock hides no document.
-const MARGIN: SignedDuration = SignedDuration::from_hours(10 * 366 * 24);
 /// How often the smallest page, or a form, may fail until the walk counts as stuck on this rung.
 const STUCK_AFTER: u32 = 3;
-/// How often a walk may get stuck.
+/// How often a stuck walk takes another way.
 const CLIMBS: u32 = 8;
 
 /// The walk of one collection.
@@ -61,8 +58,9 @@ pub struct Walk<'a> {
     pub(super) sizes: RefCell<Sizes>,
     /// The question that the walk got stuck on.
     stuck_on: RefCell<Option<Question>>,
+    /// The form of dates that the server took last.
+    form: Cell<DateForm>,
     largest: u32,
-    now: Timestamp,
 }
 
 /// How a walk on one rung ends before it is done.
@@ -102,14 +100,7 @@ enum Landed {
 
 impl<'a> Walk<'a> {
     /// Prepares a walk.
-    pub fn new(
-        client: &'a Client,
-        collection: Collection,
-        sink: Sink,
-        crew: &'a Crew,
-        largest: u32,
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(client: &'a Client, collection: Collection, sink: Sink, crew: &'a Crew, largest: u32) -> Self {
         Self {
             client,
             source: Source::new(&collection.name),
@@ -124,8 +115,8 @@ impl<'a> Walk<'a> {
             documents: Cell::new(0),
             sizes: RefCell::new(Sizes::new(page_sizes(largest))),
             stuck_on: RefCell::new(None),
+            form: Cell::new(DateForm::Offset),
             largest,
-            now,
         }
     }
 
@@ -138,29 +129,31 @@ impl<'a> Walk<'a> {
         let whole = match self.sink.look(|_, begun| begun).await? {
             Some(begun) => {
                 self.rung.set(begun.rung);
+                self.form.set(self.form());
                 self.sizes.borrow_mut().begin_with(begun.rung.size);
                 begun.whole
             }
             None => self.begin(first.insert(self.open(0).await?)).await?,
         };
         self.crew.tell(&self.collection.name, 1.0);
-        for _ in 0..CLIMBS {
+        let mut climbs = 0;
+        loop {
             let gaps = self.sink.look(move |listing, _| listing.gaps(whole)).await?;
             match self.fetch(&gaps, first.take()).await {
-                Err(End::Stuck(error)) => {
+                Err(End::Stuck(error)) if climbs < CLIMBS => {
+                    climbs += 1;
                     tracing::info!(collection = self.collection.name, %error, "trying another way to list");
                     let slow = matches!(&error, HttpError::Request { fault, .. } if fault.remedy() == Remedy::Less);
                     let ladder = self.collection.ladder(self.largest);
                     self.open(other_way(&ladder, self.rung.get().way, slow)).await?;
                 }
-                Err(End::Failed(error)) => return Err(error),
+                Err(end) => return Err(end.into()),
                 Ok(()) => {
                     self.crew.tell(&self.collection.name, 0.0);
                     return Ok(());
                 }
             }
         }
-        Err(self.moving(format!("none of {CLIMBS} ways to list it came to the end")))
     }
 
     /// Fetches `intervals`, even if they are known, on the rung that works. `first` is the first page of the only
@@ -217,6 +210,9 @@ impl<'a> Walk<'a> {
             }
         }
         self.rung.set(rung);
+        if let Way::Keyset(form) = rung.way {
+            self.form.set(form);
+        }
         let mut sizes = self.sizes.borrow_mut();
         sizes.begin_with(rung.size);
         sizes.good(rung.size, page.size);
@@ -227,17 +223,11 @@ impl<'a> Walk<'a> {
     fn opening(&self, rung: Rung) -> Question {
         match rung.way {
             Way::Keyset(form) => {
-                let whole = Interval::new(self.collection.low, self.horizon());
+                let whole = Interval::new(self.collection.low, At::HORIZON);
                 Question { size: rung.size, ..self.question("newest page", whole, form) }
             }
             Way::Numbers => Question { size: rung.size, ..self.numbered() },
         }
-    }
-
-    /// An instant that is later than every document.
-    pub fn horizon(&self) -> At {
-        let now = self.source.clock().map_or(self.now, |clock| clock.max(self.now));
-        At::of(now.checked_add(MARGIN).unwrap_or(now)).next_second()
     }
 
     /// Fixes what belongs to the snapshot: no document later than the newest one of the first page.
@@ -265,7 +255,7 @@ impl<'a> Walk<'a> {
     pub fn form(&self) -> DateForm {
         match self.rung.get().way {
             Way::Keyset(form) => form,
-            Way::Numbers => DateForm::Offset,
+            Way::Numbers => self.form.get(),
         }
     }
 

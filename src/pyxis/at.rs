@@ -32,7 +32,9 @@ impl At {
     pub const UNDATED: Self = Self(i64::MIN);
     /// Before every date.
     pub const BEGINNING: Self = Self(i64::MIN + 1);
-    /// After every date.
+    /// After every date that counts as one, and yet an instant that a question can name: the year 9999.
+    pub const HORIZON: Self = Self(253_370_764_800 * SECOND);
+    /// After everything.
     pub const END: Self = Self(i64::MAX);
 
     /// The instant, cut to microseconds.

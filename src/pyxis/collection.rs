@@ -6,7 +6,8 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::at::{At, DateForm, Interval};
-use super::document::{Body, Document, Served, ServedImage, ServedOperator};
+use super::document::{Body, Document, Served, ServedImage, ServedOperator, tell_twins_apart};
+use super::json::readable;
 use super::limits;
 use crate::base::text::sanitize;
 use crate::http::{Answer, Fault, is_html};
@@ -246,30 +247,37 @@ impl Collection {
         let body = answer.body.unwrap_or_default();
         let page = match &self.read {
             Read::Operators(organization) => read(&body, question.size, |served: ServedOperator| {
-                if served.organization() != Some(organization) {
+                if served.organization().is_some_and(|other| other != organization) {
                     return Err("a bundle of another organization");
                 }
                 Ok(served.reduce())
             }),
-            Read::PartnerImages => read(&body, question.size, |served: ServedImage| match served.reduce() {
-                Document { body: Body::Image(image), .. } if !image.certified => Err("an image that is not certified"),
-                document => Ok(document),
+            Read::PartnerImages => read(&body, question.size, |served: ServedImage| {
+                if served.is_uncertified() {
+                    return Err("an image that is not certified");
+                }
+                Ok(as_certified(served.reduce()))
             }),
             Read::RedHatImages => read(&body, question.size, |served: ServedImage| {
-                let mut document = served.reduce();
-                if let Body::Image(image) = &mut document.body {
-                    if !image.repositories.iter().any(|place| &*place.registry == REDHAT_REGISTRY) {
-                        return Err("an image of another registry");
-                    }
-                    // The online check takes every image of this registry as certified.
-                    image.certified = true;
+                let document = served.reduce();
+                let places = if let Body::Image(image) = &document.body { &*image.repositories } else { &[] };
+                if !places.iter().any(|place| &*place.registry == REDHAT_REGISTRY) {
+                    return Err("an image of another registry");
                 }
-                Ok(document)
+                // The online check takes every image of this registry as certified.
+                Ok(as_certified(document))
             }),
         }?;
         fits(question, &page)?;
         Ok(page)
     }
+}
+
+fn as_certified(mut document: Document) -> Document {
+    if let Body::Image(image) = &mut document.body {
+        image.certified = true;
+    }
+    document
 }
 
 /// `largest`, and the sizes to fall back to.
@@ -338,13 +346,16 @@ fn read<T: Served>(
     if values > allowed {
         return Err(Fault::TooMany(values as u64, allowed as u64));
     }
-    let envelope: Envelope<T> =
-        serde_json::from_slice(body).map_err(|error| Fault::Decode(sanitize(&error.to_string())))?;
+    let envelope: Envelope<T> = serde_json::from_slice(body)
+        .or_else(|error| serde_json::from_slice(&readable(body)).map_err(|_| error))
+        .map_err(|error| Fault::Decode(sanitize(&error.to_string())))?;
     if size > 0 && envelope.data.is_none() {
         return Err(Fault::Disorder("no data".into()));
     }
     let documents = envelope.data.into_iter().flatten().map(reduce).collect::<Result<_, _>>();
-    let documents = documents.map_err(|what| Fault::Disorder(format!("{what}, which was not asked for")))?;
+    let mut documents: Vec<_> =
+        documents.map_err(|what| Fault::Disorder(format!("{what}, which was not asked for")))?;
+    tell_twins_apart(&mut documents);
     Ok(Page { documents, size: envelope.page_size.filter(|size| *size > 0), total: envelope.total })
 }
 
@@ -511,12 +522,32 @@ mod tests {
             (&question(year), r#"{"data":[NEW,OLD,OLD]}"#),
             (&question(year), r#"{"page_size":2}"#),
             (&question(year), r#"{"data":null}"#),
-            (&question(year), r#"{"data":[{"_id":"x","creation_date":"2020-06-01T00:00:00Z"}]}"#),
+            (&question(year), r#"{"data":[{"_id":"x","creation_date":"2020-06-01T00:00:00Z","certified":false}]}"#),
         ] {
             assert!(matches!(decode(question, envelope), Err(Fault::Disorder(_))), "{envelope}");
         }
         assert!(matches!(decode(&question(year), "<html>"), Err(Fault::Html)));
         assert!(matches!(decode(&question(year), r#"{"data":[NEW"#), Err(Fault::Decode(_))));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_costs_no_more_than_itself() {
+        for (odd, name) in [
+            (r#""certified":null"#, None),
+            (r#""certified":"yes""#, Some("certified")),
+            (r#""certified":1e999"#, Some("certified")),
+            (r#""certified":true,"architecture":1e999"#, Some("architecture")),
+            (r#""certified":true,"architecture":"\ud83d""#, None),
+        ] {
+            let envelope =
+                format!(r#"{{"data":[{{"_id":"{:024x}","creation_date":"2020-02-01T00:00:00Z",{odd}}}]}}"#, 9);
+            let page = images().decode(&question(Interval::ALL), Answer::of(envelope.into_bytes())).unwrap();
+            let document = &page.documents[0];
+            assert_eq!(document.odd.as_deref(), name, "{odd}");
+            assert!(matches!(&document.body, Body::Image(image) if image.certified), "{odd}");
+        }
+        let body = r#"{"data":[{"_id":"x","creation_date":"2020-06-01T00:00:00Z","organization":7}]}"#;
+        assert_eq!(decode_operators(body.into()).unwrap()[0].odd.as_deref(), Some("organization, _id"));
     }
 
     #[test]

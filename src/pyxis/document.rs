@@ -196,6 +196,13 @@ pub struct ServedOperator {
     channel_name: Field<Box<str>>,
 }
 
+impl ServedImage {
+    /// Whether it says that it is not certified. One that does not say was selected as a certified one.
+    pub fn is_uncertified(&self) -> bool {
+        matches!(self.certified, Field::Is(false))
+    }
+}
+
 impl ServedOperator {
     /// The organization of the bundle, such as `certified-operators`.
     pub fn organization(&self) -> Option<&str> {
@@ -210,8 +217,8 @@ impl ServedOperator {
 fn date(field: Field<Box<str>>, odd: &mut Vec<&'static str>) -> (At, Box<str>) {
     let text = field.take("creation_date", odd).unwrap_or_default();
     match text.parse() {
-        Ok(instant) => (At::of(instant), text),
-        Err(_) => {
+        Ok(instant) if At::of(instant) < At::HORIZON => (At::of(instant), text),
+        _ => {
             if !odd.contains(&"creation_date") {
                 odd.push(if text.is_empty() { "no creation_date" } else { "creation_date" });
             }
@@ -227,9 +234,31 @@ fn id(field: Field<Box<str>>, otherwise: &str, odd: &mut Vec<&'static str>) -> O
         if !odd.contains(&"_id") {
             odd.push("_id");
         }
-        let digest = Sha256Digest::of(format!("{text}\n{otherwise}").as_bytes()).to_string();
-        ObjectId::parse(&digest[..24]).unwrap_or(ObjectId::MIN)
+        made_up(&format!("{text}\n{otherwise}"))
     })
+}
+
+/// Gives documents of one page that share id and date, but nothing else, ids made from their content, so that each has its
+/// own place in a listing. A document that came twice is one.
+pub fn tell_twins_apart(documents: &mut [Document]) {
+    let mut by_key: Vec<_> = documents.iter_mut().collect();
+    by_key.sort_by_key(|document| (document.at, document.id));
+    for twins in by_key.chunk_by_mut(|a, b| (a.at, a.id) == (b.at, b.id)) {
+        if twins.iter().all(|document| document.body == twins[0].body) {
+            continue;
+        }
+        for document in twins {
+            let odd = format!("several documents have the _id {}", document.id);
+            document.id = made_up(&format!("{} {:?}", document.id, document.body));
+            document.odd = Some(document.odd.take().map_or(odd.clone(), |other| format!("{other}, {odd}")).into());
+        }
+    }
+}
+
+/// An id that stands for `text`.
+fn made_up(text: &str) -> ObjectId {
+    let digest = Sha256Digest::of(text.as_bytes()).to_string();
+    ObjectId::parse(&digest[..24]).unwrap_or(ObjectId::MIN)
 }
 
 fn oddness(odd: &[&str]) -> Option<Box<str>> {
@@ -275,6 +304,7 @@ impl Served for ServedOperator {
     fn reduce(self) -> Document {
         let mut odd = Vec::new();
         let (at, created) = date(self.creation_date, &mut odd);
+        let _ = self.organization.take("organization", &mut odd);
         let operator = Operator {
             csv_name: self.csv_name.take("csv_name", &mut odd).unwrap_or_default(),
             ocp_version: self.ocp_version.take("ocp_version", &mut odd).unwrap_or_default(),

@@ -4,6 +4,7 @@
 mod at;
 mod collection;
 mod document;
+mod json;
 mod limits;
 
 pub(crate) use at::{At, DateForm, Interval};

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use standin::{Catalog, Knobs, MadeUp, Standin};
+use standin::{Catalog, Knobs, MadeUp, Standin, Undated};
 
 use crate::cli_support::{Desk, text, tree};
 
@@ -58,6 +58,28 @@ fn a_service_whose_cache_folder_is_a_link_is_continued() {
     server.revive();
     let output = run();
     assert!(output.status.success() && text(&output).contains("continuing an earlier run"), "{}", text(&output));
+}
+
+/// The walk was over, so the second run asks for nothing but evidence, and does not know how slow the server is.
+#[test]
+fn what_the_walk_cannot_have_is_asked_for_after_it_too() {
+    let made_up = MadeUp { images: 800, bundles: 200, ..MadeUp::default() };
+    let catalog = Catalog::made_up(&made_up).with_undated(30, 20, Undated::Null);
+    let (server, host) = (Standin::start(catalog, Knobs::default()), Desk::with_key());
+    let undisturbed = content(&host, &server, "undisturbed", &[]);
+    server.set(|knobs| knobs.latency = Duration::from_millis(400));
+    server.clear();
+    let (catalog, charts) = (server.catalog_url(), server.charts_url());
+    let arguments =
+        ["bundle", "--catalog-url", &catalog, "--charts-url", &charts, "--page-size", "100", "--out", "out"];
+    let mut child = host.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let is_evidence = |request: &standin::Request| request.query.iter().any(|(_, value)| value.contains("==null and"));
+    while !server.requests().iter().any(is_evidence) && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(content(&host, &server, "out", &[]), undisturbed);
 }
 
 #[test]
