@@ -248,6 +248,9 @@ fn answer(ask: &Ask, entries: &[Entry], say: &Say, largest: usize) -> String {
     let mut selected: Vec<&Entry> = entries.iter().filter(|entry| ask.selects(entry, say.undated_too)).collect();
     // Documents without a date are before all others.
     match ask.order.as_str() {
+        _ if !ask.documents => {}
+        // The usual case, which is quick.
+        "creation_date[desc]" if selected.is_sorted_by_key(|entry| (entry.micros(), entry.id)) => selected.reverse(),
         "_id[asc]" => selected.sort_by_key(|entry| entry.id),
         "creation_date[asc]" => selected.sort_by_key(|entry| (entry.micros(), entry.id)),
         "creation_date[desc]" => selected.sort_by_key(|entry| std::cmp::Reverse((entry.micros(), entry.id))),
