@@ -319,6 +319,9 @@ mod tests {
         drop(keeper);
         let (keeper, resumed) = open(cache.path());
         assert_eq!(resumed, 1);
-        assert_eq!(&*keeper.close().operators().unwrap()[0].csv_name, "a.v7");
+        let kept = keeper.close();
+        assert_eq!(&*kept.operators().unwrap()[0].csv_name, "a.v7");
+        kept.remove().unwrap();
+        assert_eq!(std::fs::read_dir(cache.path().join("work")).unwrap().count(), 0);
     }
 }

@@ -225,6 +225,7 @@ mod tests {
         assert!(!spans.is_last(500, &page(1, &[(1.0, 2)])), "full by the server's account");
         assert!(!spans.is_last(500, &Page { size: None, ..page(1, &[(1.0, 2)]) }), "the server does not tell");
         assert!(spans.is_last(500, &Page { size: None, ..page(1, &[]) }));
+        assert!(!spans.is_last(500, &page(500, &[(2.0, 1), (1.0, 2)])), "as long as the longest: it may give no more");
     }
 
     #[test]
@@ -237,6 +238,17 @@ mod tests {
             spans.take(number, page(2, &[(newest, lost * 2), (newest - 50.0, lost * 2 + 1)]), false);
         }
         assert!(spans.loses_edges());
+
+        // If one edge came again, a document may as well be gone.
+        let mut spans = Spans::default();
+        let number = spans.begin(Interval::new(at(0.0), at(1_000.0)));
+        spans.take(number, page(2, &[(900.0, 90), (880.0, 91)]), false);
+        spans.take(number, page(2, &[(880.0, 91), (870.0, 92)]), false);
+        for lost in 0..5 {
+            let newest = 800.0 - f64::from(lost) * 100.0;
+            spans.take(number, page(2, &[(newest, lost * 2), (newest - 50.0, lost * 2 + 1)]), false);
+        }
+        assert!(!spans.loses_edges());
     }
 
     #[test]
@@ -259,6 +271,46 @@ mod tests {
         spans.take(number, page(100, &tie), false);
         assert_eq!(spans.pages(100), 1.0);
         assert_eq!(spans.divide(100, 0.0, 8), None);
+    }
+
+    #[test]
+    fn a_page_with_more_seconds_than_half_its_documents_tells_the_density() {
+        for (seconds, is_told) in [(50, false), (51, true), (60, true), (100, true)] {
+            let mut spans = Spans::default();
+            let number = spans.begin(Interval::new(at(0.0), at(10_000_000.0)));
+            let documents: Vec<_> =
+                (0..100).map(|id| (9_000_000.0 - f64::from(id.min(seconds - 1)) * 100.0, id)).collect();
+            spans.take(number, page(100, &documents), false);
+            assert_eq!(spans.pages(100) > 1.0, is_told, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_count_of_all_tells_how_much_lies_before_the_first_page() {
+        let mut spans = Spans::default();
+        spans.begin(Interval::new(At::BEGINNING, at(0.0)));
+        spans.density.learn(at(-1_000_000.0), at(0.0), 1_000);
+        spans.foresee(at(0.0), 20_000);
+        assert_eq!(spans.pages(100).round(), 200.0);
+    }
+
+    #[test]
+    fn a_part_is_cut_in_halves_of_whole_pages() {
+        let mut spans = Spans::default();
+        let number = spans.begin(Interval::new(at(0.0), at(100_000.0)));
+        spans.density.learn(at(0.0), at(100_000.0), 1_000);
+        let lower = spans.divide(100, 1.0, 8).unwrap();
+        let pages = |number: u32| spans.pages_of(&spans.spans[&number], 100);
+        assert!((4.7..5.0).contains(&pages(number)), "{}", pages(number));
+        assert!((5.0..5.3).contains(&pages(lower)), "{}", pages(lower));
+        // Each job is allowed one cut, and each four answers one more.
+        let mut spans = Spans { answers: 11, ..Spans::default() };
+        spans.begin(Interval::new(at(0.0), at(100_000.0)));
+        spans.density.learn(at(0.0), at(100_000.0), 100_000);
+        let cuts = std::iter::from_fn(|| spans.divide(100, 0.0, 3)).count();
+        assert_eq!(cuts, 5);
+        spans.take(1, page(100, &[]), true);
+        assert!(spans.divide(100, 0.0, 3).is_some() && spans.divide(100, 0.0, 3).is_none());
     }
 
     #[test]
