@@ -16,7 +16,7 @@ use crate::archive::{self, Archive, Published};
 use crate::base::digest::Sha256Digest;
 use crate::base::progress::Progress;
 use crate::base::text::sanitize;
-use crate::catalog::provenance::{Partial, Source};
+use crate::catalog::provenance::Partial;
 use crate::catalog::snapshot::{Layout, LayoutError, Snapshot};
 use crate::catalog::{ChartIndex, ContainersBuilder, TooLarge};
 use crate::certify::constraint::Constraint;
@@ -298,17 +298,25 @@ fn no_charts(snapshot: &Snapshot) -> Option<String> {
 fn refuse_less(standing: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     let Ok(archive) = Archive::open(standing) else { return Ok(()) };
     let Ok(old) = Manifest::parse(archive.signed().unverified_text()) else { return Ok(()) };
+    let sources: Vec<_> = snapshot.sources.iter().map(|source| source.name.clone()).collect();
+    match lacking(&old, &snapshot.partial, &sources) {
+        Some(more) => Err(PolicyError::HoldsMore { path: standing.to_owned(), more }.into()),
+        None => Ok(()),
+    }
+}
+
+/// What the archive of `old` holds, and one with this limit and these sources lacks.
+pub(super) fn lacking(old: &Manifest, partial: &Option<Partial>, sources: &[String]) -> Option<Lacking> {
+    let mut of_old = old.sources.iter().map(|source| &source.name);
     // A bundle of a folder has one source, which does not say what the folder holds.
-    let is_folder = [&old.sources, &snapshot.sources].into_iter().flatten().any(|it| it.name == from_db::SOURCE);
-    let is_lacking = |source: &&Source| snapshot.sources.iter().all(|new| new.name != source.name);
-    let lacking = old.sources.iter().find(is_lacking).filter(|_| !is_folder);
-    let more = match (&old.partial, &snapshot.partial, lacking) {
-        (None, Some(_), _) => Lacking::Everything,
-        (Some(old), Some(new), _) if old.since < new.since => Lacking::Since(old.since),
-        (_, _, Some(source)) => Lacking::Source(source.name.clone()),
-        _ => return Ok(()),
-    };
-    Err(PolicyError::HoldsMore { path: standing.to_owned(), more }.into())
+    let is_folder = of_old.clone().chain(sources).any(|name| name == from_db::SOURCE);
+    let lacking = of_old.find(|name| !sources.contains(name)).filter(|_| !is_folder);
+    match (&old.partial, partial, lacking) {
+        (None, Some(_), _) => Some(Lacking::Everything),
+        (Some(old), Some(new), _) if old.since < new.since => Some(Lacking::Since(old.since)),
+        (_, _, Some(source)) => Some(Lacking::Source(source.clone())),
+        _ => None,
+    }
 }
 
 fn sign(manifest: &Manifest, keys: &[SigningKey]) -> Result<SignedManifest, Error> {

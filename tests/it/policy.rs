@@ -305,6 +305,30 @@ fn no_way_leads_back_where_the_policy_forbids_it() {
 }
 
 #[test]
+fn what_the_policy_forbids_keeps_no_allowed_archive_away() {
+    let Some(island) = Island::new() else { return };
+    let server = server(30, 4);
+    island.key("site");
+    island.trust("site");
+    let full = island.bundle(&server, "full", &days_ago(2), &["site"], &[]);
+    let partial = island.bundle(&server, "partial", &days_ago(1), &["site"], &["--since", "2020-01-01"]);
+    for (archive, folder) in [(&full, "out"), (&partial, "out"), (&partial, "in")] {
+        fs::create_dir_all(island.desk.join(folder)).unwrap();
+        let name = Path::new(archive).file_name().unwrap();
+        fs::copy(island.desk.join(archive), island.desk.join(folder).join(name)).unwrap();
+    }
+    island.desk.run(&["publish", "out", "--secret-key", "site/oct.key"]).expect(0);
+    let site = standin::Site::start("127.0.0.1", island.desk.join("out"));
+    let pull = ["pull", &site.url(), "--out", "in", "--json"];
+    assert_eq!(island.run(&pull).expect(0).json()["outcome"], "unchanged");
+    // "Not modified" is no answer to another policy.
+    island.policy("allow-partial = false\n");
+    let pulled = island.run(&pull).expect(0).json();
+    assert_eq!(pulled["archive"], full.replace("full/", "in/"));
+    assert_eq!(island.run(&pull).expect(0).json()["outcome"], "unchanged");
+}
+
+#[test]
 fn a_key_is_kept_for_everybody_and_removed_again() {
     let Some(island) = Island::new() else { return };
     island.key("site");

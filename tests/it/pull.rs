@@ -60,6 +60,17 @@ impl World {
         self.publisher.join("out").join(name)
     }
 
+    /// A server with what the publisher's site has now, which stays as it is.
+    fn stale(&self) -> (Desk, Site) {
+        let behind = Desk::bare();
+        fs::create_dir(behind.join("out")).unwrap();
+        for name in names(&self.publisher.join("out")) {
+            fs::copy(self.file(&name), behind.join("out").join(&name)).unwrap();
+        }
+        let site = Site::start("127.0.0.2", behind.join("out"));
+        (behind, site)
+    }
+
     /// The publisher's list as it is.
     fn list(&self) -> Catalogs {
         serde_json::from_slice(&fs::read(self.file("catalogs.json")).unwrap()).unwrap()
@@ -144,11 +155,23 @@ fn from_the_site_to_the_folder_that_certsuite_reads() {
     }
 
     // The archive is gone, or was damaged: "not modified" would be a lie.
-    fs::remove_file(world.desk.join("in").join(FIRST)).unwrap();
+    let here = world.desk.join("in").join(FIRST);
+    let bytes = fs::read(&here).unwrap();
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 1;
+    fs::remove_file(&here).unwrap();
     assert_eq!(world.pull(&[]).expect(0).json()["outcome"], "pulled");
-    let bytes = fs::read(world.desk.join("in").join(FIRST)).unwrap();
-    fs::write(world.desk.join("in").join(FIRST), &bytes[1..]).unwrap();
-    assert_eq!(world.pull(&[]).expect(0).json()["outcome"], "pulled");
+    for damaged in [&bytes[1..], &flipped] {
+        for memory in [true, false] {
+            if !memory {
+                fs::remove_file(world.desk.join("in/.oct-pull.json")).unwrap();
+            }
+            fs::write(&here, damaged).unwrap();
+            assert_eq!(world.pull(&["--check"]).expect(1).json()["outcome"], "newer");
+            assert_eq!(world.pull(&[]).expect(0).json()["outcome"], "pulled");
+            assert!(fs::read(&here).unwrap() == bytes);
+        }
+    }
 
     for day in [1, 2] {
         world.bundle(day, &[]);
@@ -292,6 +315,49 @@ fn a_list_older_than_one_that_was_seen_is_refused_wherever_that_was() {
 }
 
 #[test]
+fn a_stale_mirror_is_refused_although_it_says_not_modified() {
+    let world = World::new(64);
+    let (_behind, stale) = world.stale();
+    world.pull_from(&[&stale.url()], &[]).expect(0);
+    world.bundle(1, &[]);
+    // Somebody carried the second one here: the first list is no news.
+    let second = "catalog-2026010200.tar.zst";
+    fs::copy(world.file(second), world.desk.join("in").join(second)).unwrap();
+    let unchanged = world.pull_from(&[&stale.url()], &[]).expect(0).json();
+    assert_eq!((&unchanged["archive"], &unchanged["requests"]), (&json!(format!("in/{second}")), &json!(1)));
+    // Its list was seen.
+    world.pull(&[]).expect(0);
+    for more in [&[][..], &["--check"]] {
+        let run = world.pull_from(&[&stale.url()], more).expect(5);
+        assert_eq!(run.json()["error"]["code"], "old-list");
+        let run = world.pull_from(&[&stale.url(), &world.site.url()], more).expect(0);
+        assert_eq!(run.json()["site"], world.site.url());
+        assert!(run.err.contains("was seen before"), "{}", run.err);
+    }
+}
+
+#[test]
+fn an_archive_that_holds_less_does_not_replace_one_of_the_same_hour() {
+    let world = World::new(65);
+    world.pull(&[]).expect(0);
+    let here = world.desk.join("in").join(FIRST);
+    let full = fs::read(&here).unwrap();
+    world.bundle(0, &["--since", "2020-01-01", "--force"]);
+    for requests in [2, 1] {
+        let run = world.pull(&[]).expect(0);
+        assert_eq!((&run.json()["outcome"], &run.json()["requests"]), (&json!("unchanged"), &json!(requests)));
+        assert!(run.err.contains("is of the same hour and holds more: it is not partial"), "{}", run.err);
+        assert!(fs::read(&here).unwrap() == full);
+    }
+    // Nothing is lost if it is damaged, and one that holds more comes.
+    fs::write(&here, &full[1..]).unwrap();
+    assert_eq!(world.pull(&[]).expect(0).json()["outcome"], "pulled");
+    world.bundle(0, &["--force"]);
+    assert_eq!(world.pull(&[]).expect(0).json()["outcome"], "pulled");
+    assert!(fs::read(&here).unwrap() == fs::read(world.file(FIRST)).unwrap());
+}
+
+#[test]
 fn a_promise_that_was_not_kept_is_said_also_where_nothing_changed() {
     let world = World::empty(57);
     world.bundle(0, &["--next-within", "1d"]);
@@ -379,17 +445,13 @@ fn mirrors_are_asked_in_order_and_the_first_good_one_is_taken() {
     assert!(run.err.contains(&gone) && run.err.contains("no connection"), "{}", run.err);
     assert!(world.site.asked().is_empty());
     // The first one has an old list.
-    let behind = Desk::bare();
-    fs::create_dir(behind.join("out")).unwrap();
-    for name in names(&world.publisher.join("out")) {
-        fs::copy(world.file(&name), behind.join("out").join(&name)).unwrap();
-    }
-    let behind_site = Site::start("127.0.0.2", behind.join("out"));
+    let (_behind, behind_site) = world.stale();
     world.bundle(1, &[]);
     assert_eq!(world.pull_from(&[&mirror.url()], &[]).expect(0).json()["archive"], "in/catalog-2026010200.tar.zst");
     let run = world.pull_from(&[&behind_site.url(), &mirror.url()], &[]).expect(0);
     assert!(run.err.contains("was seen before"), "{}", run.err);
     world.pull_from(&[&behind_site.url(), &gone], &[]).expect(5);
+    world.pull_from(&[&gone, &behind_site.url()], &[]).expect(5);
     // What one mirror began, the other one completes.
     world.bundle(2, &[]);
     let size = fs::metadata(world.file("catalog-2026010300.tar.zst")).unwrap().len();

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base::{fs, limits};
 use crate::http::Validators;
-use crate::trust::name::ArchiveName;
+use crate::trust::Listed;
 
 /// The memory in the folder of the archives.
 const IN_FOLDER: &str = ".oct-pull.json";
@@ -26,6 +26,7 @@ struct Memory {
     /// For each publisher's key, when the newest list that it signed was written.
     seen: BTreeMap<String, Timestamp>,
     /// For each site, by its URL, the list that was taken from it last.
+    #[serde(deserialize_with = "readable")]
     sites: BTreeMap<String, Known>,
 }
 
@@ -34,12 +35,21 @@ struct Memory {
 pub struct Known {
     /// The validators that the server sent with the list's file.
     pub validators: Validators,
-    /// The archive that was taken, the newest of the list.
-    pub archive: ArchiveName,
+    /// The newest archive of the list.
+    pub archive: Listed,
     /// When the list was written.
     pub written: Timestamp,
     /// Until when the next one was promised.
     pub next: Option<Timestamp>,
+    /// Ids of the trusted keys that signed the list.
+    pub publishers: Vec<String>,
+}
+
+/// The sites that can be read: another version of oct may have written them in another form. They are only asked again.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Known>, D::Error> {
+    let sites = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
+    let read = |(url, known)| Some((url, serde_json::from_value(known).ok()?));
+    Ok(sites.into_iter().filter_map(read).collect())
 }
 
 /// The two files: one that goes with the folder, and one that stays with the user when the folder goes.

@@ -13,16 +13,18 @@ use reqwest::Url;
 
 use memory::{Known, Memories};
 
+use super::bundle::lacking;
 use super::list::Site;
-use super::{Error, PolicyError, open};
-use crate::archive::{self, Archive, Retained, site};
+use super::{Error, Lacking, PolicyError, open};
+use crate::archive::{self, Retained, site};
+use crate::base::digest::Sha256Digest;
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text;
 use crate::http::{Downloaded, HttpOptions, Mirror, RetryPolicy, Small, Target, Validators};
 use crate::trust::catalogs::{CATALOGS_FILE, SIGNATURE_FILE, SignedCatalogs};
 use crate::trust::name::ArchiveName;
-use crate::trust::{Keyring, Listed, Sidecar, TrustError, VerifiedCatalogs, VerifiedManifest};
+use crate::trust::{Keyring, Listed, Sidecar, VerifiedCatalogs, VerifiedManifest};
 
 /// How far a list may be in the future of this host's clock without a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -125,7 +127,7 @@ pub async fn pull(
                     warnings.push(format!("{}: {}", mirror.shown(), text::with_causes(&error)));
                 }
                 // If one mirror does not answer, another one may still have a good archive.
-                let says_more = |known: &Error| matches!(known, Error::Source(_)) && !matches!(error, Error::Source(_));
+                let says_more = |known: &Error| matches!(known, Error::Http(_)) && !matches!(error, Error::Http(_));
                 if failed.as_ref().is_none_or(says_more) {
                     failed = Some(error);
                 }
@@ -199,6 +201,42 @@ fn missing(mirror: &Mirror, file: &str) -> Error {
     Error::NoSite { site: mirror.shown(), file: file.to_owned() }
 }
 
+/// An archive in the folder: whole, and allowed by the policy.
+struct Here {
+    path: PathBuf,
+    manifest: VerifiedManifest,
+    sha256: Sha256Digest,
+}
+
+impl Here {
+    /// The newest one in `folder`.
+    fn newest(folder: &Path, keyring: &Keyring, now: Timestamp) -> io::Result<Option<Self>> {
+        let allowed = archive::archives(folder)?.into_iter().filter_map(|path| {
+            let manifest = open::manifest(&path, keyring).ok()?;
+            keyring.policy().check(&manifest, now).ok()?;
+            Some((manifest.created, path))
+        });
+        let mut allowed: Vec<_> = allowed.collect();
+        allowed.sort();
+        Ok(allowed.into_iter().rev().find_map(|(_, path)| {
+            let manifest = open::archive(&path, keyring).ok()?.manifest;
+            let sha256 = site::digest(&path).ok()?;
+            Some(Self { path, manifest, sha256 })
+        }))
+    }
+
+    /// Whether `listed` is not worth a download: it is this very file, it is older, or it holds less.
+    fn replaces(&self, listed: &Listed) -> bool {
+        self.sha256 == listed.sha256 || self.manifest.created > listed.created || self.holds_more(listed).is_some()
+    }
+
+    /// What `listed`, of the same hour and so of the same name, lacks.
+    fn holds_more(&self, listed: &Listed) -> Option<Lacking> {
+        let is_of_hour = ArchiveName::new(self.manifest.created) == listed.name;
+        is_of_hour.then(|| lacking(&self.manifest, &listed.partial, &listed.sources))?
+    }
+}
+
 /// One mirror that is asked.
 struct Visit<'a> {
     mirror: &'a Mirror,
@@ -212,14 +250,18 @@ struct Visit<'a> {
 impl Visit<'_> {
     async fn take(&mut self) -> Result<PullReport, Error> {
         let site = self.mirror.shown();
-        // The answer "not modified" counts only if that archive is still here, and good.
-        let known = self.memories.site(&site).cloned();
-        let here = known.as_ref().and_then(|known| self.here(&known.archive));
-        let validators = known.as_ref().filter(|_| here.is_some()).map(|known| &known.validators);
-        let fetched = fetch(self.mirror, validators, self.keyring).await?;
-        let (list, validators) = match (fetched, known.zip(here)) {
+        let here = self.newest_here().await?;
+        // The answer "not modified" counts only if that list is not older than one that was seen, and has nothing
+        // better than what is here.
+        let known = self.memories.site(&site).zip(here.as_ref()).filter(|(known, here)| {
+            self.memories.seen(&known.publishers).is_none_or(|seen| seen <= known.written)
+                && here.replaces(&known.archive)
+        });
+        let known = known.map(|(known, here)| (known.clone(), here));
+        let fetched = fetch(self.mirror, known.as_ref().map(|(known, _)| &known.validators), self.keyring).await?;
+        let (list, validators) = match (fetched, known) {
             (Fetched::List(list, validators), _) => (list, validators),
-            (Fetched::Same, Some((known, manifest))) => return self.same(known, manifest),
+            (Fetched::Same, Some((known, here))) => return Ok(self.same(known, here)),
             (Fetched::Same, None) => return Err(missing(self.mirror, CATALOGS_FILE)),
         };
         self.remember(&list)?;
@@ -228,8 +270,8 @@ impl Visit<'_> {
         let (report, taken) = loop {
             let wanted = self.choose(&list)?;
             let newest = list.archives.first() == Some(&wanted);
-            match self.bring(wanted.clone(), &list).await {
-                Ok(report) => break (report, newest.then_some(wanted.name)),
+            match self.bring(wanted.clone(), &list, here.as_ref()).await {
+                Ok(report) => break (report, newest.then_some(wanted)),
                 // The publisher may be replacing archive and list at this moment. Then the list is soon another.
                 Err(error @ Error::NotListed { .. }) if !was_refused => {
                     tokio::time::sleep(REPLACING).await;
@@ -246,9 +288,14 @@ impl Visit<'_> {
             }
         };
         // If a newer archive was skipped, read the list again each time: what is allowed can change.
-        let known = taken
-            .filter(|_| !was_refused && !matches!(report.outcome, Outcome::Newer(_)))
-            .map(|archive| Known { validators, archive, written: list.written, next: list.next });
+        let known =
+            taken.filter(|_| !was_refused && !matches!(report.outcome, Outcome::Newer(_))).map(|archive| Known {
+                validators,
+                archive,
+                written: list.written,
+                next: list.next,
+                publishers: list.publishers().to_vec(),
+            });
         if !self.options.check {
             self.memories.know(&site, known);
         }
@@ -261,17 +308,20 @@ impl Visit<'_> {
     }
 
     /// The report if the server says that the list has not changed.
-    fn same(&mut self, known: Known, manifest: VerifiedManifest) -> Result<PullReport, Error> {
-        self.keyring.policy().check(&manifest, self.options.now).map_err(TrustError::from)?;
-        let site = Site {
-            written: known.written,
-            next: known.next,
-            is_overdue: known.next.is_some_and(|next| next < self.options.now),
-            publishers: vec![manifest.signer().key_id.clone()],
-        };
-        self.warn_of_time(&site);
-        let path = self.options.out.join(known.archive.as_str());
-        Ok(self.report(Outcome::Unchanged(path), None, Some(manifest)))
+    fn same(&mut self, known: Known, here: &Here) -> PullReport {
+        let Known { archive, written, next, publishers, .. } = known;
+        let is_overdue = next.is_some_and(|next| next < self.options.now);
+        self.warn_of_time(&Site { written, next, is_overdue, publishers });
+        self.unchanged(here, &archive, None)
+    }
+
+    /// The report if nothing of the list is better than what is `here`.
+    fn unchanged(&mut self, here: &Here, listed: &Listed, list: Option<Site>) -> PullReport {
+        if let Some(more) = here.holds_more(listed) {
+            let stays = PolicyError::HoldsMore { path: here.path.clone(), more };
+            self.warn(format!("passed over `{}` of the site: {stays}", listed.name));
+        }
+        self.report(Outcome::Unchanged(here.path.clone()), list, Some(here.manifest.clone()))
     }
 
     /// Refuses a list older than one that was seen; otherwise remembers it.
@@ -304,14 +354,6 @@ impl Visit<'_> {
         }
     }
 
-    /// The manifest of the archive `name` in the folder, if its signature and its size are right.
-    fn here(&self, name: &ArchiveName) -> Option<VerifiedManifest> {
-        let archive = Archive::open(&self.options.out.join(name.as_str())).ok()?;
-        let manifest = open::verified(&archive, self.keyring).ok()?;
-        archive.check_length(&manifest).ok()?;
-        Some(manifest)
-    }
-
     /// The newest acceptable archive of the list; a warning names each skipped one.
     fn choose(&mut self, list: &VerifiedCatalogs) -> Result<Listed, Error> {
         let mut first = None;
@@ -327,22 +369,24 @@ impl Visit<'_> {
         Err(first.map_or_else(|| missing(self.mirror, "catalog-YYYYMMDDHH.tar.zst"), Error::from))
     }
 
-    /// The newest archive in the folder whose signature and size are right.
-    fn newest_here(&self) -> Result<Option<(PathBuf, VerifiedManifest)>, Error> {
-        let found = archive::archives(&self.options.out)?.into_iter().filter_map(|path| {
-            let name = path.file_name()?.to_str().and_then(ArchiveName::parse)?;
-            Some((path, self.here(&name)?))
-        });
-        Ok(found.max_by_key(|(_, manifest)| manifest.created))
+    /// The newest archive in the folder that is whole and that the policy allows.
+    async fn newest_here(&self) -> Result<Option<Here>, Error> {
+        let (folder, keyring, now) = (self.options.out.clone(), Arc::clone(self.keyring), self.options.now);
+        // Hashing keeps the processor busy: it must not block the threads that answer signals.
+        let found = tokio::task::spawn_blocking(move || Here::newest(&folder, &keyring, now));
+        Ok(found.await.map_err(|error| io::Error::other(error.to_string()))??)
     }
 
-    /// Downloads the wanted archive, unless it or a newer one is here.
-    async fn bring(&mut self, wanted: Listed, list: &VerifiedCatalogs) -> Result<PullReport, Error> {
+    /// Downloads the wanted archive, unless what is `here` replaces it.
+    async fn bring(
+        &mut self,
+        wanted: Listed,
+        list: &VerifiedCatalogs,
+        here: Option<&Here>,
+    ) -> Result<PullReport, Error> {
         let site = Some(Site::of(list, self.options.now));
-        if let Some((path, manifest)) = self.newest_here()?
-            && (manifest.created > wanted.created || wanted.is_of(&manifest))
-        {
-            return Ok(self.report(Outcome::Unchanged(path), site, Some(manifest)));
+        if let Some(here) = here.filter(|here| here.replaces(&wanted)) {
+            return Ok(self.unchanged(here, &wanted, site));
         }
         if self.options.check {
             return Ok(self.report(Outcome::Newer(Box::new(wanted)), site, None));
