@@ -323,7 +323,7 @@ fn log(source: &Source, get: &Get<'_>, status: u16, took: Duration, bytes: usize
 }
 
 /// A URL without user and password.
-fn whole(url: &Url) -> String {
+pub(super) fn whole(url: &Url) -> String {
     let mut url = url.clone();
     // Fails only for URLs that cannot have a user, so there is none to remove.
     let _ = url.set_username("");
@@ -339,6 +339,15 @@ pub fn shown(url: &Url) -> String {
     }
     let kept: String = whole.chars().take(SHOWN_URL).collect();
     format!("{kept}…")
+}
+
+/// The same without its query, which may hold a key, and without a slash at its end.
+pub fn shown_without_query(url: &Url) -> String {
+    let mut bare = url.clone();
+    bare.set_query(None);
+    bare.set_fragment(None);
+    let query = if url.query().is_some() { "?…" } else { "" };
+    format!("{}{query}", shown(&bare).trim_end_matches('/'))
 }
 
 /// Whether a body is an HTML page.
@@ -446,6 +455,8 @@ mod tests {
     fn urls_are_shown_without_credentials_and_shortened() {
         let url = Url::parse("https://user:secret@host/x?y=1").unwrap();
         assert_eq!(shown(&url), "https://host/x?y=1");
+        let site = Url::parse("https://user:secret@host/x/?key=1#2").unwrap();
+        assert_eq!(shown_without_query(&site), "https://host/x?…");
         let long = Url::parse(&format!("https://host/{}", "x".repeat(400))).unwrap();
         assert_eq!(shown(&long).chars().count(), SHOWN_URL + 1);
     }

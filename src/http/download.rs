@@ -13,7 +13,7 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 
-use super::client::{Client, React, Source, is_html, shown};
+use super::client::{Client, React, Source, is_html, shown_without_query, whole};
 use super::error::HttpError;
 use super::retry::{Fault, Remedy, http_date};
 use super::web::{Http, HttpOptions};
@@ -106,7 +106,22 @@ impl Mirror {
     /// Its URL, for people.
     #[must_use]
     pub fn shown(&self) -> String {
-        shown(&self.base).trim_end_matches('/').to_owned()
+        shown_without_query(&self.base)
+    }
+
+    /// The URL of `file`, for people.
+    #[must_use]
+    pub fn shown_file(&self, file: &str) -> String {
+        shown_without_query(&self.url(file))
+    }
+
+    /// Its URL without any secret: the site is the same with another key.
+    #[must_use]
+    pub fn site(&self) -> String {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        whole(&url)
     }
 
     /// Requests that were sent.
@@ -166,7 +181,7 @@ impl Mirror {
                 }
             }
         };
-        self.client.persist(&self.source, attempt, react, || shown(&url)).await
+        self.client.persist(&self.source, attempt, react, || shown_without_query(&url)).await
     }
 
     /// Completes `into` with the bytes of `file`, which must have `size` bytes, even if the connection breaks often.
@@ -180,7 +195,7 @@ impl Mirror {
         let done = loop {
             let step = {
                 let attempt = async |tries| self.part(&url, into, size, tries).await;
-                self.client.persist(&self.source, attempt, react, || shown(&url)).await?
+                self.client.persist(&self.source, attempt, react, || shown_without_query(&url)).await?
             };
             match step {
                 Step::Done(done) => break done,
@@ -196,7 +211,14 @@ impl Mirror {
         self.source.asked();
         let answer = self.http.open(url, headers).await;
         let status = answer.as_ref().map_or(0, |(_, response)| response.status().as_u16());
-        tracing::info!(source = self.source.name, what = "file", status, tries, url = shown(url), "answer");
+        tracing::info!(
+            source = self.source.name,
+            what = "file",
+            status,
+            tries,
+            url = shown_without_query(url),
+            "answer"
+        );
         answer
     }
 
@@ -429,6 +451,9 @@ mod tests {
         assert_eq!(mirror("http://h").url("x").as_str(), "http://h/x");
         assert_eq!(mirror("http://h/a?key=1").url("x").as_str(), "http://h/a/x?key=1");
         assert_eq!(mirror("http://u:p@h/a").shown(), "http://h/a");
+        let keyed = mirror("http://u:p@h/a?key=1");
+        assert_eq!((keyed.shown(), keyed.site()), ("http://h/a?…".into(), "http://h/a".into()));
+        assert_eq!(keyed.shown_file("x"), "http://h/a/x?…");
     }
 
     #[test]

@@ -488,6 +488,33 @@ fn a_key_for_the_server_is_sent_and_asked_for() {
 }
 
 #[test]
+fn a_key_in_the_address_is_neither_shown_nor_stored() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new(66);
+    let keyed = |key: &str| format!("{}/?token={key}", world.site.url());
+    let shown = format!("{}?…", world.site.url());
+    let run = world.pull_from(&[&keyed("secret123")], &["-vv"]).expect(0);
+    assert_eq!(run.json()["site"], shown);
+    // With another key, it is the same site.
+    let again = world.pull_from(&[&keyed("secret456")], &["-vv"]).expect(0);
+    assert_eq!(again.json()["requests"], 1);
+    let listed = world.desk.run(&["list", &keyed("secret123"), "--json"]).expect(0);
+    assert_eq!(listed.json()["place"], shown);
+    let memory = world.desk.join("in/.oct-pull.json");
+    assert_eq!(fs::metadata(&memory).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut said = vec![run.out, run.err, again.out, again.err, listed.out, listed.err];
+    said.push(fs::read_to_string(memory).unwrap());
+    said.push(fs::read_to_string(world.desk.join(".local/state/oct/pull.json")).unwrap());
+    fs::remove_file(world.file("catalogs.json.minisig")).unwrap();
+    fs::write(world.file("catalogs.json"), "{}").unwrap();
+    let missing = world.pull_from(&[&keyed("secret123"), &keyed("secret123")], &[]).expect(3);
+    world.site.set(|knobs| knobs.page = Some(404));
+    let page = world.pull_from(&[&keyed("secret123")], &[]).expect(3);
+    said.extend([missing.out, missing.err, page.out, page.err]);
+    assert!(said.iter().all(|text| !text.contains("secret")), "{said:#?}");
+}
+
+#[test]
 fn two_at_once_do_not_disturb_each_other() {
     let world = World::new(63);
     let pull = || {

@@ -16,8 +16,8 @@ const IN_FOLDER: &str = ".oct-pull.json";
 /// The memory of the user.
 const OF_USER: &str = "pull.json";
 
-/// Mode of both files.
-const MODE: u32 = 0o644;
+/// Mode of both files: the folder may be one that is served.
+const MODE: u32 = 0o600;
 
 /// What is remembered, in one file.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ const MODE: u32 = 0o644;
 struct Memory {
     /// For each publisher's key, when the newest list that it signed was written.
     seen: BTreeMap<String, Timestamp>,
-    /// For each site, by its URL, the list that was taken from it last.
+    /// For each site, by its URL without secrets, the list that was taken from it last.
     #[serde(deserialize_with = "readable")]
     sites: BTreeMap<String, Known>,
 }

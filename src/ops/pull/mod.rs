@@ -171,7 +171,7 @@ enum Fetched {
 
 /// The list of a site, unless it is the one that is `known`.
 async fn fetch(mirror: &Mirror, known: Option<&Validators>, keyring: &Keyring) -> Result<Fetched, Error> {
-    let refuse = |cause| Error::Catalogs { place: format!("{}/{CATALOGS_FILE}", mirror.shown()), cause };
+    let refuse = |cause| Error::Catalogs { place: mirror.shown_file(CATALOGS_FILE), cause };
     let mut is_again = false;
     loop {
         let known = known.filter(|_| !is_again);
@@ -249,7 +249,7 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     async fn take(&mut self) -> Result<PullReport, Error> {
-        let site = self.mirror.shown();
+        let site = self.mirror.site();
         let here = self.newest_here().await?;
         // The answer "not modified" counts only if that list is not older than one that was seen, and has nothing
         // better than what is here.
@@ -327,7 +327,7 @@ impl Visit<'_> {
     /// Refuses a list older than one that was seen; otherwise remembers it.
     fn remember(&mut self, list: &VerifiedCatalogs) -> Result<(), Error> {
         if let Some(seen) = self.memories.seen(list.publishers()).filter(|seen| list.written < *seen) {
-            let place = format!("{}/{CATALOGS_FILE}", self.mirror.shown());
+            let place = self.mirror.shown_file(CATALOGS_FILE);
             return Err(PolicyError::OldList { place, written: list.written, seen }.into());
         }
         self.memories.see(list.publishers(), list.written);
@@ -417,7 +417,7 @@ impl Visit<'_> {
 
     /// The URL of an archive, for people.
     fn file(&self, listed: &Listed) -> String {
-        format!("{}/{}", self.mirror.shown(), listed.name)
+        self.mirror.shown_file(listed.name.as_str())
     }
 
     /// Downloads the archive to a name of its own; returns that, the file with its lock, and how much an earlier run had downloaded.
