@@ -183,6 +183,36 @@ fn from_the_site_to_the_folder_that_certsuite_reads() {
 }
 
 #[test]
+fn older_archives_go_also_where_nothing_is_new() {
+    let world = World::new(67);
+    world.pull(&[]).expect(0);
+    for day in [1, 2] {
+        world.bundle(day, &[]);
+        world.pull(&[]).expect(0);
+    }
+    world.pull(&["--check", "--retain", "1"]).expect(0);
+    for (newest, requests) in [("2", 1), ("1", 2)] {
+        let unchanged = world.pull(&["--retain", newest]).expect(0).json();
+        assert_eq!((&unchanged["outcome"], &unchanged["requests"]), (&json!("unchanged"), &json!(requests)));
+        assert_eq!(unchanged["removed"].as_array().unwrap().len(), 1, "{unchanged}");
+        fs::remove_file(world.desk.join("in/.oct-pull.json")).unwrap();
+    }
+    world.desk.run(&["verify", "in/catalog-2026010300.tar.zst"]).expect(0);
+}
+
+#[test]
+fn what_cannot_be_remembered_is_said_and_fails_nothing() {
+    let world = World::new(68);
+    let url = world.site.url();
+    for (more, code) in [(&["--check"][..], 1), (&[], 0), (&["--check"], 0)] {
+        let mut command = world.desk.command(&[&["pull", &url, "--out", "in"], more].concat());
+        let run = Run::from(command.env("XDG_STATE_HOME", "/proc/nope").output().unwrap()).expect(code);
+        assert!(run.err.contains("the list is not remembered") && run.err.contains("/proc/nope"), "{}", run.err);
+    }
+    assert!(world.desk.join("in").join(FIRST).exists());
+}
+
+#[test]
 fn a_download_that_is_cut_off_three_times_goes_on() {
     let world = World::new(52);
     let size = fs::metadata(world.file(FIRST)).unwrap().len();

@@ -106,19 +106,18 @@ impl Memories {
         }
     }
 
-    /// Writes the user's memory, and that of the folder if that `is_there`.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn write(&self, is_there: bool) -> std::io::Result<()> {
+    /// Writes the user's memory, and that of the folder if that `is_there`. Returns a warning for each that cannot be
+    /// written.
+    pub fn write(&self, is_there: bool) -> Vec<String> {
         let folder = Some(&self.folder).filter(|_| is_there);
-        for (path, memory) in [folder, self.user.as_ref()].into_iter().flatten() {
+        let failed = [folder, self.user.as_ref()].into_iter().flatten().filter_map(|(path, memory)| {
             // Maps of strings always serialize.
             let text = serde_json::to_string_pretty(memory).unwrap_or_default();
-            path.parent().map(fs::make_folders).transpose()?;
-            fs::write(path, format!("{text}\n").as_bytes(), MODE)?;
-        }
-        Ok(())
+            let made = path.parent().map_or(Ok(()), fs::make_folders);
+            let error = made.and_then(|()| fs::write(path, format!("{text}\n").as_bytes(), MODE)).err()?;
+            Some(format!("the list is not remembered, so an older one may be accepted later: {error}"))
+        });
+        failed.collect()
     }
 }
 
@@ -136,7 +135,7 @@ mod tests {
         assert_eq!(memories.seen(&both), None);
         memories.see(&one, at("2026-01-02T00:00:00Z"));
         memories.see(&both, at("2026-01-01T00:00:00Z"));
-        memories.write(true).unwrap();
+        assert_eq!(memories.write(true), Vec::<String>::new());
         for gone in [out.path().join(IN_FOLDER), state.path().join(OF_USER)] {
             let text = std::fs::read(&gone).unwrap();
             std::fs::remove_file(&gone).unwrap();

@@ -116,11 +116,12 @@ pub async fn pull(
         let result = visit.take().await;
         let noticed = std::mem::take(&mut visit.warnings);
         (requests, bytes) = (requests + mirror.requests(), bytes + mirror.bytes());
-        memories.write(!options.check)?;
+        let forgotten = memories.write(!options.check);
         match result {
             Ok(report) => {
-                warnings.extend(noticed);
-                return Ok(PullReport { requests, bytes, warnings, ..report });
+                warnings.extend(noticed.into_iter().chain(forgotten));
+                let removed = retain(options, keyring, &report.outcome, &mut warnings);
+                return Ok(PullReport { removed, requests, bytes, warnings, ..report });
             }
             Err(error) => {
                 if !is_last {
@@ -152,6 +153,15 @@ pub async fn list(
         Fetched::List(list, _) => Ok((mirror.shown(), *list)),
         Fetched::Same => Err(missing(&mirror, CATALOGS_FILE)),
     }
+}
+
+/// Removes the archives beyond the limit. A failure is only a warning: the newest archive is here.
+fn retain(options: &PullOptions, keyring: &Keyring, outcome: &Outcome, warnings: &mut Vec<String>) -> Vec<PathBuf> {
+    let (Outcome::Pulled { archive, .. } | Outcome::Unchanged(archive)) = outcome else { return Vec::new() };
+    let Some(newest) = options.retain.filter(|_| !options.check) else { return Vec::new() };
+    let Retained { removed, failure } = archive::retain(&options.out, newest, keyring, archive);
+    warnings.extend(failure.map(|failure| format!("older archives stay: {failure}")));
+    removed
 }
 
 /// The options of requests to a mirror: less patience if another mirror follows.
@@ -404,15 +414,7 @@ impl Visit<'_> {
             Ok::<_, Error>((archive, manifest))
         });
         let (archive, manifest) = verified.await.map_err(|error| io::Error::other(error.to_string()))??;
-        let size = wanted.size;
-        let out = &self.options.out;
-        let retained = self.options.retain.map(|newest| archive::retain(out, newest, self.keyring, &archive));
-        let Retained { removed, failure } = retained.unwrap_or_default();
-        if let Some(failure) = failure {
-            self.warn(format!("older archives stay: {failure}"));
-        }
-        let report = self.report(Outcome::Pulled { archive, size, resumed }, site, Some(manifest));
-        Ok(PullReport { removed, ..report })
+        Ok(self.report(Outcome::Pulled { archive, size: wanted.size, resumed }, site, Some(manifest)))
     }
 
     /// The URL of an archive, for people.
