@@ -96,6 +96,11 @@ fn facts(report: &ListReport, max_age: Option<SignedDuration>, now: Timestamp) -
         None if report.rows.is_empty() => "There is no archive.".to_owned(),
         None => "`oct import` would take none of them.".to_owned(),
     });
+    match report.takes_over_full.and_then(|row| report.rows.get(row)) {
+        _ if report.takes == report.takes_over_full => {}
+        Some(row) => _ = facts.text(format!("In the place of a full catalog, it would take {}.", row.name)),
+        None => _ = facts.text("It would take none in the place of a full catalog."),
+    }
     for row in report.rows.iter().take(newer).filter(|_| report.takes.is_some()) {
         facts.text(format!("Not the newer {}: it is {}.", row.name, row.state.name()));
     }
@@ -144,6 +149,7 @@ fn document(report: &ListReport, max_age: Option<SignedDuration>, now: Timestamp
         "place": report.place,
         "archives": archives,
         "takes": report.takes.and_then(|row| report.rows.get(row)).map(|row| &row.name),
+        "takes_over_full": report.takes_over_full.and_then(|row| report.rows.get(row)).map(|row| &row.name),
         "fresh": max_age.map(|max| report.is_fresh(max, now)),
         "site": report.site.as_ref().map(|site| json!({
             "written": site.written,

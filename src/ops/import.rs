@@ -12,7 +12,7 @@ use crate::base::progress::Progress;
 use crate::base::text;
 use crate::importer::{Folder, Holder, InstallOptions, Locked, Recovered, Report, Store};
 use crate::trust::manifest::Manifest;
-use crate::trust::signed::VerifiedManifest;
+use crate::trust::signed::{SignedManifest, VerifiedManifest};
 use crate::trust::{Keyring, TrustError};
 
 use super::open::{self, VerifiedArchive};
@@ -59,7 +59,7 @@ pub struct ImportReport {
     pub passed_over: Vec<PassedOver>,
 }
 
-/// An archive in the folder that was named, other than the one that was taken, and bad.
+/// An archive in the folder that was named, which was not taken: it is bad, or may not replace what is installed.
 #[derive(Debug)]
 pub struct PassedOver {
     /// Where it lies.
@@ -73,7 +73,9 @@ pub struct PassedOver {
 impl std::fmt::Display for PassedOver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = if self.newer { "passed over a newer archive" } else { "passed over" };
-        write!(f, "{what}: {}", text::with_causes(&self.cause))
+        let (path, cause) = (self.path.display().to_string(), text::with_causes(&self.cause));
+        // Only a rule does not name the archive that breaks it.
+        if cause.contains(&path) { write!(f, "{what}: {cause}") } else { write!(f, "{what}, `{path}`: {cause}") }
     }
 }
 
@@ -99,9 +101,14 @@ pub fn import(
     keyring: &Keyring,
     progress: &dyn Progress,
 ) -> Result<ImportReport, Error> {
-    let mut warnings = Vec::new();
+    let (mut warnings, mut recovered) = (Vec::new(), Vec::new());
+    let (store, holder) = (Store::open(&options.to), Holder::new("oct import", options.now));
     let (path, archive, passed_over) = if source.is_dir() {
-        newest_valid(source, keyring, options.now)?
+        // Only a choice: the chosen one is compared again under the lock.
+        let folder = store.read(&holder, LOCK_WAIT, progress)?;
+        recovered.extend_from_slice(folder.recovered());
+        let installed = folder.installed()?.and_then(|found| found.manifest);
+        newest_valid(source, &installed, options, keyring)?
     } else {
         let archive = open::archive(source, keyring)?;
         keyring.policy().check(&archive.manifest, options.now).map_err(TrustError::from)?;
@@ -122,11 +129,9 @@ pub fn import(
         warnings,
         passed_over,
     };
-    let store = Store::open(&options.to);
-    let holder = Holder::new("oct import", options.now);
     if options.dry_run {
         let folder = store.read(&holder, LOCK_WAIT, progress)?;
-        let recovered = folder.recovered().to_vec();
+        recovered.extend_from_slice(folder.recovered());
         let same = check_installed(
             &folder.installed()?.and_then(|found| found.manifest),
             &manifest,
@@ -145,7 +150,7 @@ pub fn import(
         return Ok(report(Outcome::WouldInstall, recovered, warnings));
     }
     let mut locked = store.lock(&holder, LOCK_WAIT, progress)?;
-    let recovered = locked.recovered().to_vec();
+    recovered.extend_from_slice(locked.recovered());
     let installed = locked.installed()?;
     let same =
         check_installed(&installed.and_then(|found| found.manifest), &manifest, options, keyring, &mut warnings)?;
@@ -189,19 +194,21 @@ fn is_altered(locked: &Locked, keyring: &Keyring) -> Result<bool, Error> {
     Ok(signed.verify(keyring).map_or(true, |manifest| !locked.verify_files(&manifest).is_intact()))
 }
 
-/// The newest archive in `folder` that passes every check and that the policy allows, with those that did not.
+/// The newest archive in `folder` that passes every check, that the policy allows, and that may replace what is
+/// `installed`; with those that may not.
 fn newest_valid(
     folder: &Path,
+    installed: &Option<SignedManifest>,
+    options: &ImportOptions,
     keyring: &Keyring,
-    now: Timestamp,
 ) -> Result<(PathBuf, VerifiedArchive, Vec<PassedOver>), Error> {
     // By the signed instant: anybody can rename a file.
     let (mut found, mut bad) = (Vec::new(), Vec::new());
     for path in archive::archives(folder)? {
         match Archive::open(&path) {
             Ok(archive) => match open::verified(&archive, keyring) {
-                Ok(manifest) => match keyring.policy().check(&manifest, now) {
-                    Ok(()) => found.push((manifest.created, path)),
+                Ok(manifest) => match keyring.policy().check(&manifest, options.now) {
+                    Ok(()) => found.push((manifest, path)),
                     Err(forbidden) => bad.push((Some(manifest.created), path, TrustError::from(forbidden).into())),
                 },
                 Err(error) => {
@@ -212,8 +219,16 @@ fn newest_valid(
             Err(error) => bad.push((None, path, error.into())),
         }
     }
-    found.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
-    for (created, path) in found {
+    found.sort_by_key(|(manifest, _)| std::cmp::Reverse(manifest.created));
+    // The newest good archive, if only what is installed keeps it out, says more than a bad one.
+    let mut kept_out = None;
+    for (manifest, path) in found {
+        let created = manifest.created;
+        if let Err(error) = check_installed(installed, &manifest, options, keyring, &mut Vec::new()) {
+            kept_out.get_or_insert(bad.len());
+            bad.push((Some(created), path, error));
+            continue;
+        }
         match open::archive(&path, keyring) {
             Ok(archive) => {
                 let name = ArchiveName::new(created);
@@ -228,7 +243,10 @@ fn newest_valid(
             Err(error) => bad.push((Some(created), path, error)),
         }
     }
-    Err(bad.into_iter().next().map_or_else(|| Error::NoArchive(folder.to_owned()), |(.., error)| error))
+    Err(bad
+        .into_iter()
+        .nth(kept_out.unwrap_or(0))
+        .map_or_else(|| Error::NoArchive(folder.to_owned()), |(.., error)| error))
 }
 
 /// Refuses to move other files away, unless the options allow it.
@@ -265,7 +283,7 @@ fn check_age(manifest: &Manifest, options: &ImportOptions, warnings: &mut Vec<St
 ///
 /// The key of the installed manifest may no longer be trusted: its date still keeps an older archive out.
 fn check_installed(
-    installed: &Option<crate::trust::signed::SignedManifest>,
+    installed: &Option<SignedManifest>,
     manifest: &VerifiedManifest,
     options: &ImportOptions,
     keyring: &Keyring,
@@ -279,11 +297,10 @@ fn check_installed(
             return Ok(false);
         }
     };
-    // The policy may forbid what the caller allows.
-    if options.allow_downgrade {
-        let forbidden = keyring.policy().downgrade(manifest, &installed);
-        forbidden.map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
-    } else {
+    // The policy may forbid what the caller allows. It comes first: the hint of the other rules names a flag.
+    let forbidden = keyring.policy().downgrade(manifest, &installed);
+    forbidden.map_or(Ok(()), |forbidden| Err(TrustError::from(forbidden)))?;
+    if !options.allow_downgrade {
         if manifest.created < installed.created {
             let (created, installed) = (manifest.created, installed.created);
             return Err(PolicyError::Older { created, installed }.into());

@@ -105,6 +105,8 @@ pub struct ListReport {
     pub rows: Vec<Row>,
     /// The row that an import would take.
     pub takes: Option<usize>,
+    /// The row that it would take where a full catalog is installed.
+    pub takes_over_full: Option<usize>,
     /// The signed list beside them, if there is one.
     pub site: Option<Site>,
     /// Warnings for the user.
@@ -216,11 +218,13 @@ impl ListReport {
         // By the signed instant: anybody can rename a file. An archive that cannot be read has only its name.
         let instant = |row: &Row| row.said.as_ref().map(|said| said.created);
         rows.sort_by(|one, other| (instant(other), &other.name).cmp(&(instant(one), &one.name)));
+        let is_full = |row: &Row| row.said.as_ref().is_some_and(|said| said.partial.is_none());
         let takes = rows.iter().position(|row| row.state == State::Good);
+        let takes_over_full = rows.iter().position(|row| row.state == State::Good && is_full(row));
         if let Some(site) = site.as_ref().filter(|site| site.is_overdue) {
             warnings.push(site.overdue());
         }
-        Self { place, rows, takes, site, warnings }
+        Self { place, rows, takes, takes_over_full, site, warnings }
     }
 }
 

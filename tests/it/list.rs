@@ -67,6 +67,42 @@ fn every_state_is_told_and_inspect_and_verify_say_the_same() {
 }
 
 #[test]
+fn in_the_place_of_a_full_catalog_a_newer_partial_archive_is_passed_over() {
+    let (desk, server) = (Desk::new(), server(300, 43));
+    for (day, more) in [(0, &[][..]), (1, &["--force"]), (2, &["--force", "--since", "2020-01-01"])] {
+        bundle_at(&desk, &server, "out", NEW_YEAR + day * DAY, more).expect(0);
+    }
+    let (full, partial) = ("catalog-2026010200.tar.zst", "catalog-2026010300.tar.zst");
+    let report = desk.run(&["list", "out", "--json"]).expect(0).json();
+    assert_eq!((&report["takes"], &report["takes_over_full"]), (&json!(partial), &json!(full)));
+    let text = desk.run(&["list", "out"]).expect(0).out;
+    assert!(text.contains(&format!("In the place of a full catalog, it would take {full}.")), "{text}");
+    let import = |to: &str, more: &[&str]| desk.run(&[&["import", "out", "--to", to, "--json"], more].concat());
+    assert_eq!(import("new", &[]).expect(0).json()["archive"], format!("out/{partial}"));
+    desk.run(&["import", "out/catalog-2026010100.tar.zst", "--to", "db"]).expect(0);
+    for (more, outcome) in [(&["--dry-run"][..], "would-install"), (&["-q"], "installed"), (&[], "already-installed")] {
+        let run = import("db", more).expect(0);
+        let said = format!("passed over a newer archive, `out/{partial}`: the archive is partial");
+        assert!(run.err.contains(&said), "{}", run.err);
+        let done = run.json();
+        assert_eq!((&done["archive"], &done["outcome"]), (&json!(format!("out/{full}")), &json!(outcome)));
+    }
+    // Only the older one and the partial one are left: nothing may come, unless the user allows it.
+    fs::remove_file(desk.join("out").join(full)).unwrap();
+    fs::write(desk.join("out/catalog-2026010900.tar.zst"), "rubbish").unwrap();
+    let refused = import("db", &[]).expect(5);
+    assert!(
+        refused.json()["error"]["code"] == "partial" && refused.err.contains("--allow-downgrade"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(import("db", &["--allow-downgrade"]).expect(0).json()["archive"], format!("out/{partial}"));
+    fs::remove_file(desk.join("out/catalog-2026010100.tar.zst")).unwrap();
+    let text = desk.run(&["list", "out"]).expect(0).out;
+    assert!(text.contains("It would take none in the place of a full catalog."), "{text}");
+}
+
+#[test]
 fn a_folder_without_an_archive_and_one_that_is_none() {
     let desk = Desk::new();
     fs::create_dir(desk.join("empty")).unwrap();

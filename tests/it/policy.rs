@@ -302,6 +302,16 @@ fn no_way_leads_back_where_the_policy_forbids_it() {
     // Forward is no way back.
     island.policy("allow-downgrade = false\n");
     island.run(&["rollback", "db"]).expect(0);
+    // From a folder, the newest one that may come is taken.
+    let full = island.bundle(&server, "full", &days_ago(1), &["site"], &[]);
+    let newest = island.bundle(&server, "stick", &days_ago(0), &["site"], &["--since", "2020-01-01"]);
+    let copy = full.replace("full/", "stick/");
+    fs::copy(island.desk.join(full), island.desk.join(&copy)).unwrap();
+    let run = island.run(&["import", "stick", "--to", "db", "--json"]).expect(0);
+    assert!(run.json()["archive"] == copy && run.err.contains(&newest), "{} {}", run.out, run.err);
+    fs::remove_file(island.desk.join(copy)).unwrap();
+    let run = island.run(&["import", "stick", "--to", "db"]).expect(5);
+    assert!(!run.err.contains("--allow-downgrade"), "{}", run.err);
 }
 
 #[test]
