@@ -134,6 +134,9 @@ pub enum Error {
     /// No archive in a folder.
     #[error("`{}` holds no `catalog-YYYYMMDDHH.tar.zst`", .0.display())]
     NoArchive(PathBuf),
+    /// A folder that is not there.
+    #[error("`{}` does not exist", .0.display())]
+    NoFolder(PathBuf),
     /// No catalog in a folder.
     #[error("`{}` holds no catalog", .0.display())]
     NoCatalog(PathBuf),
@@ -346,13 +349,19 @@ impl UsageError {
 }
 
 impl Error {
-    /// The folder that is empty, if that is the error.
+    /// The folder that is empty or missing, if that is the error.
     #[must_use]
     pub fn empty_folder(&self) -> Option<&std::path::Path> {
         match self {
-            Self::NoCatalog(dir) | Self::Store(StoreError::NoPrevious { dir }) => Some(dir),
+            Self::NoCatalog(dir) | Self::NoFolder(dir) | Self::Store(StoreError::NoPrevious { dir }) => Some(dir),
             _ => None,
         }
+    }
+
+    /// The error of a path that is to be a folder, and is none.
+    pub(super) fn not_a_folder(path: &std::path::Path) -> Self {
+        let path = path.to_owned();
+        if path.exists() { StoreError::NotAFolder { path }.into() } else { Self::NoFolder(path) }
     }
 
     /// The error of a folder in which no signed catalog is installed; `is_there` says whether an unsigned one is.
@@ -415,7 +424,7 @@ impl Classified for Error {
             | Self::NoSite { .. } => Class::Source,
             Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
-            Self::Io(_) | Self::Stdout(_) => Class::Host,
+            Self::NoFolder(_) | Self::Io(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
             Self::Terminated => Class::Terminated,
@@ -447,6 +456,7 @@ impl Classified for Error {
             Self::Unsigned(_) => "unsigned",
             Self::Archives(_) => "folder-of-archives",
             Self::NoArchive(_) => "no-archive",
+            Self::NoFolder(_) => "no-folder",
             Self::NoCatalog(_) => "no-catalog",
             Self::Deviates { .. } => "not-as-signed",
             Self::NotProvable { .. } => "not-provable",

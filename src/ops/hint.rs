@@ -48,6 +48,7 @@ impl Error {
             Self::Previous(_) => "import the archive of the catalog that you want back",
             Self::Archives(_) => "name the archive in it that you mean",
             Self::Unsigned(_) => "`oct import` an archive: it replaces the folder and keeps the old one",
+            Self::NoFolder(_) => "check its name, and whether its disk is mounted",
             Self::NoCatalog(_) => {
                 "`oct import` an archive first, or name the catalog: by --db, OCT_DB or `db` in config.toml"
             }

@@ -155,8 +155,7 @@ pub fn folder(
     progress: &dyn Progress,
 ) -> Result<ListReport, Error> {
     if !folder.is_dir() {
-        let odd = if folder.exists() { io::ErrorKind::NotADirectory } else { io::ErrorKind::NotFound };
-        return Err(io::Error::new(odd, format!("`{}` is not a folder", folder.display())).into());
+        return Err(Error::not_a_folder(folder));
     }
     let what = if depth == Depth::Whole { "verifying" } else { "reading" };
     progress.begin(what, None);

@@ -7,10 +7,14 @@ use jiff::Timestamp;
 use super::list::is_folder_of_archives;
 use super::{Error, LOCK_WAIT};
 use crate::archive::{self, Retained, site};
+use crate::base::fs;
 use crate::base::progress::Progress;
-use crate::importer::{Holder, Recovered, Store, StoreError, Surplus};
+use crate::importer::{Holder, Recovered, Store, Surplus};
 use crate::trust::Keyring;
 use crate::trust::catalogs::CATALOGS_FILE;
+
+/// What oct keeps beside an installed catalog.
+const OCT: &str = ".oct";
 
 /// What to remove.
 #[derive(Debug, Clone)]
@@ -49,13 +53,19 @@ pub struct PruneReport {
 /// # Errors
 /// If the folder cannot be read or changed.
 pub fn prune(options: &PruneOptions, keyring: &Keyring, progress: &dyn Progress) -> Result<PruneReport, Error> {
-    if is_folder_of_archives(&options.dir) { archives(options, keyring) } else { installed(options, progress) }
+    if !options.dir.is_dir() {
+        return Err(Error::not_a_folder(&options.dir));
+    }
+    // Without `.oct`, no catalog was ever replaced. The lock of an installed catalog would make that folder.
+    let is_installed = || Ok::<_, Error>(fs::list(&options.dir)?.iter().any(|entry| entry.file_name() == OCT));
+    if !is_folder_of_archives(&options.dir) && is_installed()? {
+        installed(options, progress)
+    } else {
+        archives(options, keyring)
+    }
 }
 
 fn installed(options: &PruneOptions, progress: &dyn Progress) -> Result<PruneReport, Error> {
-    if !options.dir.is_dir() {
-        return Err(StoreError::NotAFolder { path: options.dir.clone() }.into());
-    }
     let (store, holder) = (Store::open(&options.dir), Holder::new("oct prune", options.now));
     let goes = |surplus: &Surplus| options.adopted || !surplus.is_adopted;
     let (recovered, surplus) = if options.dry_run {
@@ -68,7 +78,7 @@ fn installed(options: &PruneOptions, progress: &dyn Progress) -> Result<PruneRep
         (locked.recovered().to_vec(), surplus)
     };
     let (removed, left): (Vec<_>, Vec<_>) = surplus.into_iter().partition(goes);
-    let path = |name: &str| options.dir.join(".oct/previous").join(name);
+    let path = |name: &str| options.dir.join(OCT).join("previous").join(name);
     Ok(PruneReport {
         is_archives: false,
         removed: removed.into_iter().map(|surplus| (path(&surplus.name), surplus.bytes)).collect(),
@@ -80,6 +90,7 @@ fn installed(options: &PruneOptions, progress: &dyn Progress) -> Result<PruneRep
 
 fn archives(options: &PruneOptions, keyring: &Keyring) -> Result<PruneReport, Error> {
     let folder = &options.dir;
+    let is_archives = is_folder_of_archives(folder);
     let surplus = options.retain.map(|newest| archive::surplus(folder, newest, keyring)).transpose()?;
     let mut removed = sized(surplus.unwrap_or_default());
     let mut warnings = Vec::new();
@@ -98,7 +109,7 @@ fn archives(options: &PruneOptions, keyring: &Keyring) -> Result<PruneReport, Er
     if !options.dry_run {
         site::leftovers(folder, true)?;
     }
-    Ok(PruneReport { is_archives: true, removed, adopted: Vec::new(), recovered: Vec::new(), warnings })
+    Ok(PruneReport { is_archives, removed, adopted: Vec::new(), recovered: Vec::new(), warnings })
 }
 
 fn sized(paths: Vec<PathBuf>) -> Vec<(PathBuf, u64)> {

@@ -57,9 +57,7 @@ pub fn publish(
     progress: &dyn Progress,
 ) -> Result<PublishReport, Error> {
     if !folder.is_dir() {
-        return Err(
-            io::Error::new(io::ErrorKind::NotADirectory, format!("`{}` is not a folder", folder.display())).into()
-        );
+        return Err(Error::not_a_folder(folder));
     }
     progress.begin("verifying", None);
     let report = refresh(folder, keys, promise, Reading::Whole)?;

@@ -50,7 +50,30 @@ fn previous_catalogs_go_and_what_was_adopted_stays_until_it_is_named() {
     assert_eq!(previous(), Vec::<String>::new());
     assert!(desk.run(&["prune", "db", "--adopted"]).expect(0).out.starts_with("Nothing to remove"));
     desk.run(&["verify", "db"]).expect(0);
-    desk.run(&["prune", "nowhere"]).expect(6);
+    let missing = desk.run(&["prune", "nowhere"]).expect(6);
+    assert!(missing.err.contains("`nowhere` does not exist"), "{}", missing.err);
+    let missing = desk.run(&["prune"]).expect(6);
+    assert!(
+        missing.err.contains("does not exist") && missing.err.contains("the last import went to"),
+        "{}",
+        missing.err
+    );
+    assert!(desk.run(&["prune", "oct.pub"]).expect(6).err.contains("`oct.pub` is not a folder"));
+}
+
+#[test]
+fn a_folder_where_nothing_was_installed_stays_as_it_is() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.join("dump/data")).unwrap();
+    fs::create_dir(desk.join("downloads")).unwrap();
+    fs::write(desk.join("downloads").join(format!(".oct-pull-{}", "ab".repeat(32))), "left").unwrap();
+    fs::create_dir(desk.join("empty")).unwrap();
+    for (folder, removed) in [("empty", 0), ("dump", 0), ("downloads", 1)] {
+        let done = desk.run(&["prune", folder, "--json"]).expect(0).json();
+        assert_eq!((&done["kind"], paths(&done).len()), (&json!("folder"), removed), "{folder}");
+    }
+    assert_eq!((names(&desk.join("empty")), names(&desk.join("downloads"))), (vec![], vec![]));
+    assert_eq!(names(&desk.join("dump")), ["data"]);
 }
 
 #[test]
