@@ -80,6 +80,12 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// A site whose list is empty.
+    #[error("{site}: the list names no archive yet")]
+    NoneListed {
+        /// The site.
+        site: String,
+    },
     /// A file of a site that is not the one in its signed list.
     #[error("{place} is not the archive that the signed list names: {cause}")]
     NotListed {
@@ -421,7 +427,8 @@ impl Classified for Error {
             | Self::Lacks { .. }
             | Self::NoImages(_)
             | Self::NoDate(_)
-            | Self::NoSite { .. } => Class::Source,
+            | Self::NoSite { .. }
+            | Self::NoneListed { .. } => Class::Source,
             Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
             Self::NoFolder(_) | Self::Io(_) | Self::Stdout(_) => Class::Host,
@@ -446,6 +453,7 @@ impl Classified for Error {
             Self::Foreign(_) => "unreadable-folder",
             Self::Charts(_) => "unreadable-charts",
             Self::NoSite { .. } => "no-site",
+            Self::NoneListed { .. } => "none-listed",
             Self::NotListed { .. } => "not-as-listed",
             Self::TooLarge(_) => "catalog-too-large",
             Self::Unreadable(_) => "bad-manifest",

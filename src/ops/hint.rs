@@ -22,7 +22,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Source(error) => return source(error),
-            Self::Http(error) => return http(error),
+            Self::Http(error) => return http(error, Of::Site),
             Self::Archive(error) => return archive(error),
             Self::Trust(error)
             | Self::Signature { cause: error, .. }
@@ -34,6 +34,7 @@ impl Error {
                 "ask the publisher, by phone: somebody may have changed what the server has"
             }
             Self::NoSite { .. } => "name the URL of the folder that `oct bundle` or `oct publish` wrote",
+            Self::NoneListed { .. } => "wait for the publisher's next `oct bundle`: it adds an archive to the list",
             Self::Store(error) => return store(error),
             Self::Policy(error) => policy(error),
             Self::Usage(error) => return usage(error),
@@ -78,7 +79,7 @@ impl Error {
 
 fn source(error: &SourceError) -> Option<String> {
     let hint = match error {
-        SourceError::Http(error) => return http(error),
+        SourceError::Http(error) => return http(error, Of::Catalog),
         SourceError::Moving { .. } => "run the same command again when the catalog changes less",
         SourceError::Endless { .. } => "check --catalog-url: this is not the catalog, or it is broken",
         SourceError::Empty { .. } => "check --catalog-url and --since",
@@ -88,9 +89,16 @@ fn source(error: &SourceError) -> Option<String> {
     Some(hint.into())
 }
 
-fn http(error: &HttpError) -> Option<String> {
+/// What a server has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Catalog,
+    Site,
+}
+
+fn http(error: &HttpError, of: Of) -> Option<String> {
     let hint = match error {
-        HttpError::Request { fault, .. } => return fetch(fault),
+        HttpError::Request { fault, .. } => return fetch(fault, of),
         HttpError::Proxy { .. } => {
             "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %5C for a backslash and %20 for a space"
         }
@@ -100,8 +108,13 @@ fn http(error: &HttpError) -> Option<String> {
     Some(hint.into())
 }
 
-fn fetch(fault: &Fault) -> Option<String> {
+fn fetch(fault: &Fault, of: Of) -> Option<String> {
     let hint = match fault {
+        Fault::Connect(_) if of == Of::Site => "check the address, the proxy (HTTPS_PROXY) and the network",
+        Fault::Html | Fault::TooLarge(_) if of == Of::Site => {
+            "name the URL of the folder that `oct bundle` wrote; if a login or a portal answers in its place, a key \
+             (--header 'NAME: @FILE') may help"
+        }
         Fault::Connect(_) => "check the address, the proxy (HTTPS_PROXY) and the network; what was fetched is kept",
         Fault::NoName(_) => "check the address, and whether this host needs a proxy (HTTPS_PROXY)",
         Fault::Certificate(_) => {
@@ -115,6 +128,7 @@ fn fetch(fault: &Fault) -> Option<String> {
         Fault::Status { code: 404 | 410, .. } => "check --catalog-url and --charts-url",
         Fault::Redirect(_) => "if you trust the address that it leads to, name that one",
         fault if matches!(fault.remedy(), Remedy::Nothing | Remedy::Other) => return None,
+        _ if of == Of::Site => "run the same command again later; `oct pull` continues an interrupted download",
         _ => "run the same command again: it continues with what it has fetched",
     };
     Some(hint.into())
@@ -261,7 +275,8 @@ fn policy(error: &PolicyError) -> &'static str {
         PolicyError::Older { .. } | PolicyError::Partial { .. } => "if you want that, add --allow-downgrade",
         PolicyError::HoldsMore { .. } => "name another folder with --out; to replace it, add --force",
         PolicyError::OldList { .. } => {
-            "an old copy is served: name another mirror, or ask the publisher; one key signs the lists of one site"
+            "an old copy is served: name another mirror, or ask the publisher; one key signs the lists of one \
+             site; if the newer list had a wrong date, GUIDE.md says what to remove"
         }
         PolicyError::Unrelated { .. } => {
             "choose another folder with --to; or add --adopt, which keeps all of it in `.oct/previous`"

@@ -309,7 +309,13 @@ fn hostile_lists_are_refused_each_with_its_code() {
     world.refused(3, "more than 4 MB");
     // The page of a portal.
     world.site.set(|knobs| knobs.page = Some(200));
-    assert_eq!(world.refused(3, "HTML")["class"], "source");
+    let error = world.refused(3, "HTML");
+    assert_eq!(error["class"], "source");
+    let listed = world.desk.run(&["list", &world.site.url(), "--patience", "1s", "--json"]).expect(3).json();
+    for error in [&error, &listed["error"]] {
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.starts_with("name the URL of the folder") && !hint.contains("continues"), "{hint}");
+    }
 }
 
 #[test]
@@ -461,7 +467,8 @@ fn the_newest_that_may_be_taken_is_taken() {
     let refused = bare.run(&["pull", &world.site.url(), "--patience", "1s"]).expect(4);
     assert!(refused.err.contains("not trusted here"), "{}", refused.err);
     world.sign(&Catalogs::new(world.list().written, None, vec![]));
-    world.pull(&[]).expect(3);
+    let error = world.pull(&[]).expect(3).json()["error"].clone();
+    assert_eq!((&error["code"], error["hint"].as_str().unwrap().contains("URL")), (&json!("none-listed"), false));
 }
 
 #[test]

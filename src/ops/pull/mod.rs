@@ -376,7 +376,7 @@ impl Visit<'_> {
                 }
             }
         }
-        Err(first.map_or_else(|| missing(self.mirror, "catalog-YYYYMMDDHH.tar.zst"), Error::from))
+        Err(first.map_or_else(|| Error::NoneListed { site: self.mirror.shown() }, Error::from))
     }
 
     /// The newest archive in the folder that is whole and that the policy allows.
