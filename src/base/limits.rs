@@ -72,6 +72,12 @@ pub const KEY_FILE_BYTES: u64 = 16 << 10;
 /// Bytes of a file with a password. Stops the same; a password is one line.
 pub const PASSWORD_FILE_BYTES: u64 = 4 << 10;
 
+/// Bytes of a file of certificate authorities. Stops the same; all 150 of a system have 250 kB.
+pub const CA_FILE_BYTES: u64 = 4 << 20;
+
+/// Bytes of a file with the value of a header. Stops the same; servers accept some 16 kB.
+pub const HEADER_FILE_BYTES: u64 = 64 << 10;
+
 /// Bytes of a configuration or policy file. Stops the same; one with every setting has 4 kB.
 pub const CONFIG_FILE_BYTES: u64 = 256 << 10;
 

@@ -1,6 +1,7 @@
 //! The flags of every command that fetches.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as _, ValueHint};
@@ -8,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::values;
+use crate::base::{fs, limits};
 use crate::ops::bundle::{EVIDENCE_LEAST, FetchOptions, HttpOptions, Plan, RetryPolicy};
 use crate::ops::{Error, UsageError};
 
@@ -118,7 +120,8 @@ impl FetchArgs {
 impl HttpArgs {
     /// The options of the HTTP client that the flags set, for `jobs` requests at once.
     pub(super) fn resolve(self, jobs: u32) -> Result<HttpOptions, Error> {
-        let ca_certs = self.ca_cert.iter().map(fs_err::read).collect::<Result<_, _>>()?;
+        let ca_certs = self.ca_cert.iter().map(|file| fs::read(file, limits::CA_FILE_BYTES));
+        let ca_certs = ca_certs.collect::<Result<_, _>>().map_err(io::Error::from)?;
         let stall = Duration::try_from(self.stall_timeout).unwrap_or_default().max(Duration::from_millis(100));
         let patience = Duration::try_from(self.patience).unwrap_or_default();
         let mut http = HttpOptions::new(jobs, RetryPolicy { patience }, stall);
@@ -142,8 +145,8 @@ fn header(text: String) -> Result<(String, String), Error> {
         return wrong("a name has letters, digits, `-` and `_`".into());
     }
     if let Some(file) = value.strip_prefix('@') {
-        let found = fs_err::read_to_string(file)?.trim().to_owned();
-        value = found;
+        let found = fs::read_text(Path::new(file), limits::HEADER_FILE_BYTES).map_err(io::Error::from)?;
+        value = found.trim().to_owned();
     }
     if value.is_empty() || !is_line(&value) {
         return wrong(format!("the value of {name} is not one line of text"));

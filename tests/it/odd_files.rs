@@ -47,6 +47,8 @@ fn keys_passwords_configuration_and_questions_are_regular_files_of_bounded_size(
             (&["trust", "add", odd][..], 6),
             (&["verify", "x", "--key", odd], 6),
             (&["bundle", "--secret-key", odd], 6),
+            (&["bundle", "--ca-cert", odd], 6),
+            (&["probe", "--header", &format!("X-Key: @{odd}")], 6),
             (&["check", "--from", odd], 2),
         ] {
             // Whoever can change the file is asked first, and everybody can write to `/dev/zero`.
