@@ -23,12 +23,6 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if is_unsafe(c) { REPLACEMENT } else { c }).collect()
 }
 
-/// The same, but line ends stay.
-#[must_use]
-pub fn lines(text: &str) -> String {
-    text.chars().map(|c| if is_unsafe(c) && c != '\n' { REPLACEMENT } else { c }).collect()
-}
-
 /// `json`, a JSON text, with each unsafe character written as its escape. It says the same to a program, and a terminal
 /// that shows it is safe.
 #[must_use]
@@ -162,9 +156,6 @@ mod tests {
             let line = one_line(&text);
             prop_assert!(!line.contains(is_unsafe), "{line:?}");
             prop_assert_eq!(line.chars().count(), text.chars().count());
-            let several = lines(&text);
-            prop_assert!(!several.contains(|c| is_unsafe(c) && c != '\n'), "{several:?}");
-            prop_assert_eq!(several.matches('\n').count(), text.matches('\n').count());
             // Safe text does not change.
             let safe: String = text.chars().filter(|c| !is_unsafe(*c)).collect();
             prop_assert_eq!(one_line(&safe), safe);

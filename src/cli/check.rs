@@ -15,6 +15,7 @@ use super::flags::{DbFlag, KeyArgs};
 use super::{Answer, Outcome};
 use crate::base::fs::{self, FileError};
 use crate::base::limits;
+use crate::base::text::sanitize;
 use crate::certify::questions::{ChartQuestion, OperatorQuestion};
 use crate::ops::check::{self, Cluster, ImageReference, Question, Questions, Refused, Row, typed_ocp};
 use crate::ops::{Error, UsageError};
@@ -99,7 +100,7 @@ enum What {
 }
 
 pub(super) fn ocp(text: &str) -> Result<String, String> {
-    typed_ocp(text).ok_or_else(|| format!("`{text}` is not an OpenShift version such as 4.16"))
+    typed_ocp(text).ok_or_else(|| format!("`{}` is not an OpenShift version such as 4.16", sanitize(text)))
 }
 
 pub(super) fn run(context: &Context, args: Args) -> Outcome {

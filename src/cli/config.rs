@@ -82,10 +82,16 @@ fn read(files: &[PathBuf]) -> Result<Vec<Setting>, String> {
     for file in files {
         let read = fs::if_there(fs::read_text(file, limits::CONFIG_FILE_BYTES));
         let Some(text) = read.map_err(|error| error.to_string())? else { continue };
-        let table: Table = text.parse().map_err(|error| format!("`{}` is not TOML: {error}", file.display()))?;
+        let table: Table = text.parse().map_err(|error| not_toml(file, &text, &error))?;
         flatten(file, &[], table, &mut settings);
     }
     Ok(settings)
+}
+
+fn not_toml(file: &Path, text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = 1 + before.matches('\n').count();
+    format!("`{}` is not TOML: line {line}: {}", file.display(), error.message())
 }
 
 fn flatten(file: &Path, above: &[String], table: Table, settings: &mut Vec<Setting>) {

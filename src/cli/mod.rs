@@ -206,7 +206,7 @@ fn parse() -> Result<Cli, clap::Error> {
         // Help must work even if the configuration is broken.
         Err(message) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
-            _ => return Err(command().error(ErrorKind::InvalidValue, text::lines(&message))),
+            _ => return Err(command().error(ErrorKind::InvalidValue, text::sanitize_long(&message))),
         },
     };
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {

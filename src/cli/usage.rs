@@ -51,14 +51,15 @@ pub(super) fn blame_variable(command: &mut Command, error: clap::Error) -> clap:
         Some(ContextValue::String(text)) => text.clone(),
         _ => String::new(),
     };
+    let kind = error.kind();
     let (shown, value) = (text_of(ContextKind::InvalidArg), text_of(ContextKind::InvalidValue));
     command.build();
     let arguments: Vec<_> = std::env::args_os().collect();
     let Some(arg) = find(command, &shown).filter(|arg| !is_typed(arg, &value, &arguments)) else { return error };
     let Some(variable) = arg.get_env().filter(|variable| std::env::var_os(variable).is_some()) else { return error };
     let name = format!("the variable {}", variable.display());
-    let message = message(&error).replacen(&format!("'{shown}'"), &name, 1);
-    command.error(error.kind(), text::lines(&message))
+    let message = message(&harmless(error)).replacen(&format!("'{shown}'"), &name, 1);
+    command.error(kind, message)
 }
 
 /// The argument of `command` or of its subcommands that clap shows as `shown`.
@@ -88,6 +89,10 @@ pub(super) fn harmless(mut error: clap::Error) -> clap::Error {
         ContextValue::Strings(texts) => texts.iter().any(|text| text.contains(is_unsafe)),
         _ => false,
     };
+    // What a flag's own parser says is not among the values, and cannot be changed there.
+    if std::error::Error::source(&error).is_some_and(|cause| cause.to_string().contains(is_unsafe)) {
+        return clap::Error::raw(error.kind(), one_line(&message(&error)) + "\n");
+    }
     if !error.context().any(|(_, value)| quoted(value)) {
         return error;
     }
@@ -148,6 +153,7 @@ mod tests {
                 &["oct", "bundle", "--catalog-url", odd],
                 &["oct", "bundle", "--since", odd],
                 &["oct", "bundle", "--operators", odd],
+                &["oct", "check", "operator", "a", "--ocp", odd],
                 &["oct", "completions", odd],
                 &["oct", "trust", "list", odd],
             ];
@@ -157,6 +163,16 @@ mod tests {
                 assert!(!text.contains("\nerror: forged"), "{arguments:?}: {text:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_the_parser_of_a_flag_says_cannot_steer_the_terminal_either() {
+        let parser = |text: &str| Err::<String, _>(format!("`{text}` is odd"));
+        let command = clap::Command::new("oct").arg(Arg::new("odd").long("odd").value_parser(parser));
+        let error = command.try_get_matches_from(["oct", "--odd", "\u{1b}[2J\nerror: forged"]).unwrap_err();
+        let shown = harmless(error).render().to_string();
+        assert!(!shown.contains(|c| is_unsafe(c) && c != '\n') && shown.lines().count() == 1, "{shown:?}");
+        assert!(shown.contains("--odd") && shown.contains("is odd"), "{shown:?}");
     }
 
     #[test]

@@ -136,6 +136,27 @@ fn foreign_names_forge_no_line_and_steer_no_terminal() {
         let run = desk.run(&[arguments, &["--json"]].concat());
         assert!(!run.out.contains(odd), "{arguments:?}: {:?}", run.out);
     }
+    // The value of a variable, and the keys and the path of a configuration file.
+    fs::create_dir_all(desk.join("c\nerror: forged/oct")).unwrap();
+    for (variable, value, config) in [
+        ("OCT_JOBS", forged, ""),
+        ("OCT_COLOR", forged, ""),
+        ("OCT_SINCE", forged, ""),
+        ("OCT_X", "", "\"x\\nerror: forged\" = 1"),
+        ("OCT_X", "", "[\"x\\nerror: forged\"]\ny = 1"),
+        ("OCT_X", "", "color = \"x\\nerror: forged\""),
+        ("OCT_X", "", "\"x\\nerror: forged\" = 1\n\"x\\nerror: forged\" = 1"),
+        ("OCT_X", "", "error: forged"),
+    ] {
+        fs::write(desk.join("c\nerror: forged/oct/config.toml"), config).unwrap();
+        let mut command = desk.command(&["probe"]);
+        command.env("XDG_CONFIG_HOME", desk.join("c\nerror: forged")).env(variable, value);
+        let run = Run::from(command.output().unwrap());
+        assert!(run.code == Some(2), "{variable} {config}: {}", run.err);
+        let begins = run.err.lines().filter(|line| line.starts_with("error:")).count();
+        assert!(!run.err.contains(|c| oct::base::text::is_unsafe(c) && c != '\n') && begins == 1, "{}", run.err);
+        assert!(!config.is_empty() || run.err.contains(variable), "{}", run.err);
+    }
     // A path that a document quotes is itself again when it is parsed.
     let status = desk.run(&["status", "d\u{9b}\u{202e}b", "--json"]);
     assert!(status.out.contains("\\u009b\\u202e"), "{}", status.out);
