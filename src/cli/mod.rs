@@ -125,6 +125,7 @@ pub fn command() -> clap::Command {
 /// Runs the program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    let caught = runtime::catch();
     runtime::open_umask();
     let cli = match parse() {
         Ok(cli) => cli,
@@ -147,7 +148,7 @@ pub fn main() -> ExitCode {
         }
         _ => None,
     };
-    if let Err(error) = runtime::watch(&context, leaves) {
+    if let Err(error) = caught.map_err(Error::from).and_then(|()| runtime::watch(&context, leaves)) {
         context.out.error(&error);
         return ExitCode::from(error.class().exit_code());
     }
@@ -174,6 +175,7 @@ pub fn main() -> ExitCode {
         Command::Keygen(args) => keygen::run(&context, args),
         Command::Trust(args) => trust::run(&context, args),
     };
+    runtime::end_if_signalled();
     progress::clear();
     let result = result.and_then(|answer| output::lost().map_or(Ok(answer), |cause| Err(Error::Stdout(cause))));
     match result {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::logging::{Kind, Stderr};
-use super::{documents, last_import};
+use super::{documents, last_import, runtime};
 use crate::base::failure::Classified as _;
 use crate::base::text;
 use crate::ops::Error;
@@ -44,6 +44,7 @@ pub(super) fn last_document(document: &impl Serialize) {
 
 /// Prints text. A closed pipe, as with `| head`, is not a failure. A full disk is one, and [`lost`] returns it.
 pub(super) fn stdout(text: &str) {
+    runtime::end_if_signalled();
     let mut answered = ANSWERED.lock().unwrap_or_else(PoisonError::into_inner);
     *answered = true;
     write(text);

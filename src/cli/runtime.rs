@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -28,8 +28,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long the last message may take: nobody may read the pipe that it goes to.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Whether the command itself ends at a signal.
-static IN_HAND: AtomicBool = AtomicBool::new(false);
+/// The number of the signal that came; 0 for none.
+static CAME: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+/// Whether a thread looks for signals, and ends the program; else the command itself does.
+static WATCHED: AtomicBool = AtomicBool::new(false);
 
 /// Clears the owner's bits of the umask: this user can read, write and enter every new file and folder. The bits of
 /// the others stay.
@@ -38,28 +40,45 @@ pub(super) fn open_umask() {
     umask(inherited & !Mode::RWXU);
 }
 
-/// From now on a signal ends the program with a message, a document and the code of the signal; and a file that grows
-/// beyond the limit of the shell is an error, not a signal that kills. `hint` says what then remains.
+/// From now on a signal waits for [`watch`]; and a file that grows beyond the limit of the shell is an error, not a
+/// signal that kills.
+pub(super) fn catch() -> io::Result<()> {
+    for number in [SIGINT, SIGTERM] {
+        flag::register_usize(number, Arc::clone(&CAME), number.unsigned_abs() as usize)?;
+    }
+    // With any handler, the write returns an error instead.
+    flag::register(SIGXFSZ, Arc::default()).map(|_| ())
+}
+
+/// Why the program ends, if a signal came.
+fn came() -> Option<Error> {
+    match CAME.load(Ordering::SeqCst) {
+        0 => None,
+        number if number == SIGINT.unsigned_abs() as usize => Some(Error::Interrupted),
+        _ => Some(Error::Terminated),
+    }
+}
+
+/// Waits for the end of the program if a signal came: what the command found may be due to that signal, as the end of
+/// the input is that of a pipe.
+pub(super) fn end_if_signalled() {
+    while WATCHED.load(Ordering::SeqCst) && came().is_some() {
+        thread::sleep(LOOK);
+    }
+}
+
+/// From now on a signal ends the program with a message, a document and the code of the signal. `hint` says what then
+/// remains.
 pub(super) fn watch(context: &Context, hint: Option<&'static str>) -> Result<(), Error> {
     let out = context.out;
     let terminal = tcgetattr(io::stderr()).ok();
-    let came = Arc::new(AtomicUsize::new(0));
-    for number in [SIGINT, SIGTERM] {
-        flag::register_usize(number, Arc::clone(&came), number.unsigned_abs() as usize)?;
-    }
-    // With any handler, the write returns an error instead.
-    flag::register(SIGXFSZ, Arc::default())?;
     thread::Builder::new().spawn(move || {
-        let number = loop {
-            thread::sleep(LOOK);
-            match came.swap(0, Ordering::Relaxed) {
-                0 => {}
-                _ if IN_HAND.load(Ordering::Relaxed) => {}
-                number => break number,
+        let error = loop {
+            match came().filter(|_| WATCHED.load(Ordering::SeqCst)) {
+                Some(error) => break error,
+                None => thread::sleep(LOOK),
             }
         };
-        let is_interrupt = number == SIGINT.unsigned_abs() as usize;
-        let error = if is_interrupt { Error::Interrupted } else { Error::Terminated };
         // A password prompt may have switched off the echo.
         if let Some(terminal) = terminal {
             let _ = tcsetattr(io::stderr(), OptionalActions::Now, &terminal);
@@ -73,6 +92,7 @@ pub(super) fn watch(context: &Context, hint: Option<&'static str>) -> Result<(),
         let _ = wait.recv_timeout(LAST_WORDS);
         exit(code.into());
     })?;
+    WATCHED.store(true, Ordering::SeqCst);
     Ok(())
 }
 
@@ -90,10 +110,14 @@ pub(super) fn until_signal<T>(work: impl Future<Output = Result<T, Error>>) -> R
     let result = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        IN_HAND.store(true, Ordering::Relaxed);
+        WATCHED.store(false, Ordering::SeqCst);
+        // One that came before these two were there.
+        if let Some(error) = came() {
+            return Err(error);
+        }
         tokio::select! {
             done = work => {
-                IN_HAND.store(false, Ordering::Relaxed);
+                WATCHED.store(true, Ordering::SeqCst);
                 done
             }
             _ = interrupt.recv() => Err(Error::Interrupted),

@@ -1,7 +1,7 @@
 //! Signals, and the limit on the size of files.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,26 @@ fn every_command_ends_with_a_message_a_document_and_its_code() {
             let hint = run.err.contains("the next run of oct on this folder");
             assert_eq!(hint, ["import", "rollback"].contains(&arguments[0]), "{arguments:?}: {}", run.err);
         }
+    }
+}
+
+/// Ctrl-C in a shell ends the producer of a pipe as well: the input ends at the moment of the signal.
+#[test]
+fn the_end_of_the_input_does_not_outrun_the_signal() {
+    let desk = desk();
+    for input in ["", "quay.io/acme/web:1.2\n", "{"] {
+        let mut command = desk.command(&["check", "--from", "-", "--db", "new", "--key", "oct.pub", "--json"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut open = child.stdin.take().unwrap();
+        open.write_all(input.as_bytes()).unwrap();
+        settled(&child);
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+        drop(open);
+        let run = Run::from(child.wait_with_output().unwrap()).expect(130);
+        assert_eq!(run.json()["error"]["class"], "interrupted", "{input:?}");
+        assert_eq!(run.err, "error: interrupted\n");
     }
 }
 
