@@ -37,7 +37,8 @@ pub struct TrustPlaces {
 pub struct Caller {
     /// Owner of files that may be named on the command line as well as root's.
     pub uid: u32,
-    /// This user's own folder of trusted keys. They do not count, but an error says if one of them would have matched.
+    /// This user's own folder of trusted keys. They do not count, but an error says if one of them would have matched,
+    /// and no other key with the id of one of them is added.
     pub folder: Option<PathBuf>,
 }
 
@@ -203,7 +204,8 @@ fn readable_keys(folder: &Path) -> Vec<(TrustedKey, PathBuf)> {
 }
 
 /// Keeps the public key in `file` in `folder`, named by its id, so that others cannot change it; returns it and where it
-/// lies now. `trusted` are the keys that are trusted already, wherever they lie.
+/// lies now. `trusted` are the keys that are trusted already, wherever they lie; here those of the user who called `sudo`
+/// count too.
 ///
 /// # Errors
 /// If it is not a public key, another one that is trusted has its id, or the folder cannot be written or is one that
@@ -215,8 +217,8 @@ pub fn add(
     trusted: &Keyring,
 ) -> Result<(TrustedKey, PathBuf), TrustError> {
     let key = TrustedKey::read_carried(file)?;
-    let known = trusted.keys.iter().find(|known| known.id == key.id && known.fingerprint != key.fingerprint);
-    if let Some(known) = known {
+    let mut known = trusted.keys.iter().chain(&trusted.elsewhere);
+    if let Some(known) = known.find(|known| known.id == key.id && known.fingerprint != key.fingerprint) {
         return Err(TrustError::OtherKey { key_id: key.id.to_string(), origin: known.origin.clone() });
     }
     fs::make_folders(folder)?;

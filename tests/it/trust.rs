@@ -291,6 +291,13 @@ fn where_no_key_is_trusted_each_place_is_named_and_the_one_of_the_caller_of_sudo
     };
     let said = as_sudo(&[]);
     assert!(said.contains("oct trust add --system") && said.contains("home/.config/oct/trusted.d"), "{said}");
+    // Nor is it trusted to take the place of that one.
+    std::fs::write(host.join("false.pub"), with_the_same_id(&host.join("oct.pub"))).unwrap();
+    let mut command = host.command(&["trust", "add", "false.pub"]);
+    let output = command.env("SUDO_UID", "4242").env("SUDO_HOME", host.join("home")).output().unwrap();
+    let said = text(&output);
+    assert!(said.contains("another key with the same id") && said.contains("home/.config/oct/trusted.d"), "{said}");
+    assert_eq!(output.status.code(), Some(4), "{said}");
     host.ok(&["keygen", "--no-password", "--out", "other"]);
     let said = as_sudo(&["--key", "other/oct.pub"]);
     assert!(said.contains("not trusted here") && said.contains("oct trust add --system"), "{said}");
