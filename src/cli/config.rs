@@ -14,7 +14,9 @@ use toml::{Table, Value};
 use super::context::Context;
 use super::flags::DB_VARIABLE;
 use super::{Outcome, xdg};
+use crate::base::fs::FileError;
 use crate::base::{fs, limits};
+use crate::ops::{Error, UsageError};
 
 /// The administrator's file.
 const SYSTEM: &str = "/etc/oct/config.toml";
@@ -77,12 +79,18 @@ impl Setting {
 }
 
 /// Every value in `files`. A missing file has none.
-fn read(files: &[PathBuf]) -> Result<Vec<Setting>, String> {
+fn read(files: &[PathBuf]) -> Result<Vec<Setting>, Error> {
     let mut settings = Vec::new();
     for file in files {
         let read = fs::if_there(fs::read_text(file, limits::CONFIG_FILE_BYTES));
-        let Some(text) = read.map_err(|error| error.to_string())? else { continue };
-        let table: Table = text.parse().map_err(|error| not_toml(file, &text, &error))?;
+        let Some(text) = read.map_err(|error| match error {
+            FileError::Io(cause) => Error::Configuration(cause),
+            other => UsageError::Config(other.to_string()).into(),
+        })?
+        else {
+            continue;
+        };
+        let table: Table = text.parse().map_err(|error| UsageError::Config(not_toml(file, &text, &error)))?;
         flatten(file, &[], table, &mut settings);
     }
     Ok(settings)
@@ -107,12 +115,13 @@ fn flatten(file: &Path, above: &[String], table: Table, settings: &mut Vec<Setti
 /// `command` with the defaults that `files` set.
 ///
 /// # Errors
-/// Names the file and the key that is wrong.
-pub(super) fn apply(command: Command, files: &[PathBuf]) -> Result<Command, String> {
-    read(files)?.iter().try_fold(command, |command, setting| match &setting.path[..] {
+/// Names the file that cannot be read, or the file and the key that is wrong.
+pub(super) fn apply(command: Command, files: &[PathBuf]) -> Result<Command, Error> {
+    let applied = read(files)?.iter().try_fold(command, |command, setting| match &setting.path[..] {
         [key] if key == DB_KEY => set_db(command, setting),
         path => set(command, setting, path),
-    })
+    });
+    Ok(applied.map_err(UsageError::Config)?)
 }
 
 /// Gives every flag and argument that names the catalog's folder a new default.
@@ -213,7 +222,7 @@ mod tests {
     use super::*;
     use clap::FromArgMatches as _;
 
-    fn applied(text: &str) -> Result<Command, String> {
+    fn applied(text: &str) -> Result<Command, Error> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, text).unwrap();
@@ -262,7 +271,7 @@ mod tests {
             ("db = true", "`db` must be the path of a folder"),
             ("x = ", "is not TOML"),
         ] {
-            let error = applied(config).unwrap_err();
+            let error = applied(config).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("config.toml"), "{error}");
         }
     }

@@ -101,6 +101,13 @@ enum Command {
     Version(version::Args),
 }
 
+impl Command {
+    /// Whether it needs the configuration.
+    fn is_configured(&self) -> bool {
+        !matches!(self, Self::Config(_) | Self::Completions(_) | Self::Man(_) | Self::Version(_))
+    }
+}
+
 /// How a command that did not fail ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
@@ -127,8 +134,8 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let caught = runtime::catch();
     runtime::open_umask();
-    let cli = match parse() {
-        Ok(cli) => cli,
+    let (cli, unread) = match parse() {
+        Ok(parsed) => parsed,
         // Help and version.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
@@ -152,29 +159,8 @@ pub fn main() -> ExitCode {
         context.out.error(&error);
         return ExitCode::from(error.class().exit_code());
     }
-    let result = match cli.command {
-        Command::Bundle(args) => bundle::run(&context, *args),
-        Command::Check(args) => check::run(&context, *args),
-        Command::Import(args) => import::run(&context, args),
-        Command::Publish(args) => publish::run(&context, args),
-        Command::List(args) => list::run(&context, *args),
-        Command::Pull(args) => pull::run(&context, *args),
-        Command::Verify(args) => verify::run(&context, args),
-        Command::Inspect(args) => inspect::run(&context, args),
-        Command::Status(args) => status::run(&context, args),
-        Command::Rollback(args) => rollback::run(&context, args),
-        Command::Prune(args) => prune::run(&context, args),
-        Command::Diff(args) => diff::run(&context, args),
-        Command::Dump(args) => dump::run(&context, *args),
-        Command::Doctor(args) => doctor::run(&context, *args),
-        Command::Probe(args) => probe::run(&context, *args),
-        Command::Config(args) => config::run(&context, args),
-        Command::Completions(args) => completions::run(&context, args),
-        Command::Man(args) => man::run(&context, args),
-        Command::Version(args) => version::run(&context, args),
-        Command::Keygen(args) => keygen::run(&context, args),
-        Command::Trust(args) => trust::run(&context, args),
-    };
+    let unread = unread.filter(|_| cli.command.is_configured());
+    let result = unread.map_or_else(|| run(&context, cli.command), Err);
     runtime::end_if_signalled();
     progress::clear();
     let result = result.and_then(|answer| output::lost().map_or(Ok(answer), |cause| Err(Error::Stdout(cause))));
@@ -191,6 +177,32 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn run(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Bundle(args) => bundle::run(context, *args),
+        Command::Check(args) => check::run(context, *args),
+        Command::Import(args) => import::run(context, args),
+        Command::Publish(args) => publish::run(context, args),
+        Command::List(args) => list::run(context, *args),
+        Command::Pull(args) => pull::run(context, *args),
+        Command::Verify(args) => verify::run(context, args),
+        Command::Inspect(args) => inspect::run(context, args),
+        Command::Status(args) => status::run(context, args),
+        Command::Rollback(args) => rollback::run(context, args),
+        Command::Prune(args) => prune::run(context, args),
+        Command::Diff(args) => diff::run(context, args),
+        Command::Dump(args) => dump::run(context, *args),
+        Command::Doctor(args) => doctor::run(context, *args),
+        Command::Probe(args) => probe::run(context, *args),
+        Command::Config(args) => config::run(context, args),
+        Command::Completions(args) => completions::run(context, args),
+        Command::Man(args) => man::run(context, args),
+        Command::Version(args) => version::run(context, args),
+        Command::Keygen(args) => keygen::run(context, args),
+        Command::Trust(args) => trust::run(context, args),
+    }
+}
+
 fn exit_code(answer: Answer) -> ExitCode {
     match answer {
         Answer::Yes => ExitCode::SUCCESS,
@@ -201,14 +213,15 @@ fn exit_code(answer: Answer) -> ExitCode {
     }
 }
 
-/// The command line, with the defaults of the configuration files.
-fn parse() -> Result<Cli, clap::Error> {
-    let mut command = match config::apply(command(), &config::files()) {
-        Ok(command) => command,
+/// The command line, with the defaults of the configuration files; and why these could not be read.
+fn parse() -> Result<(Cli, Option<Error>), clap::Error> {
+    let (mut command, unread) = match config::apply(command(), &config::files()) {
+        Ok(command) => (command, None),
+        Err(error @ Error::Configuration(_)) => (command(), Some(error)),
         // Help must work even if the configuration is broken.
-        Err(message) => match command().try_get_matches() {
+        Err(error) => match command().try_get_matches() {
             Err(error) if !error.use_stderr() => return Err(error),
-            _ => return Err(command().error(ErrorKind::InvalidValue, text::sanitize_long(&message))),
+            _ => return Err(command().error(ErrorKind::InvalidValue, text::sanitize_long(&error.to_string()))),
         },
     };
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
@@ -223,7 +236,7 @@ fn parse() -> Result<Cli, clap::Error> {
     if let Some(message) = conflict {
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
-    Cli::from_arg_matches(&matches)
+    Ok((Cli::from_arg_matches(&matches)?, unread))
 }
 
 /// The outcome of a command.

@@ -170,6 +170,9 @@ pub enum Error {
     /// This host does not allow it; the message names the path.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A configuration file exists and cannot be read.
+    #[error("the configuration cannot be read")]
+    Configuration(#[source] std::io::Error),
     /// A value on the command line or in the environment is wrong.
     #[error(transparent)]
     Usage(#[from] UsageError),
@@ -431,7 +434,7 @@ impl Classified for Error {
             | Self::NoneListed { .. } => Class::Source,
             Self::NotListed { .. } => Class::Verification,
             Self::Policy(_) => Class::Policy,
-            Self::NoFolder(_) | Self::Io(_) | Self::Stdout(_) => Class::Host,
+            Self::NoFolder(_) | Self::Io(_) | Self::Configuration(_) | Self::Stdout(_) => Class::Host,
             Self::Usage(_) => Class::Usage,
             Self::Interrupted => Class::Interrupted,
             Self::Terminated => Class::Terminated,
@@ -470,6 +473,7 @@ impl Classified for Error {
             Self::NotProvable { .. } => "not-provable",
             Self::Previous(_) => "previous-not-usable",
             Self::Io(_) => "io",
+            Self::Configuration(_) => "config-unreadable",
             Self::Stdout(_) => "stdout",
             Self::Usage(error) => error.code(),
             Self::Interrupted => "interrupted",

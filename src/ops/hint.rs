@@ -63,6 +63,9 @@ impl Error {
             Self::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 "free some space on this filesystem, then run the command again"
             }
+            Self::Configuration(_) => {
+                "make the file and its folder readable for this user; in /etc/oct, for everybody (modes 0644 and 0755)"
+            }
             Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
             Self::Manifest { .. }
             | Self::TooLarge(_)
@@ -204,7 +207,9 @@ fn policy_file(error: &PolicyFileError) -> String {
             format!("chown root {}", path.display())
         }
         PolicyFileError::Exposed(found) => exposed(found),
-        PolicyFileError::File(_) => "as root, make the file readable for everybody, or remove it".into(),
+        PolicyFileError::File(_) => {
+            "as root, make it a file that everybody can read (mode 0644, its folder 0755)".into()
+        }
         PolicyFileError::Rule { .. } => "as root, correct the file; GUIDE.md lists the rules".into(),
     };
     format!("nothing is imported or verified until then: {mend}")

@@ -43,7 +43,7 @@ pub struct Policy {
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyFileError {
     /// It cannot be read.
-    #[error("the policy of this host cannot be read: {0}")]
+    #[error("the policy of this host cannot be read")]
     File(#[from] FileError),
     /// Others than root could have written it.
     #[error("the policy of this host is not root's alone: {0}")]
@@ -470,5 +470,7 @@ mod tests {
         let error = read().unwrap_err();
         assert!(matches!(error, PolicyFileError::File(FileError::Kind { .. })));
         assert_eq!(error.code(), "policy-unreadable");
+        let said = text::with_causes(&error);
+        assert_eq!(said.matches("a pipe").count(), 1, "{said}");
     }
 }

@@ -67,6 +67,18 @@ impl Island {
         mode(&path, 0o644);
     }
 
+    /// Runs several steps in a shell: each run has an `/etc` of its own.
+    fn steps(&self, steps: &str) -> Run {
+        let command = self.command(&[]);
+        let script = format!("umask 0; oct={:?}; {steps}", PathBuf::from(crate::OCT));
+        // The program is the last argument; a shell takes its place.
+        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+        let mut command = Command::new("unshare");
+        command.args(&arguments[..arguments.len() - 1]).args(["sh", "-euc", &script]).env_clear();
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/work");
+        command.output().unwrap().into()
+    }
+
     /// Makes a key with this name.
     fn key(&self, name: &str) {
         self.desk.run(&["keygen", "--no-password", "--out", name]).expect(0);
@@ -342,30 +354,56 @@ fn what_the_policy_forbids_keeps_no_allowed_archive_away() {
 fn a_key_is_kept_for_everybody_and_removed_again() {
     let Some(island) = Island::new() else { return };
     island.key("site");
-    // Each run has an `/etc` of its own: both steps in one.
-    let steps = |steps: &str| {
-        let mut command = island.command(&[]);
-        let script = format!("umask 0; oct={:?}; {steps}", PathBuf::from(crate::OCT));
-        // The program is the last argument; a shell takes its place.
-        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        command = Command::new("unshare");
-        command.args(&arguments[..arguments.len() - 1]).args(["sh", "-euc", &script]).env_clear();
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/work");
-        Run::from(command.output().unwrap())
-    };
-    let run = steps(
+    let run = island.steps(
         "$oct trust add --system site/oct.pub; stat -c '%a %u' /etc/oct/trusted.d /etc/oct/trusted.d/*.pub; $oct trust list",
     );
     let run = run.expect(0);
     assert!(run.out.contains("755 0\n644 0\n"), "{}", run.out);
     assert!(run.out.contains("/etc/oct/trusted.d/") && run.out.contains("oct trust remove --system"), "{}", run.out);
-    let run = steps(
+    let run = island.steps(
         "$oct trust add --system site/oct.pub -q; $oct trust remove --system $(ls /etc/oct/trusted.d | sed 's/.pub//')",
     );
     assert!(run.expect(0).out.contains("Removed /etc/oct/trusted.d/"));
     // Another key with the id of the administrator's, wherever it would be kept.
     fs::write(island.desk.join("false.pub"), super::trust::with_the_same_id(&island.desk.join("site/oct.pub")))
         .unwrap();
-    let run = steps("$oct trust add --system site/oct.pub -q; $oct trust add false.pub").expect(4);
+    let run = island.steps("$oct trust add --system site/oct.pub -q; $oct trust add false.pub").expect(4);
     assert!(run.err.contains("another key with the same id") && run.err.contains("/etc/oct/trusted.d/"), "{}", run.err);
+    // And with the id of a key of the user who called sudo.
+    let script = "$oct trust add site/oct.pub -q; export HOME=/root SUDO_UID=4242 SUDO_HOME=/work; \
+        $oct trust add --system false.pub";
+    let run = island.steps(script).expect(4);
+    assert!(run.err.contains("another key with the same id") && run.err.contains("/work/.config/"), "{}", run.err);
+}
+
+#[test]
+fn a_folder_that_only_root_can_read_stops_the_others_but_not_help_and_version() {
+    let Some(island) = Island::new() else { return };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can run a program as another user");
+        return;
+    }
+    mode(island.desk.path(), 0o755);
+    mode(&island.desk.join("etc"), 0o700);
+    let script = |arguments: &str| format!("exec setpriv --reuid=1 --clear-groups \"$oct\" {arguments}");
+    for arguments in ["--help", "--version", "version", "import --help", "config example"] {
+        island.steps(&script(arguments)).expect(0);
+    }
+    for arguments in ["verify x", "status db", "trust list", "bundle", "config show", "check --from x"] {
+        let run = island.steps(&script(arguments)).expect(6);
+        let said = run.err.replace("\n  ", " ");
+        assert_eq!(said.matches("/etc/oct/config.toml").count(), 1, "{said}");
+        assert!(said.contains("0755"), "{said}");
+    }
+    let run = island.steps(&script("status db --format nagios")).expect(3);
+    assert!(run.out.starts_with("OCT UNKNOWN - the configuration cannot be read"), "{}", run.out);
+    // A policy that only root can read is not taken for none.
+    mode(&island.desk.join("etc"), 0o755);
+    island.policy("signatures = 2\n");
+    mode(&island.desk.join("etc/policy.toml"), 0o600);
+    for arguments in ["verify x", "import x", "status db", "trust list"] {
+        let run = island.steps(&script(arguments)).expect(6);
+        assert_eq!(run.err.matches("/etc/oct/policy.toml").count(), 1, "{}", run.err);
+        assert!(run.err.contains("0644") && !run.err.contains("remove"), "{}", run.err);
+    }
 }

@@ -10,7 +10,6 @@ use super::super::facts::Facts;
 use super::super::{Answer, Outcome, documents};
 use super::{Setting, files, keys, read, texts};
 use crate::base::text;
-use crate::ops::UsageError;
 
 /// The name of a value that is a header.
 const HEADER: &str = "NAME: VALUE";
@@ -42,7 +41,7 @@ impl Origin {
 /// Shows the values.
 pub(super) fn run(context: &Context) -> Outcome {
     let files = files();
-    let settings = read(&files).map_err(UsageError::Config)?;
+    let settings = read(&files)?;
     let shown = shown(&super::super::command(), &settings);
     let mut facts = Facts::bare();
     facts.cells(["KEY", "VALUE", "FROM"].map(str::to_owned).to_vec());
