@@ -12,6 +12,7 @@ use super::context::Context;
 use super::facts::Facts;
 use super::flags::{DbDir, KeyArgs};
 use super::{Answer, Outcome, documents, last_import, output, values};
+use crate::base::failure::Classified as _;
 use crate::base::text::{age, count, sanitize, sanitize_long};
 use crate::ops::status::{self, Action, State, Status};
 
@@ -157,7 +158,10 @@ fn facts(found: &Status, now: Timestamp) -> Facts {
             facts
         }
         State::NotAsSigned { cause, deviations, more, .. } => {
-            let mut facts = Facts::new("NOT what was signed:", dir);
+            // Then the files match the manifest, and another key with the id of a trusted one may have signed it.
+            let only_signature = deviations.is_empty() && cause.code() == "bad-signature";
+            let heading = if only_signature { "The signature does not match:" } else { "NOT what was signed:" };
+            let mut facts = Facts::new(heading, dir);
             for deviation in deviations.iter().take(SHOWN) {
                 facts.item(2, deviation);
             }

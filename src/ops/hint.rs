@@ -169,6 +169,9 @@ fn trust(error: &TrustError) -> Option<String> {
         TrustError::Exposed(found) => return Some(exposed(found)),
         TrustError::PolicyFile(error) => return Some(policy_file(error)),
         TrustError::Policy(violation) => forbidden(violation),
+        TrustError::BadSignature { .. } => {
+            "compare the fingerprint in `oct trust list` with the signer by phone: the maker of a key can choose its id"
+        }
         TrustError::NoTerminal => {
             "name a file that holds it with OCT_KEY_PASSWORD_FILE; for a key without a password, add --no-password"
         }

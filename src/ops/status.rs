@@ -67,7 +67,8 @@ pub enum State {
         /// Why.
         cause: Error,
     },
-    /// The signature does not match, or the files are not what was signed.
+    /// The signature does not match, or the files are not what was signed. If no file deviates, the signature may also be
+    /// by a key that has copied the id of a trusted one.
     NotAsSigned {
         /// Why.
         cause: Error,
@@ -184,8 +185,10 @@ fn proved(
             Err(_) => Ok(unproved(cause)),
         },
         Err(error) => {
+            let manifest = Manifest::parse(signed.unverified_text()).ok();
+            let deviates = manifest.map(|manifest| compared(&manifest, false)).transpose()?.flatten();
             let cause = Error::of_manifest(dir, error);
-            Ok(State::NotAsSigned { cause, deviations: vec![], more: 0, is_signed: false })
+            Ok(deviates.unwrap_or(State::NotAsSigned { cause, deviations: vec![], more: 0, is_signed: false }))
         }
     }
 }

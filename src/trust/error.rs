@@ -67,7 +67,7 @@ pub enum TrustError {
     Untrusted(Box<Unknown>),
     /// A signature by a trusted key does not match the data.
     #[error(
-        "the signature by the trusted key {key_id} does not match: the data were altered, or the signature belongs to another file"
+        "the signature by the trusted key {key_id} does not match: the data were altered, the signature belongs to another file, or it is by another key with the same id"
     )]
     BadSignature {
         /// The key.

@@ -119,6 +119,18 @@ fn never_intact_when_it_is_not() {
         let (code, said) = scene.run(&["status"]);
         assert!(code == 4 && !said.to_lowercase().contains("intact"), "{name}: {said}");
     }
+    // Another key with the id of the trusted one: the files are as the manifest says.
+    let scene = Scene::new();
+    scene.imported();
+    fs::write(scene.path("oct.pub"), crate::trust::with_the_same_id(&scene.path("oct.pub"))).unwrap();
+    let (code, found) = scene.json(&["status"]);
+    assert_eq!((code, &found["state"], &found["deviations"]), (4, &"not-as-signed".into(), &serde_json::json!([])));
+    let (_, said) = scene.run(&["status"]);
+    assert!(said.starts_with("The signature does not match: db") && said.contains("same id"), "{said}");
+    assert!(!said.contains("NOT what") && said.contains("oct trust list"), "{said}");
+    fs::write(scene.path("db/data/archive.json"), "{}").unwrap();
+    let (code, said) = scene.run(&["status"]);
+    assert!(code == 4 && said.starts_with("NOT what was signed: db") && said.contains("archive.json"), "{said}");
     // A key that is no longer trusted.
     let scene = Scene::new();
     scene.imported();
