@@ -271,7 +271,11 @@ fn readable_proxy(variable: &str, value: &str) -> Result<(), HttpError> {
     let wrong = |cause: &str| Err(HttpError::Proxy { variable: variable.to_owned(), cause: cause.to_owned() });
     let value = value.trim();
     let full = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-    let authority = full.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let rest = full.split_once("://").map_or("", |(_, rest)| rest);
+    if rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(['#', '?', '/'])) {
+        return wrong("in a user or password, write %23 for `#`, %3F for `?` and %2F for `/`");
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
     if authority.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '"' | '<' | '>')) {
         return wrong("a space, a backslash or another character that no address can have");
     }
@@ -376,15 +380,19 @@ mod tests {
         for bad in [
             "ftp://proxy:21",
             "socks5://proxy:1080",
-            r"http://DOMAIN\user:pass@proxy:1",
-            "http://us er:pass@proxy:1",
+            r"http://DOMAIN\user:s3cret@proxy:1",
+            "http://us er:s3cret@proxy:1",
             "http://",
             "http://proxy:99999",
             "http://proxy:port",
             "us\u{1}er@proxy",
+            "http://user:s3cret#3@proxy:3128",
+            "http://user:s3cret?3@proxy:3128",
+            "user:s3cret/3@proxy:3128",
+            "http://user:s3@cret#s3cret@proxy:3128",
         ] {
             let error = readable_proxy("all_proxy", bad).unwrap_err().to_string();
-            assert!(error.contains("all_proxy") && !error.contains("pass"), "{bad}: {error}");
+            assert!(error.contains("all_proxy") && !error.contains("s3cret"), "{bad}: {error}");
         }
     }
 
