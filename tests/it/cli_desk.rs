@@ -165,7 +165,7 @@ fn where_each_value_comes_from() {
     assert_eq!(of("bundle.since"), (json!(null), json!("default")));
     assert_eq!(found["files"][1], json!({ "path": file, "exists": true }));
     let table = with(&desk, &set, &["config", "show"]).expect(0).out;
-    assert!(table.lines().any(|line| line.split_whitespace().eq(["bundle.jobs", "5", "OCT_JOBS"])), "{table}");
+    assert!(table.lines().any(|line| line.split_whitespace().eq(["bundle.jobs", "5", "(OCT_JOBS)"])), "{table}");
     // The example says nothing until somebody takes a `#` away.
     let example = desk.run(&["config", "example"]).expect(0).out;
     fs::write(desk.join(".config/oct/config.toml"), &example).unwrap();

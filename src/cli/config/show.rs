@@ -43,11 +43,11 @@ pub(super) fn run(context: &Context) -> Outcome {
     let files = files();
     let settings = read(&files)?;
     let shown = shown(&super::super::command(), &settings);
-    let mut facts = Facts::bare();
-    facts.cells(["KEY", "VALUE", "FROM"].map(str::to_owned).to_vec());
+    let mut facts = Facts::table();
+    facts.strong_row("KEY", "VALUE (FROM)");
     for Shown { key, value, origin } in &shown {
-        let value = value.clone().unwrap_or_else(|| "-".into());
-        facts.cells(vec![key.clone(), text::sanitize(&value), origin.text()]);
+        let value = value.as_deref().map_or_else(|| "-".into(), text::sanitize);
+        facts.row(key, format!("{value} ({})", origin.text()));
     }
     let values = shown.iter().map(|it| json!({ "key": it.key, "value": it.value, "from": it.origin.text() }));
     let document = json!({
