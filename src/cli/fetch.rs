@@ -1,7 +1,7 @@
 //! The flags of every command that fetches.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as _, ValueHint};
@@ -145,7 +145,8 @@ fn header(text: String) -> Result<(String, String), Error> {
         return wrong("a name has letters, digits, `-` and `_`".into());
     }
     if let Some(file) = value.strip_prefix('@') {
-        let found = fs::read_text(Path::new(file), limits::HEADER_FILE_BYTES).map_err(io::Error::from)?;
+        let found =
+            fs::read_text(&values::expanded(file.into()), limits::HEADER_FILE_BYTES).map_err(io::Error::from)?;
         value = found.trim().to_owned();
     }
     if value.is_empty() || !is_line(&value) {

@@ -23,6 +23,7 @@ fn complete_flag(arg: Arg) -> Arg {
     let arg = arg.hide_env_values(true);
     match arg.get_action() {
         ArgAction::SetTrue => arg.value_parser(values::yes_or_no),
+        ArgAction::Count => arg.value_parser(values::level),
         _ if is_path => arg.value_parser(ValueParser::new(values::path())),
         _ => arg,
     }

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
+use super::values;
 use crate::ops::keys::{Password, SigningKey, TrustError};
 use crate::ops::{Error, UsageError};
 
@@ -61,7 +62,8 @@ fn password_of(key: &Path) -> Result<Option<Password>, TrustError> {
 
 /// The password in the file that [`PASSWORD_FILE`] names.
 fn password_file() -> Result<Option<Password>, TrustError> {
-    std::env::var_os(PASSWORD_FILE).map(|file| Password::read(Path::new(&file))).transpose()
+    let file = std::env::var_os(PASSWORD_FILE).filter(|file| !file.is_empty());
+    file.map(|file| Password::read(&values::expanded(file.into()))).transpose()
 }
 
 /// A password for a new key, from a file or asked twice.

@@ -23,6 +23,15 @@ pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
     }
 }
 
+/// How often a switch is given, as a variable or a configuration file sets it: a number, or a word for yes or no.
+///
+/// # Errors
+/// Says what is expected.
+pub(super) fn level(text: &str) -> Result<u8, String> {
+    let number = || text.parse().map_err(|_| "expected a number, or yes, true, no or false".to_owned());
+    yes_or_no(text).map_or_else(|_| number(), |yes| Ok(u8::from(yes)))
+}
+
 /// A path. A leading `~` is the user's home: the shell does not expand it in `--to=~/x` or in a variable. A URL is
 /// refused.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
@@ -31,8 +40,13 @@ pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
         if is_url("https://") || is_url("http://") {
             return Err("this is a URL, not a file: `oct pull` fetches an archive");
         }
-        Ok(with_home(path, std::env::var_os("HOME").as_deref()))
+        Ok(expanded(path))
     })
+}
+
+/// The same for a path that is not the whole value of a flag.
+pub(super) fn expanded(path: PathBuf) -> PathBuf {
+    with_home(path, std::env::var_os("HOME").as_deref())
 }
 
 fn with_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
@@ -46,7 +60,7 @@ fn with_home(path: PathBuf, home: Option<&OsStr>) -> PathBuf {
 pub(super) fn place() -> impl TypedValueParser<Value = Place> {
     PathBufValueParser::new().try_map(|path| match path.to_str().filter(|text| text.contains("://")) {
         Some(text) => url(text).map(Place::Site),
-        None => Ok(Place::Folder(with_home(path, std::env::var_os("HOME").as_deref()))),
+        None => Ok(Place::Folder(expanded(path))),
     })
 }
 
