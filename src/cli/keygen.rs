@@ -23,7 +23,7 @@ Examples:
 {}", keys::ENVIRONMENT))]
 pub(super) struct Args {
     /// Folder for the two files
-    #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_OUT", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = ".", env = "OCT_KEYGEN_OUT", value_hint = ValueHint::DirPath)]
     out: PathBuf,
     /// Do not encrypt the secret key
     #[arg(long, env = "OCT_NO_PASSWORD")]

@@ -15,11 +15,59 @@ fn file_environment_flag_in_rising_order() {
         .unwrap();
     assert_eq!(desk.run(&["keygen"]).expect(0).json()["secret_key"], "from-file/oct.key");
     let mut command = desk.command(&["keygen"]);
-    let run: Run = command.env("OCT_OUT", "from-environment").output().unwrap().into();
+    let run: Run = command.env("OCT_KEYGEN_OUT", "from-environment").output().unwrap().into();
     assert_eq!(run.expect(0).json()["secret_key"], "from-environment/oct.key");
     let mut command = desk.command(&["keygen", "--out", "from-flag"]);
-    let run: Run = command.env("OCT_OUT", "from-environment").output().unwrap().into();
+    let run: Run = command.env("OCT_KEYGEN_OUT", "from-environment").output().unwrap().into();
     assert_eq!(run.expect(0).json()["secret_key"], "from-flag/oct.key");
+}
+
+#[test]
+fn the_folder_of_a_site_is_no_place_for_a_new_key() {
+    let desk = Desk::bare();
+    let mut command = desk.command(&["keygen", "--no-password"]);
+    let run: Run = command.env("OCT_OUT", "site").output().unwrap().into();
+    run.expect(0);
+    assert!(desk.join("oct.key").exists() && !desk.join("site").exists());
+}
+
+#[test]
+fn a_home_is_put_in_and_words_count_in_every_variable() {
+    let desk = Desk::with_key();
+    let ended = |arguments: &[&str], variables: &[(&str, &str)]| -> Run {
+        let mut command = desk.command(arguments);
+        command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap().into()
+    };
+    let password = desk.join("password");
+    fs::write(&password, "secret\n").unwrap();
+    fs::set_permissions(&password, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    ended(&["keygen", "--out", "locked"], &[("OCT_KEY_PASSWORD_FILE", "~/password")]).expect(0);
+    let empty = ended(&["keygen", "--out", "empty"], &[("OCT_KEY_PASSWORD_FILE", "")]).expect(6);
+    assert!(empty.err.contains("--no-password"), "{}", empty.err);
+    // A header of two lines is refused before anything is sent.
+    fs::write(desk.join("header"), "two\nlines").unwrap();
+    let refused = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let run = ended(&[&["probe"], arguments].concat(), variables).expect(2);
+        assert!(run.err.contains("X-Key is not one line"), "{}", run.err);
+    };
+    refused(&["--header", "X-Key: @~/header"], &[]);
+    refused(&[], &[("OCT_HEADER", "X-Key: @~/header")]);
+    for value in ["", "0", "2", "yes", "true", "No", "false"] {
+        ended(&["version"], &[("OCT_VERBOSE", value)]).expect(0);
+    }
+    let wrong = ended(&["version"], &[("OCT_VERBOSE", "loud")]).expect(2);
+    assert!(wrong.err.contains("OCT_VERBOSE") && wrong.err.contains("expected a number"), "{}", wrong.err);
+}
+
+#[test]
+fn the_configuration_fits_the_terminal() {
+    let desk = Desk::bare();
+    let mut command = desk.command(&["config", "show"]);
+    command.env("COLUMNS", "60").env("OCT_CATALOG_URL", format!("https://{}.example/", "long".repeat(12)));
+    let run = Run::from(command.output().unwrap()).expect(0);
+    assert!(run.out.lines().all(|line| line.chars().count() <= 60), "{}", run.out);
+    assert!(run.out.contains("bundle.jobs") && run.out.contains("8 (default)"), "{}", run.out);
+    assert!(run.out.contains("OCT_CATALOG_URL)"), "{}", run.out);
 }
 
 #[test]
