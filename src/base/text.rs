@@ -130,6 +130,12 @@ pub fn age(seconds: i64) -> String {
     }
 }
 
+/// The same with `word` behind it, `old` or `ago`; or `in the future`, if `seconds` is negative.
+#[must_use]
+pub fn aged(seconds: i64, word: &str) -> String {
+    if seconds < 0 { format!("{} in the future", age(-seconds)) } else { format!("{} {word}", age(seconds)) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -191,5 +197,6 @@ mod tests {
         assert_eq!(size(999), "999 B");
         assert_eq!(size(92_400_000), "92.4 MB");
         assert_eq!(age(200_000), "2 days");
+        assert_eq!((aged(200_000, "ago"), aged(-200_000, "ago")), ("2 days ago".into(), "2 days in the future".into()));
     }
 }

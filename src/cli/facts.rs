@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::wrap::{LongWord, wrap};
-use crate::base::text::{age, count, one_line, sanitize, size};
+use crate::base::text::{aged, count, one_line, sanitize, size};
 use crate::catalog::provenance::{Counts, Partial, Source};
 use crate::trust::signed::Signer;
 
@@ -111,7 +111,7 @@ impl Facts {
 
     /// When the catalog was made.
     pub(super) fn created(&mut self, created: Timestamp, now: Timestamp) -> &mut Self {
-        self.row("created", format!("{created} ({} ago)", age(now.duration_since(created).as_secs())))
+        self.row("created", format!("{created} ({})", aged(now.duration_since(created).as_secs(), "ago")))
     }
 
     /// Who signed it.

@@ -12,7 +12,7 @@ use super::fetch::HttpArgs;
 use super::flags::KeyArgs;
 use super::runtime::until_signal;
 use super::{Answer, Outcome, values};
-use crate::base::text::{age, count, size};
+use crate::base::text::{age, aged, count, size};
 use crate::ops::keys::Keyring;
 use crate::ops::list::{self, Depth, ListReport, Place, Row, State};
 use crate::ops::{Error, pull};
@@ -119,7 +119,7 @@ fn headline(row: &Row, now: Timestamp) -> String {
         if let Some(partial) = &said.partial {
             parts.push(format!("partial (containers since {})", partial.since));
         }
-        parts.push(format!("{} old", age(now.duration_since(said.created).as_secs())));
+        parts.push(aged(now.duration_since(said.created).as_secs(), "old"));
     }
     parts.push(size(row.size));
     parts.join(", ")

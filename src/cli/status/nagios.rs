@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::base::text::{age, sanitize_long};
+use crate::base::text::{age, aged, sanitize_long};
 use crate::ops::status::{State, Status};
 
 /// What a plugin says, with its exit code.
@@ -43,9 +43,9 @@ pub(super) fn judge(found: &Status, warn: Option<SignedDuration>) -> (Level, Str
         State::NotAsSigned { cause, .. } => (Level::Critical, cause.to_string()),
         State::Intact { manifest, age: seconds, stale, forbidden } => {
             let what = format!(
-                "catalog of {} in {dir}, {} old, signed by {}",
+                "catalog of {} in {dir}, {}, signed by {}",
                 manifest.created,
-                age(*seconds),
+                aged(*seconds, "old"),
                 manifest.signer().key_id
             );
             let limit = |limit: Option<SignedDuration>| age(limit.unwrap_or_default().as_secs());
