@@ -19,6 +19,7 @@ use super::paths::{
 use super::verify::{self, Findings};
 use crate::base::limits;
 use crate::base::member::MemberPath;
+use crate::catalog::layout::{self, Kind};
 use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 use crate::trust::signed::SignedManifest;
 use crate::trust::signed::VerifiedManifest;
@@ -27,8 +28,8 @@ use crate::trust::signed::VerifiedManifest;
 /// host.
 const RESERVE: u64 = 8 << 20;
 
-/// What certsuite's layout has in `data`.
-const LAYOUT: [&str; 4] = ["archive.json", "containers", "helm", "operators"];
+/// The folders of certsuite's layout.
+const LAYOUT: [&str; 4] = [DATA, "data/containers", "data/helm", layout::OPERATORS_DIR];
 
 /// The folder `<dir>`, for reading. All that is read in it is reached from the handle of `<dir>` or of `.oct` in it.
 #[derive(Clone)]
@@ -96,6 +97,29 @@ pub(super) fn read_manifest(dir: &Dir, at: &Path) -> Result<Option<SignedManifes
     Ok(Some(SignedManifest::new(String::from_utf8_lossy(&manifest).into_owned(), signatures)))
 }
 
+/// Whether `data` of the version `at`, if it is there, has the folders and files of certsuite's layout and nothing else.
+/// What else lies there belongs to somebody, at whatever depth.
+pub(super) fn has_layout(dir: &Dir, at: &Path) -> Result<bool> {
+    let mut pending = vec![PathBuf::from(DATA)];
+    while let Some(path) = pending.pop() {
+        let (place, name) = (at.join(&path), path.to_str().unwrap_or_default());
+        match dir.kind(&place)? {
+            None => {}
+            Some(FileType::Directory) if LAYOUT.contains(&name) => {
+                for entry in dir.names(&place).doing("read", &dir.at(&place))? {
+                    pending.push(path.join(entry.doing("read", &dir.at(&place))?));
+                    if pending.len() > limits::MEMBERS {
+                        return Ok(false);
+                    }
+                }
+            }
+            Some(FileType::RegularFile) if MemberPath::new(name).is_ok_and(|path| Kind::of(&path).is_some()) => {}
+            Some(_) => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
 impl Folder {
     pub(super) fn new(root: Dir, oct: Option<Dir>, hooks: Arc<dyn Checkpoints>) -> Self {
         Self { path: root.path().to_owned(), root: Some(Arc::new(root)), oct: oct.map(Arc::new), hooks }
@@ -155,7 +179,7 @@ impl Folder {
         let manifest = read_manifest(root, Path::new(""))?;
         let mut found = Vec::new();
         if !manifest.as_ref().is_some_and(is_of_oct) {
-            if !self.has_layout()? {
+            if !has_layout(root, Path::new(""))? {
                 found.push(self.data());
             }
             // A catalog that was damaged after its installation is still a catalog.
@@ -168,23 +192,6 @@ impl Folder {
             }
         }
         Ok(found)
-    }
-
-    /// Whether `data`, if it is there, is a folder with nothing in it but what certsuite's layout has.
-    pub(super) fn has_layout(&self) -> Result<bool> {
-        let root = self.root()?;
-        match root.kind(DATA)? {
-            None => return Ok(true),
-            Some(FileType::Directory) => {}
-            Some(_) => return Ok(false),
-        }
-        for name in root.names(DATA).doing("read", &self.data())? {
-            let name = name.doing("read", &self.data())?;
-            if !name.to_str().is_some_and(|name| LAYOUT.contains(&name)) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// The previous versions, the one that was replaced last first.

@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use super::checkpoint::Checkpoint;
 use super::error::{Doing, Result};
-use super::folder::{Folder, read_manifest};
+use super::folder::Folder;
 use super::history::{Action, HistoryEntry};
 use super::journal::Journal;
 use super::paths::{DATA, JOURNAL_TEMPORARY, OUTGOING, PREVIOUS, STAGING, TRASH, manifest_files, version};
@@ -95,8 +95,7 @@ fn keep_outgoing(folder: &Folder) -> Result<Option<String>> {
         oct.remove(outgoing)?;
         return Ok(None);
     }
-    let manifest = read_manifest(oct, outgoing)?;
-    let name = folder.name_for_previous(swap::label(manifest.as_ref()).as_deref())?;
+    let name = folder.name_for_previous(swap::label(oct, outgoing)?.as_deref())?;
     let previous = oct.ensure_folder(PREVIOUS)?;
     oct.rename(outgoing, oct, version(&name))?;
     previous.sync()?;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::error::{Doing, Result, StoreError};
 use super::files::Dir;
-use super::folder::{Folder, is_of_oct, read_manifest};
+use super::folder::{Folder, has_layout, is_of_oct, read_manifest};
 use super::history::{self, HistoryEntry};
 use super::install;
 use super::journal::{Incoming, Journal};
@@ -15,7 +15,6 @@ use super::paths::{DATA, Name, OUTGOING, PREVIOUS, manifest_files, version};
 use super::tree;
 use crate::base::digest::Sha256Digest;
 use crate::trust::manifest::Manifest;
-use crate::trust::signed::SignedManifest;
 
 /// A copy that is being made, in the folder of its version.
 const COPY: &str = "copy";
@@ -87,12 +86,10 @@ impl<'f> Swap<'f> {
         }
         journal.had_data = root.exists(DATA)?;
         journal.keep = keep;
-        let manifest = read_manifest(root, Path::new(""))?;
-        let ours = manifest.as_ref().is_some_and(is_of_oct);
+        let ours = read_manifest(root, Path::new(""))?.as_ref().is_some_and(is_of_oct);
         // Without its data a manifest of oct is worth nothing; other files are kept.
         if journal.had_data || (!journal.outgoing_files.is_empty() && !ours) {
-            let label = if folder.has_layout()? { label(manifest.as_ref()) } else { None };
-            let name = folder.name_for_previous(label.as_deref())?;
+            let name = folder.name_for_previous(label(root, Path::new(""))?.as_deref())?;
             journal.entry.previous = Some(name.to_string());
             journal.previous = Some(name);
         }
@@ -334,12 +331,17 @@ fn set_aside(folder: &Folder, from: &Dir, data: &Path) -> Result<()> {
     previous.sync()
 }
 
-/// The label of a version after its number: the date of its catalog, `None` if it is not a catalog.
-pub(super) fn label(manifest: Option<&SignedManifest>) -> Option<String> {
-    manifest.map(|signed| match Manifest::parse(signed.unverified_text()) {
+/// The label of the version `at` after its number: the date of its catalog, `None` if it is not a catalog or not only
+/// one.
+pub(super) fn label(dir: &Dir, at: &Path) -> Result<Option<String>> {
+    let Some(signed) = read_manifest(dir, at)? else { return Ok(None) };
+    if !has_layout(dir, at)? {
+        return Ok(None);
+    }
+    Ok(Some(match Manifest::parse(signed.unverified_text()) {
         Ok(manifest) => manifest.created.strftime("%Y%m%dT%H%M%SZ").to_string(),
         Err(_) => "unreadable".into(),
-    })
+    }))
 }
 
 /// The error of a swap that failed after its start.

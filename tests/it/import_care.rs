@@ -85,7 +85,9 @@ fn a_dump_of_the_old_container_needs_no_question() {
         fs::create_dir_all(desk.join("db/data").join(folder)).unwrap();
     }
     fs::write(desk.join("db/data/containers/containers.db"), "{}").unwrap();
-    fs::write(desk.join("db/data/archive.json"), "{}").unwrap();
+    for file in ["archive.json", "helm/helm.db", "operators/operator_catalog_page_0_100.db"] {
+        fs::write(desk.join("db/data").join(file), "{}").unwrap();
+    }
     let run = import(&desk, "new", &["--keep", "0"]).expect(0).json();
     assert_eq!(run["previous"], "0001-foreign");
     assert!(desk.join("db/.oct/previous/0001-foreign/data/containers/containers.db").exists());
@@ -93,13 +95,44 @@ fn a_dump_of_the_old_container_needs_no_question() {
 
 #[test]
 fn what_lies_in_an_installed_catalog_besides_is_not_removed_with_it() {
-    let desk = desk();
-    import(&desk, "old", &[]).expect(0);
-    fs::write(desk.join("db/data/notes.txt"), "do not lose").unwrap();
-    for archive in ["new", "old", "new"] {
-        import(&desk, archive, &["--allow-downgrade", "--keep", "0"]).expect(0);
+    for place in [
+        "data/notes.txt",
+        "data/helm/own-values.yaml",
+        "data/operators/mine/deep/notes.txt",
+        "data/operators/operator_catalog_page_9_1.db/notes.txt",
+        "data/archive.json/notes.txt",
+    ] {
+        let desk = desk();
+        import(&desk, "old", &[]).expect(0);
+        let path = desk.join("db").join(place);
+        let _ = fs::remove_file(desk.join("db/data/archive.json"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "do not lose").unwrap();
+        assert_eq!(import(&desk, "new", &["--keep", "0"]).expect(0).json()["previous"], "0001-foreign", "{place}");
+        import(&desk, "old", &["--allow-downgrade", "--keep", "0"]).expect(0);
+        let pruned = desk.run(&["prune", "db", "--keep", "0", "--json"]).expect(0).json();
+        assert_eq!(pruned["adopted"], serde_json::json!(["0001-foreign"]), "{place}");
+        let kept = fs::read_to_string(desk.join("db/.oct/previous/0001-foreign").join(place));
+        assert_eq!(kept.unwrap(), "do not lose", "{place}");
     }
-    assert_eq!(fs::read_to_string(desk.join("db/.oct/previous/0001-foreign/data/notes.txt")).unwrap(), "do not lose");
+}
+
+#[test]
+fn a_data_that_only_has_names_of_the_layout_is_not_taken_for_a_catalog() {
+    let desk = desk();
+    let files = ["helm", "containers/app/Dockerfile", "operators/main.yml", "containers/containers.db/a"];
+    for file in files.map(|file| desk.join("db/data").join(file)) {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "ours").unwrap();
+        let before = everything(&desk.join("db/data"));
+        assert_eq!(import(&desk, "new", &[]).expect(5).json()["error"]["code"], "unrelated");
+        assert!(everything(&desk.join("db/data")) == before);
+        fs::remove_dir_all(desk.join("db/data")).unwrap();
+    }
+    std::os::unix::fs::symlink("..", desk.join("helm")).unwrap();
+    fs::create_dir(desk.join("db/data")).unwrap();
+    fs::rename(desk.join("helm"), desk.join("db/data/helm")).unwrap();
+    import(&desk, "new", &[]).expect(5);
 }
 
 #[test]
