@@ -398,27 +398,70 @@ fn names_in(folder: OwnedFd) -> io::Result<impl Iterator<Item = io::Result<OsStr
     }))
 }
 
+/// Folders within folders that a removal holds open at once; those below them are moved up first. Stops a folder of a
+/// thousand levels from using up the open files or the stack; a catalog has two.
+const HELD: usize = 16;
+
+/// Removes what has this name in `parent`, with all that is in it.
 fn remove_at(parent: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<()> {
-    let refused = match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
-        Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
-        removed => return removed,
-    };
-    let folder = match rustix::fs::openat(parent, name, LISTING | OFlags::NOFOLLOW, Mode::empty()) {
-        Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused),
-        opened => opened?,
-    };
-    for entry in rustix::fs::Dir::read_from(&folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." {
-            match remove_at(folder.as_fd(), OsStr::from_bytes(name)) {
-                // Somebody else was quicker.
-                Err(Errno::NOENT) => {}
-                removed => removed?,
-            }
+    let Some(top) = remove_or_open(parent, name)? else { return Ok(()) };
+    let mut moved = 0;
+    loop {
+        let before = moved;
+        empty(top.as_fd(), top.as_fd(), HELD, &mut moved)?;
+        if moved == before {
+            return rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
         }
     }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+/// Removes all that is in `folder`, but moves what lies `levels` below it into `top`, each with a number as its name;
+/// `moved` is the last of these.
+fn empty(folder: BorrowedFd<'_>, top: BorrowedFd<'_>, levels: usize, moved: &mut u64) -> rustix::io::Result<()> {
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let removed = match remove_or_open(folder, name) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) if levels == 0 => move_up(folder, name, top, moved),
+            Ok(Some(below)) => empty(below.as_fd(), top, levels - 1, moved)
+                .and_then(|()| rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)),
+            Err(error) => Err(error),
+        };
+        match removed {
+            // Somebody else was quicker.
+            Err(Errno::NOENT) => {}
+            removed => removed?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file; a folder is opened instead.
+fn remove_or_open(parent: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<Option<OwnedFd>> {
+    let refused = match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
+        removed => return removed.map(|()| None),
+    };
+    match rustix::fs::openat(parent, name, LISTING | OFlags::NOFOLLOW, Mode::empty()) {
+        Err(Errno::NOTDIR | Errno::LOOP) => Err(refused),
+        opened => opened.map(Some),
+    }
+}
+
+/// Moves a folder into `top`.
+fn move_up(folder: BorrowedFd<'_>, name: &OsStr, top: BorrowedFd<'_>, moved: &mut u64) -> rustix::io::Result<()> {
+    loop {
+        *moved += 1;
+        match rustix::fs::renameat(folder, name, top, moved.to_string()) {
+            // Something has this number as its name.
+            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+            renamed => return renamed,
+        }
+    }
 }
 
 /// Sets a mode. A filesystem that has no modes may refuse, as long as everybody can read the file.

@@ -6,12 +6,13 @@ use std::path::Path;
 use rustix::fs::FileType;
 
 use super::checkpoint::Checkpoint;
-use super::error::{Doing, Result};
+use super::error::{Doing, Result, StoreError};
 use super::folder::Folder;
 use super::history::{Action, HistoryEntry};
 use super::journal::Journal;
 use super::paths::{DATA, JOURNAL_TEMPORARY, OUTGOING, PREVIOUS, STAGING, TRASH, manifest_files, version};
 use super::swap::{self, Swap};
+use crate::base::text;
 
 /// What an earlier run left, and recovery did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Recovered {
     Kept(String),
     /// Remains of a version that was being removed are gone.
     EmptiedTrash,
+    /// What an interrupted run left cannot be removed, for this cause. The catalog is not affected.
+    Remains(String),
 }
 
 impl fmt::Display for Recovered {
@@ -36,7 +39,7 @@ impl fmt::Display for Recovered {
                 Action::Rollback => "rollback",
             };
             match (&entry.archive, entry.created) {
-                (Some(archive), _) => format!("{action} of {}", crate::base::text::sanitize(archive)),
+                (Some(archive), _) => format!("{action} of {}", text::sanitize(archive)),
                 (None, Some(created)) => format!("{action} to the catalog of {created}"),
                 (None, None) => action.to_owned(),
             }
@@ -47,6 +50,7 @@ impl fmt::Display for Recovered {
             Self::RemovedStaging => f.write_str("removed what an interrupted import had unpacked"),
             Self::Kept(name) => write!(f, "kept a catalog of an interrupted run as previous version {name}"),
             Self::EmptiedTrash => f.write_str("removed the rest of an old version"),
+            Self::Remains(cause) => write!(f, "{cause}; the catalog is not affected; remove that folder by hand"),
         }
     }
 }
@@ -67,18 +71,27 @@ pub(super) fn recover(folder: &Folder) -> Result<Vec<Recovered>> {
     let oct = folder.oct()?;
     oct.remove(JOURNAL_TEMPORARY)?;
     if oct.exists(STAGING)? {
-        folder.before(Checkpoint::RemoveStaging, "remove", &oct.at(STAGING))?;
-        oct.remove(STAGING)?;
-        done.push(Recovered::RemovedStaging);
+        let removed = folder.before(Checkpoint::RemoveStaging, "remove", &oct.at(STAGING));
+        done.push(match removed.and_then(|()| oct.remove(STAGING)) {
+            Ok(_) => Recovered::RemovedStaging,
+            Err(error) => remains(&error),
+        });
     }
     if let Some(name) = keep_outgoing(folder)? {
         done.push(Recovered::Kept(name));
     }
-    if empty_trash(folder)? {
-        done.push(Recovered::EmptiedTrash);
+    match empty_trash(folder) {
+        Ok(false) => {}
+        Ok(true) => done.push(Recovered::EmptiedTrash),
+        Err(error) => done.push(remains(&error)),
     }
     remove_empty_versions(folder)?;
     Ok(done)
+}
+
+/// What cannot be removed takes space, but no part in the catalog.
+fn remains(error: &StoreError) -> Recovered {
+    Recovered::Remains(text::with_causes(error))
 }
 
 /// Keeps an outgoing version that has no journal, as a previous version.
@@ -154,6 +167,7 @@ mod tests {
             Recovered::RemovedStaging.to_string(),
             Recovered::Kept("0001-x".into()).to_string(),
             Recovered::EmptiedTrash.to_string(),
+            Recovered::Remains("cannot remove `x`".into()).to_string(),
         ];
         assert!(said[0].starts_with("completed an interrupted installation of a.tar") && !said[0].contains('\u{1b}'));
         assert_eq!(said[1], "took back an interrupted rollback to the catalog of 2026-02-04T19:40:00Z");

@@ -210,7 +210,7 @@ impl<'f> Swap<'f> {
 
     /// Whether `data` is the tree that the journal announces.
     fn is_installed(&self) -> Result<bool> {
-        Ok(tree::digest(self.root, Path::new(""))? == self.journal.tree)
+        tree::has_digest(self.root, Path::new(""), self.journal.tree)
     }
 
     /// Continues an interrupted swap of `data`; `false` if it had not begun.
@@ -307,7 +307,7 @@ impl<'f> Swap<'f> {
     pub(super) fn take_back(&self) -> Result<()> {
         self.oct.remove(self.incoming.join(COPY))?;
         let is_staged = self.journal.incoming == Incoming::Staging;
-        if is_staged && tree::digest(self.oct, &self.incoming)? != self.journal.tree {
+        if is_staged && !tree::has_digest(self.oct, &self.incoming, self.journal.tree)? {
             // Neither this nor `data` is the staged version, so it is unknown which of them is the old one.
             set_aside(self.folder, self.oct, &self.new)?;
         }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use super::error::{Doing, Result};
 use super::files::Dir;
@@ -36,7 +37,7 @@ pub(super) fn digest(dir: &Dir, at: &Path) -> Result<Sha256Digest> {
             }
             Some(FileType::Symlink) => [b"a symbolic link to ", dir.link(&place)?.as_bytes()].concat(),
             Some(other) => verify::kind(other).as_bytes().to_vec(),
-            None => return Err(rustix::io::Errno::NOENT).doing("look at", path),
+            None => return Err(Errno::NOENT).doing("look at", path),
         };
         lines.push((relative, what));
     }
@@ -51,10 +52,18 @@ pub(super) fn digest(dir: &Dir, at: &Path) -> Result<Sha256Digest> {
     Ok(Sha256Digest::of(&listing))
 }
 
+/// Whether `data` of the version `at` has this digest. No tree has one whose paths are longer than the system takes.
+pub(super) fn has_digest(dir: &Dir, at: &Path, expected: Sha256Digest) -> Result<bool> {
+    match digest(dir, at) {
+        Err(error) if error.errno() == Some(Errno::NAMETOOLONG) => Ok(false),
+        found => Ok(found? == expected),
+    }
+}
+
 /// Copies the tree `path` of `from` and syncs the copy, `name` in `to`, which must not exist.
 pub(super) fn copy(from: &Dir, path: &Path, to: &Dir, name: &Path) -> Result<()> {
     let (source, target) = (from.at(path), to.at(name));
-    let found = from.stat(path)?.ok_or(rustix::io::Errno::NOENT).doing("look at", &source)?;
+    let found = from.stat(path)?.ok_or(Errno::NOENT).doing("look at", &source)?;
     match FileType::from_raw_mode(found.st_mode) {
         FileType::Directory => {
             let folder = to.make_folder(name)?;

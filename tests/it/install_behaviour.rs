@@ -9,11 +9,13 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use oct::base::failure::{Class, Classified as _};
 use oct::base::member::MemberPath;
+use oct::base::progress::Silent;
 use oct::catalog::layout;
-use oct::importer::{Action, Checkpoint, Difference, Method, StoreError};
+use oct::importer::{Action, Checkpoint, Difference, Method, Recovered, Store, StoreError};
 
 use super::install_support::*;
 
@@ -504,4 +506,47 @@ fn a_damaged_journal_is_named() {
         assert!(oct::ops::hint::store(&error).unwrap().contains("journal.json"));
         assert!(Catalog::new('A').is_in(&scene.dir));
     }
+}
+
+/// More folders within folders than a process may open files, and a longer path than the system takes.
+fn deep(path: &Path) {
+    fs::create_dir(path).unwrap();
+    let script = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')";
+    assert!(Command::new("python3").args(["-c", script]).arg(path).status().unwrap().success());
+}
+
+#[test]
+fn folders_of_any_depth_are_kept_and_removed() {
+    let scene = Scene::new("A");
+    deep(&scene.dir.join("data/helm/mine"));
+    Catalog::new('B').install(&mut lock(&scene.dir), 0).unwrap();
+    assert_eq!(scene.previous(), ["0001-foreign"]);
+    let oct = scene.dir.join(".oct");
+    fs::rename(oct.join("previous/0001-foreign"), oct.join("trash")).unwrap();
+    deep(&oct.join("staging"));
+    assert_eq!(read(&scene.dir).unwrap().recovered(), [Recovered::RemovedStaging, Recovered::EmptiedTrash]);
+    assert!(Catalog::new('B').is_in(&scene.dir));
+    assert_tidy(&scene.dir, "");
+}
+
+#[test]
+fn what_cannot_be_removed_stops_nothing() {
+    let scene = Scene::new("A");
+    for name in ["staging", "trash"] {
+        fs::create_dir(scene.dir.join(".oct").join(name)).unwrap();
+    }
+    let hooks = Meddle::acting(|checkpoint, _| match checkpoint {
+        Checkpoint::RemoveStaging | Checkpoint::EmptyTrash => Err(errno(5)),
+        _ => Ok(()),
+    });
+    let store = Store::with_checkpoints(&scene.dir, Arc::clone(&hooks) as _);
+    let reading = store.read(&holder("oct status"), Duration::ZERO, &Silent).unwrap();
+    let said: Vec<_> = reading.recovered().iter().map(ToString::to_string).collect();
+    assert!(said.len() == 2 && said[0].contains(".oct/staging") && said[1].contains(".oct/trash"), "{said:?}");
+    drop(reading);
+    let report = Catalog::new('B').install(&mut lock_with(&scene.dir, hooks).unwrap(), 1).unwrap();
+    assert_eq!(report.warnings.len(), 1);
+    assert!(Catalog::new('B').is_in(&scene.dir) && Catalog::new('B').vouches_in(&scene.dir));
+    assert!(read(&scene.dir).unwrap().recovered().len() == 1);
+    assert_tidy(&scene.dir, "");
 }

@@ -86,3 +86,25 @@ fn an_error_names_the_path() {
     let error = dir.create_file("missing/file").unwrap_err();
     assert_eq!(error.to_string(), format!("cannot create `{}`", dir.at("missing/file").display()));
 }
+
+#[test]
+fn a_folder_of_any_depth_is_removed_with_few_handles_and_no_link_followed() {
+    let (parent, dir) = scratch();
+    let outside = parent.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("file"), "theirs").unwrap();
+    std::fs::create_dir(dir.at("deep")).unwrap();
+    std::fs::write(dir.at("deep/1"), "a number").unwrap();
+    std::fs::create_dir_all(dir.at("deep/2/full")).unwrap();
+    let mut at = dir.beneath(Path::new("deep"), LISTING, 0).unwrap();
+    for _ in 0..5_000 {
+        rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
+        rustix::fs::mkdirat(&at, "empty", Mode::from_raw_mode(0o700)).unwrap();
+        rustix::fs::symlinkat(&outside, &at, "link").unwrap();
+        at = rustix::fs::openat(&at, "d", LISTING, Mode::empty()).unwrap();
+    }
+    drop(at);
+    assert!(dir.remove("deep").unwrap() && !dir.exists("deep").unwrap());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read(outside.join("file")).unwrap(), b"theirs");
+}
