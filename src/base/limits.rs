@@ -88,9 +88,13 @@ pub const REMOTE_TEXT_CHARS: usize = 300;
 /// 10,000 containers are about 100 MB.
 pub const QUESTIONS_BYTES: u64 = 512 << 20;
 
-/// Lines of a list of questions, or records of one in JSON or YAML, those within records among them. Stops `[{},{},…`,
-/// each of which takes many times its size in memory; a pod has some 5, and a large cluster 20,000 pods.
-pub const QUESTIONS: usize = 300_000;
+/// Questions of a list. Stops lines of a few bytes, the answer to each of which takes 3 kB; a large cluster has some 30,000
+/// containers.
+pub const QUESTIONS: usize = 50_000;
+
+/// Records of a list of questions in JSON or YAML, those within records among them. Stops `[{},{},…`, each of which takes
+/// many times its size in memory; a pod has some 5, and a large cluster 20,000 pods.
+pub const RECORDS: usize = 150_000;
 
 /// Bytes of a list of questions in YAML. Stops the same, and a text that takes long to parse; the pods of a cluster with
 /// 1,000 containers are about 10 MB.

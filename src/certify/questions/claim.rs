@@ -14,6 +14,8 @@
 //! So a status counts only where its name is the container's. Else it is looked up by name among those of the same pod, or
 //! the row says that the claim does not tell. Go prints an empty list as `null`, so every field may be null.
 
+use std::collections::HashMap;
+
 use super::operators::Operators;
 use super::pods::{self, Selection};
 use super::record::{Claim, Configurations, Container, ContainerStatus, Identifier, TestContainer, Text, Versions};
@@ -40,7 +42,8 @@ pub(super) fn rows(claim: &Claim, given: &Cluster) -> Result<(Vec<Row>, ClaimOri
     let cluster = given.or(stated);
     let mut rows: Vec<Row> = match &tested.test_containers.0 {
         Some(containers) => {
-            containers.iter().filter_map(|it| it.0.as_ref()).map(|it| container_row(it, tested)).collect()
+            let statuses = statuses(tested);
+            containers.iter().filter_map(|it| it.0.as_ref()).map(|it| container_row(it, &statuses)).collect()
         }
         None => {
             let pods = tested.test_pods.iter().filter_map(|pod| pod.0.as_ref());
@@ -63,7 +66,7 @@ pub(super) fn rows(claim: &Claim, given: &Cluster) -> Result<(Vec<Row>, ClaimOri
     Ok((rows, origin))
 }
 
-fn container_row(container: &TestContainer, tested: &Configurations) -> Row {
+fn container_row(container: &TestContainer, statuses: &HashMap<Place<'_>, &ContainerStatus>) -> Row {
     let data = container.data.0.as_ref();
     let of = |own: &'_ Text, inner: fn(&Container) -> &Text| {
         own.get().or(data.and_then(|data| inner(data).get())).map(str::to_owned)
@@ -71,7 +74,7 @@ fn container_row(container: &TestContainer, tested: &Configurations) -> Row {
     let name = of(&container.name, |data| &data.name);
     let image = of(&container.image, |data| &data.image).or_else(|| container.identifier.0.as_ref().and_then(named_by));
     let label = label(&[container.namespace.get(), container.pod.get(), name.as_deref()]);
-    match status_of(container, name.as_deref(), tested) {
+    match status_of(container, name.as_deref(), statuses) {
         Ok(digest) => pods::image_row(label, image.as_deref(), digest),
         Err(other) => Row::new(label, Err(Refused::OtherStatus { other: sanitize(other) })),
     }
@@ -89,7 +92,7 @@ fn named_by(identifier: &Identifier) -> Option<String> {
 fn status_of<'a>(
     container: &'a TestContainer,
     name: Option<&str>,
-    tested: &'a Configurations,
+    statuses: &HashMap<Place<'_>, &'a ContainerStatus>,
 ) -> Result<Result<&'a str, NoDigest>, &'a str> {
     let identified = container.identifier.0.as_ref().and_then(|identifier| identifier.digest.get());
     let Some(status) = &container.status.0 else {
@@ -102,28 +105,29 @@ fn status_of<'a>(
     if status.name.get().is_none() && status.image_id.get().is_none() {
         return Ok(Err(NoDigest::NoStatus));
     }
-    by_name(container, name, tested).map(of_status).ok_or(status.name.get().unwrap_or("a container without a name"))
+    let by_name = statuses.get(&(container.namespace.get(), container.pod.get(), name));
+    by_name.map(|status| of_status(status)).ok_or(status.name.get().unwrap_or("a container without a name"))
 }
 
-/// The status of that name in the same pod: of another container's record, or of the pod's.
-fn by_name<'a>(
-    container: &TestContainer,
-    name: Option<&str>,
-    tested: &'a Configurations,
-) -> Option<&'a ContainerStatus> {
-    let place = (container.namespace.get(), container.pod.get());
-    let beside = tested
-        .test_containers
-        .iter()
-        .filter_map(|it| it.0.as_ref())
-        .filter(|it| (it.namespace.get(), it.pod.get()) == place);
-    let mut beside = beside.filter_map(|it| it.status.0.as_ref());
-    beside.find(|status| status.name.get() == name && name.is_some()).or_else(|| {
-        let pod = tested.test_pods.iter().filter_map(|pod| pod.0.as_ref()).find(|pod| {
-            pod.metadata.0.as_ref().is_some_and(|metadata| (metadata.namespace.get(), metadata.name.get()) == place)
-        })?;
-        pods::status_of(&pod.status.0.as_ref()?.container_statuses, name)
-    })
+/// Namespace, pod and name of a container.
+type Place<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
+/// The statuses by what they are of: of the containers' records, then of the pods'.
+fn statuses(tested: &Configurations) -> HashMap<Place<'_>, &ContainerStatus> {
+    let containers = tested.test_containers.iter().filter_map(|it| it.0.as_ref());
+    let beside = containers.filter_map(|it| Some((it.namespace.get(), it.pod.get(), it.status.0.as_ref()?)));
+    let beside = beside.filter(|(.., status)| status.name.get().is_some());
+    let pods = tested.test_pods.iter().filter_map(|pod| pod.0.as_ref());
+    let of_pods =
+        pods.filter_map(|pod| pod.metadata.0.as_ref().zip(pod.status.0.as_ref())).flat_map(|(pod, status)| {
+            let statuses = status.container_statuses.iter().filter_map(|status| status.0.as_ref());
+            statuses.map(|status| (pod.namespace.get(), pod.name.get(), status))
+        });
+    let mut statuses = HashMap::new();
+    for (namespace, pod, status) in beside.chain(of_pods) {
+        statuses.entry((namespace, pod, status.name.get())).or_insert(status);
+    }
+    statuses
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! An image is asked for by each of its digests, with its tag in the same repository for people to read; one without a
 //! digest by its tags. `<none>` is what docker prints for nothing.
 
+use std::collections::HashMap;
+
 use super::record::Record;
 use super::{Question, Refused, Row};
 use crate::certify::reference::ImageReference;
@@ -36,7 +38,12 @@ pub(super) fn rows(record: &Record) -> Vec<Row> {
     digests.dedup();
     tags.sort_unstable();
     tags.dedup();
-    let texts = if digests.is_empty() { tags } else { digests.iter().map(|digest| with_tag(digest, &tags)).collect() };
+    let mut tag_of = HashMap::new();
+    for tag in &tags {
+        tag_of.entry(without_tag(tag)).and_modify(|tag| *tag = None).or_insert(Some(tag.as_str()));
+    }
+    let texts: Vec<_> = digests.iter().map(|digest| with_tag(digest, &tag_of)).collect();
+    let texts = if digests.is_empty() { tags } else { texts };
     if texts.is_empty() {
         return vec![Row::new(label, Err(Refused::Missing { field: "repository with tag or digest" }))];
     }
@@ -48,13 +55,9 @@ pub(super) fn rows(record: &Record) -> Vec<Row> {
 }
 
 /// `repository@digest` with the tag that the image has in this repository, if it is one.
-fn with_tag(reference: &str, tags: &[String]) -> String {
-    let Some((name, digest)) = reference.split_once('@') else { return reference.to_owned() };
-    let mut same = tags.iter().filter(|tag| without_tag(tag) == name);
-    match (same.next(), same.next()) {
-        (Some(tag), None) => format!("{tag}@{digest}"),
-        _ => reference.to_owned(),
-    }
+fn with_tag(reference: &str, tag_of: &HashMap<&str, Option<&str>>) -> String {
+    let tagged = reference.split_once('@').and_then(|(name, digest)| Some(((*tag_of.get(name)?)?, digest)));
+    tagged.map_or_else(|| reference.to_owned(), |(tag, digest)| format!("{tag}@{digest}"))
 }
 
 fn without_tag(reference: &str) -> &str {

@@ -44,9 +44,9 @@ pub enum InputError {
     /// A claim that says nothing of what was tested.
     #[error("the claim has no `configurations`, so it does not say what was tested")]
     ClaimWithoutTests,
-    /// Too many lines.
-    #[error("the input has more than {} lines", crate::base::text::count(limits::QUESTIONS as u64))]
-    TooManyLines,
+    /// Too many questions.
+    #[error("the input has more than {} questions", crate::base::text::count(limits::QUESTIONS as u64))]
+    TooMany,
     /// No line is a question.
     #[error("none of the {lines} lines or items is a question; the first: {first}")]
     NoQuestion {
@@ -69,7 +69,8 @@ impl InputError {
                 "make it with `oc get pods -A -o json`, `oc get csv -A -o json` or `helm ls -A -o json`, or give a claim.json"
             }
             Self::ClaimWithoutTests => "give the claim.json that certsuite wrote, whole",
-            Self::Json(_) | Self::TooManyLines | Self::NoQuestion { .. } => return None,
+            Self::TooMany => "ask them in several parts",
+            Self::Json(_) | Self::NoQuestion { .. } => return None,
         })
     }
 }
@@ -169,7 +170,8 @@ fn assigned(text: &str) -> Option<&str> {
 
 /// How to get what a table shows, where the line is the heading of one: two or more words, all upper-case.
 fn table(line: &str) -> Option<&'static str> {
-    let words: Vec<&str> = line.split_whitespace().collect();
+    // A heading has some ten; a line may have millions.
+    let words: Vec<&str> = line.split_whitespace().take(100).collect();
     let is_heading = |word: &&str| {
         word.bytes().any(|b| b.is_ascii_uppercase())
             && word

@@ -62,9 +62,7 @@ pub(super) fn parse(text: &str, cluster: &Cluster) -> Result<Questions, InputErr
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
         .take(limits::QUESTIONS + 1)
         .collect();
-    if lines.len() > limits::QUESTIONS {
-        return Err(InputError::TooManyLines);
-    }
+    require_few(lines.len())?;
     // The heading of a single column; no name of an image or an operator is upper-case.
     if lines.len() > 1 && lines[0].1.bytes().all(|b| b.is_ascii_uppercase()) {
         lines.remove(0);
@@ -75,9 +73,15 @@ pub(super) fn parse(text: &str, cluster: &Cluster) -> Result<Questions, InputErr
             Ok(questions) => rows.extend(questions.into_iter().map(|it| Row::new(format!("line {number}"), Ok(it)))),
             Err(refused) => rows.push(Row::new(format!("line {number}"), Err(refused))),
         }
+        require_few(rows.len())?;
     }
     require_question(&rows)?;
     Ok(Questions { rows, ..Questions::default() })
+}
+
+/// Refuses more questions than are answered at once.
+pub(super) fn require_few(questions: usize) -> Result<(), InputError> {
+    if questions > limits::QUESTIONS { Err(InputError::TooMany) } else { Ok(()) }
 }
 
 /// Refuses an input of lines none of which is a question: it is of something else.
@@ -99,7 +103,9 @@ pub(super) fn require_question(rows: &[Row]) -> Result<(), InputError> {
 /// The questions of a line: one, or one for each word where every word is an image.
 pub(super) fn questions(line: &str, cluster: &Cluster) -> Result<Vec<Question>, Refused> {
     let separates = |c: char| c.is_whitespace() || c == ',';
-    let words: Vec<&str> = line.split(separates).map(bare).filter(|word| !word.is_empty()).collect();
+    let words = line.split(separates).map(bare).filter(|word| !word.is_empty());
+    // One more than are answered, so that the rest is not left out silently.
+    let words: Vec<&str> = words.take(limits::QUESTIONS + 1).collect();
     let words = without_mark(&words);
     let one = |question: Result<Question, Refused>| question.map(|question| vec![question]);
     let unclear = |why| Err(Refused::Unclear { line: sanitize(line), why });

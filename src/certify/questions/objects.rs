@@ -35,6 +35,7 @@ pub(super) fn parse(nodes: Vec<Node>, cluster: &Cluster, all_containers: bool) -
     }
     let Found { mut questions, operators, recognised, others, .. } = found;
     questions.rows.extend(operators.into_rows());
+    lines::require_few(questions.rows.len())?;
     let nothing = questions.rows.is_empty() && (!recognised || !others.is_empty());
     if nothing && questions.claim.is_none() {
         return Err(InputError::Other { kinds: others.into_keys().collect() });
@@ -60,6 +61,7 @@ impl Found<'_> {
 
     /// Adds a record; `kind` is that of the list in which it stands, for lists that do not repeat it.
     fn element(&mut self, node: Node, kind: Option<&str>) -> Result<(), InputError> {
+        lines::require_few(self.questions.rows.len())?;
         let record = match node {
             Node::Record(record) => record,
             Node::List(nodes) => return nodes.into_iter().try_for_each(|node| self.element(node, kind)),

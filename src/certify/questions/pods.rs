@@ -5,9 +5,11 @@
 //! same name: what runs is what counts, whatever the specification says. The digest is taken by certsuite's own
 //! expression, and a container without one fails before any question.
 
+use std::collections::HashMap;
+
 use thiserror::Error;
 
-use super::record::{Container, ContainerStatus, List, Object, Record};
+use super::record::{Container, ContainerStatus, List, Record};
 use super::{Question, Refused, Row, Standing, label};
 use crate::base::text::sanitize;
 use crate::certify::reason::{MissingDigest, NoDigest};
@@ -78,11 +80,15 @@ pub(super) fn rows(pod: &Record, selection: Selection) -> Vec<Row> {
     ];
     let mut rows = Vec::new();
     for (containers, statuses, of_kind) in kinds {
+        let mut by_name = HashMap::new();
+        for status in statuses.iter().filter_map(|status| status.0.as_ref()) {
+            by_name.entry(status.name.get()).or_insert(status);
+        }
         for container in containers.iter().filter_map(|container| container.0.as_ref()) {
             let name = container.name.get();
-            let by_name = name.filter(|name| name.contains("istio-proxy")).map(|_| NotAsked::IstioProxy);
-            let left_out = of_kind.clone().or(by_name).or(of_pod.clone());
-            let mut row = container_row(pod, container, status_of(statuses, name));
+            let by_itself = name.filter(|name| name.contains("istio-proxy")).map(|_| NotAsked::IstioProxy);
+            let left_out = of_kind.clone().or(by_itself).or(of_pod.clone());
+            let mut row = container_row(pod, container, by_name.get(&name).copied());
             if let Some(reason) = left_out.filter(|_| selection != Selection::AllContainers) {
                 row.standing = Standing::NotAsked(reason);
             }
@@ -100,14 +106,6 @@ fn left_out(pod: &Record) -> Option<NotAsked> {
     }
     let phase = pod.status.0.as_ref()?.phase.get()?;
     (phase != "Running").then(|| NotAsked::Phase { phase: sanitize(phase) })
-}
-
-/// The status of the container of that name.
-pub(super) fn status_of<'a>(
-    statuses: &'a List<Object<ContainerStatus>>,
-    name: Option<&str>,
-) -> Option<&'a ContainerStatus> {
-    statuses.iter().filter_map(|status| status.0.as_ref()).find(|status| status.name.get() == name)
 }
 
 fn container_row(pod: &Record, container: &Container, status: Option<&ContainerStatus>) -> Row {

@@ -87,19 +87,19 @@ impl<T: for<'a> Deserialize<'a>> Shape for AsList<T> {
 
 thread_local! {
     /// How many more records the input may have. What reads them is made by derives, which pass nothing on.
-    static ROOM: Cell<usize> = const { Cell::new(limits::QUESTIONS) };
+    static ROOM: Cell<usize> = const { Cell::new(limits::RECORDS) };
 }
 
-/// Runs `read`, which may keep [`limits::QUESTIONS`] records in all: documents and elements of lists.
+/// Runs `read`, which may keep [`limits::RECORDS`] records in all: documents and elements of lists.
 pub(super) fn bounded<T>(read: impl FnOnce() -> T) -> T {
-    ROOM.set(limits::QUESTIONS);
+    ROOM.set(limits::RECORDS);
     read()
 }
 
 /// Counts one record.
 pub(super) fn take_room<E: serde::de::Error>() -> Result<(), E> {
     let room = ROOM.get().checked_sub(1).ok_or_else(|| {
-        let max = crate::base::text::count(limits::QUESTIONS as u64);
+        let max = crate::base::text::count(limits::RECORDS as u64);
         E::custom(format_args!("more than {max} records"))
     })?;
     ROOM.set(room);
@@ -248,10 +248,10 @@ records! {
     Record {
         kind: Text,
         items: List<Node>,
-        metadata: Object<Metadata>,
-        spec: Object<PodSpec>,
-        status: Object<Status>,
-        claim: Object<Claim>,
+        metadata: Object<Box<Metadata>>,
+        spec: Object<Box<PodSpec>>,
+        status: Object<Box<Status>>,
+        claim: Object<Box<Claim>>,
         // Helm's releases.
         name: Text,
         namespace: Text,

@@ -195,16 +195,23 @@ fn other_files_are_refused_by_name() {
     assert!(refusal(&tar).contains("a tar file"));
 }
 
+fn many_tags() -> String {
+    (0..=limits::QUESTIONS).fold(String::new(), |tags, number| tags + &format!("\"a/b:{number}\","))
+}
+
 #[test]
 fn what_would_fill_the_memory_is_refused() {
-    let many = |text: &str| text.repeat(limits::QUESTIONS + 1);
+    let many = |text: &str| text.repeat(limits::RECORDS + 1);
     for (input, part) in [
-        (format!("[{}{{}}]", many("{},")), "more than 300,000 records"),
-        (format!("[{}[]]", "[{},{},{}],".repeat(limits::QUESTIONS / 3)), "more than 300,000 records"),
-        (format!("{{\"items\":[{}{{}}]}}", many("{\"items\":[]},")), "more than 300,000 records"),
-        (many("{}"), "more than 300,000 records"),
-        (many("- a: b\n"), "more than 300,000 records"),
-        (many("a\n"), "more than 300,000 lines"),
+        (format!("[{}{{}}]", many("{},")), "more than 150,000 records"),
+        (format!("[{}[]]", "[{},{},{}],".repeat(limits::RECORDS / 3)), "more than 150,000 records"),
+        (format!("{{\"items\":[{}{{}}]}}", many("{\"items\":[]},")), "more than 150,000 records"),
+        (many("{}"), "more than 150,000 records"),
+        (many("- a: b\n"), "more than 150,000 records"),
+        (many("a\n"), "more than 50,000 questions"),
+        (many("a.b/c:1 "), "more than 50,000 questions"),
+        (format!("[\"{}\"]", many("a.b/c:1 ")), "more than 50,000 questions"),
+        (format!("{{\"repoTags\":[{}\"\"]}}", many_tags()), "more than 50,000 questions"),
     ] {
         let text = refusal(input.as_bytes());
         assert!(text.contains(part), "{text}");
@@ -497,5 +504,31 @@ proptest! {
         let text = format!("chart a 1\n{}", words.join(" "));
         let questions = parse(text.as_bytes(), &Cluster::default(), false).expect("a chart");
         prop_assert!(!matches!(questions.rows[1].question, Ok(Question::Chart(_))));
+    }
+}
+
+/// Each looked through all the others once.
+#[test]
+fn many_in_one_record_take_no_longer_than_in_many() {
+    let list = |piece: fn(usize) -> String| (0..30_000).map(piece).collect::<Vec<_>>().join(",");
+    let containers = list(|n| format!(r#"{{"name":"c{n}","image":"a.b/c:1"}}"#));
+    let statuses = list(|n| format!(r#"{{"name":"c{n}","imageID":"a.b/c@sha256:{n:064x}"}}"#));
+    let pod = format!(
+        r#"{{"kind":"Pod","spec":{{"containers":[{containers}]}},"status":{{"containerStatuses":[{statuses}]}}}}"#
+    );
+    let tags = list(|n| format!(r#""a.b/c{n:05}:1""#));
+    let digests = list(|n| format!(r#""a.b/c{n:05}@sha256:{n:064x}""#));
+    let image = format!(r#"{{"repoTags":[{tags}],"repoDigests":[{digests}]}}"#);
+    let tested = list(|n| {
+        let other = (n + 1) % 30_000;
+        format!(
+            r#"{{"name":"c{n}","image":"a.b/c:1","Status":{{"name":"c{other}","imageID":"a.b/c@sha256:{other:064x}"}}}}"#
+        )
+    });
+    let claim = format!(r#"{{"claim":{{"configurations":{{"testContainers":[{tested}]}}}}}}"#);
+    for input in [pod, image, claim] {
+        let rows = parse(input.as_bytes(), &Cluster::default(), false).unwrap().rows;
+        let Ok(Question::Image(last)) = &rows.last().unwrap().question else { panic!("{:?}", rows.last()) };
+        assert_eq!((rows.len(), last.digest.as_deref()), (30_000, Some(&*format!("sha256:{:064x}", 29_999))));
     }
 }
