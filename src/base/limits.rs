@@ -108,6 +108,13 @@ pub const TEXT_BYTES: usize = 64 << 10;
 /// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
 pub const DIGESTS: u64 = 4_000_000;
 
+/// Bytes of `containers.db` for each of its keys, on the average of all but the first [`DIGESTS_OF_ANY_SIZE`]. Stops 100 MB of
+/// empty entries, which take many times as long as one reads real ones; the smallest recorded entry has 392 bytes with
+/// its key.
+pub const BYTES_PER_DIGEST: u64 = 200;
+/// Keys that may be followed by any entry: a small file of empty ones does no harm.
+pub const DIGESTS_OF_ANY_SIZE: u64 = 100_000;
+
 /// Keys of a folder's `containers.db` that stand there more than once. Stops a file of nothing else, whose keys would be
 /// kept in memory; real ones have none.
 pub const REPEATED: usize = 100_000;

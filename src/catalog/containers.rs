@@ -89,8 +89,9 @@ pub fn read_containers(
             let mut first = true;
             while json.key(&mut first)? {
                 count += 1;
-                if count > limits::DIGESTS {
-                    return Err(json.limit(format!("more than {} entries", limits::DIGESTS)).into());
+                let room = limits::DIGESTS_OF_ANY_SIZE + json.bytes() / limits::BYTES_PER_DIGEST;
+                if count > limits::DIGESTS.min(room) {
+                    return Err(json.limit(format!("more than {} entries for its size", count - 1)).into());
                 }
                 json.take_text(&mut digest)?;
                 let read = match json.value()? {
@@ -303,6 +304,21 @@ mod tests {
             assert!(read_containers(bad.as_bytes(), |_, _| Ok(())).is_err(), "{bad:?}");
         }
         assert_eq!(read_containers(&b"null"[..], |_, _| Ok(())).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_file_is_large_enough_for_its_entries() {
+        let entries = |count: u64, value: &str| {
+            let members: Vec<_> = (0..count).map(|i| format!("\"{i}\":{value}")).collect();
+            read_containers(format!("{{{}}}", members.join(",")).as_bytes(), |_, _| Ok(()))
+        };
+        assert_eq!(entries(limits::DIGESTS_OF_ANY_SIZE, "null").unwrap(), limits::DIGESTS_OF_ANY_SIZE);
+        let error = entries(limits::DIGESTS_OF_ANY_SIZE * 6 / 5, "{}").unwrap_err();
+        assert!(matches!(&error, TnfError::Limit(text) if text.contains("entries for its size")), "{error}");
+        let real = format!(r#"{{"_id":"{}"}}"#, "0".repeat(limits::BYTES_PER_DIGEST as usize));
+        let mut members: Vec<_> = (0..limits::DIGESTS_OF_ANY_SIZE).map(|i| format!("\"{i}\":null")).collect();
+        members.extend((0..9_000).map(|i| format!("\"real-{i}\":{real}")));
+        assert!(read_containers(format!("{{{}}}", members.join(",")).as_bytes(), |_, _| Ok(())).is_ok());
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl<R: Read> Json<R> {
         }
     }
 
+    /// Bytes that were read so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.passed + self.next as u64
+    }
+
     /// Puts the name or text that was read last into `text`, with U+FFFD for what is none.
     ///
     /// # Errors
