@@ -11,7 +11,7 @@ use reqwest::{Certificate, Response, StatusCode, Url};
 use rustls::CertificateError;
 use serde::Deserialize;
 
-use super::client::{Answer, Web, is_html, shown};
+use super::client::{Answer, Web, is_html, shown_without_query};
 use super::error::HttpError;
 use super::limits;
 use super::retry::{Fault, RetryPolicy, http_date, retry_after};
@@ -135,11 +135,11 @@ impl Http {
             };
             let weaker = at.scheme() == "https" && next.scheme() != "https";
             if weaker || !matches!(next.scheme(), "http" | "https") {
-                return Err(Fault::Redirect(format!("{}, without encryption", shown(&next))));
+                return Err(Fault::Redirect(format!("{}, without encryption", shown_without_query(&next))));
             }
             at = next;
         }
-        Err(Fault::Redirect(format!("{} in the end, after too many steps", shown(&at))))
+        Err(Fault::Redirect(format!("{} in the end, after too many steps", shown_without_query(&at))))
     }
 
     async fn send(&self, url: &Url, headers: &HeaderMap) -> Result<Response, Fault> {

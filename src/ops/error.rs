@@ -120,7 +120,7 @@ pub enum Error {
     #[error("no image in `{}` has a creation date or an id that contains one", .0.display())]
     NoDate(PathBuf),
     /// The chart index was fetched, but cannot be read.
-    #[error("the chart index: {0}")]
+    #[error(transparent)]
     Charts(#[from] ChartIndexError),
     /// The catalog was fetched, but is larger than readers accept.
     #[error("the catalog is larger than readers accept: {0}")]

@@ -95,14 +95,19 @@ fn default(arg: &Arg) -> Option<String> {
     }
 }
 
-/// The value without its secrets: the content of a header, the password in a URL.
+/// The value without its secrets: the content of a header, the password and the query of a URL.
 fn without_secret(arg: &Arg, value: String) -> String {
     if arg.get_value_names().is_some_and(|names| names.iter().any(|name| name == HEADER)) {
         let headers = value.split('\n').map(|header| header.split(':').next().unwrap_or_default());
         return headers.map(|name| format!("{name}: ***")).collect::<Vec<_>>().join(", ");
     }
     let Ok(mut url) = value.parse::<reqwest::Url>() else { return value };
-    if url.password().is_some() && url.set_password(Some("***")).is_ok() { url.to_string() } else { value }
+    let has_password = url.password().is_some() && url.set_password(Some("***")).is_ok();
+    let has_query = url.query().is_some();
+    if has_query {
+        url.set_query(Some("***"));
+    }
+    if has_password || has_query { url.to_string() } else { value }
 }
 
 #[cfg(test)]
@@ -113,6 +118,7 @@ mod tests {
     fn no_secret_is_shown() {
         let (url, header) = (Arg::new("url"), Arg::new("header").value_name(HEADER));
         assert_eq!(without_secret(&url, "https://u:secret@h/x".into()), "https://u:***@h/x");
+        assert_eq!(without_secret(&url, "https://h/x?token=secret".into()), "https://h/x?***");
         assert_eq!(without_secret(&url, "https://h/x".into()), "https://h/x");
         assert_eq!(without_secret(&url, "a:b".into()), "a:b");
         assert_eq!(without_secret(&header, "X-API-KEY: secret: s\nX-Two: secret".into()), "X-API-KEY: ***, X-Two: ***");
