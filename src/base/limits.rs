@@ -96,6 +96,10 @@ pub const QUESTIONS: usize = 50_000;
 /// many times its size in memory; a pod has some 5, and a large cluster 20,000 pods.
 pub const RECORDS: usize = 150_000;
 
+/// Bytes of all texts that are kept of such a list. Stops names that fill the memory by themselves; those of a large
+/// cluster have some 10 MB.
+pub const RECORDS_TEXT_BYTES: usize = 48 << 20;
+
 /// Bytes of a list of questions in YAML. Stops the same, and a text that takes long to parse; the pods of a cluster with
 /// 1,000 containers are about 10 MB.
 pub const QUESTIONS_YAML_BYTES: u64 = 64 << 20;

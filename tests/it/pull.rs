@@ -475,8 +475,8 @@ fn the_newest_that_may_be_taken_is_taken() {
 fn mirrors_are_asked_in_order_and_the_first_good_one_is_taken() {
     let world = World::new(60);
     let mirror = Site::start("127.0.0.2", world.publisher.join("out"));
-    // Nobody listens at the first.
-    let gone = Site::start("127.0.0.1", world.publisher.path()).url();
+    // Nobody listens at the first, whose address no other test has.
+    let gone = Site::start("127.0.0.3", world.publisher.path()).url();
     let run = world.pull_from(&[&gone, &mirror.url()], &[]).expect(0);
     assert_eq!(run.json()["site"], mirror.url());
     assert!(run.err.contains(&gone) && run.err.contains("no connection"), "{}", run.err);

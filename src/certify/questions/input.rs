@@ -111,8 +111,9 @@ pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, InputError> {
         return Err(InputError::Foreign { what: "a tar file", hint: "unpack it with `tar -xf` first" });
     }
     let units = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect();
-        String::from_utf16(&units).ok().filter(|_| bytes.len().is_multiple_of(2)).map(Cow::Owned)
+        let units = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        text.ok().filter(|_| bytes.len().is_multiple_of(2)).map(Cow::Owned)
     };
     let utf_8 = |bytes| std::str::from_utf8(bytes).ok().map(Cow::Borrowed);
     let decoded = match input {

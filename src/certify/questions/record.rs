@@ -88,11 +88,15 @@ impl<T: for<'a> Deserialize<'a>> Shape for AsList<T> {
 thread_local! {
     /// How many more records the input may have. What reads them is made by derives, which pass nothing on.
     static ROOM: Cell<usize> = const { Cell::new(limits::RECORDS) };
+    /// How many more bytes of texts.
+    static TEXT_ROOM: Cell<usize> = const { Cell::new(limits::RECORDS_TEXT_BYTES) };
 }
 
-/// Runs `read`, which may keep [`limits::RECORDS`] records in all: documents and elements of lists.
+/// Runs `read`, which may keep [`limits::RECORDS`] records in all, documents and elements of lists, and
+/// [`limits::RECORDS_TEXT_BYTES`] of their texts.
 pub(super) fn bounded<T>(read: impl FnOnce() -> T) -> T {
     ROOM.set(limits::RECORDS);
+    TEXT_ROOM.set(limits::RECORDS_TEXT_BYTES);
     read()
 }
 
@@ -149,7 +153,11 @@ impl<'de, S: Shape> Deserialize<'de> for Field<S> {
                 Ok(S::text(&value.to_string()))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                let room = TEXT_ROOM.get().checked_sub(text.len()).ok_or_else(|| {
+                    E::custom(format_args!("more than {} MB of names", limits::RECORDS_TEXT_BYTES >> 20))
+                })?;
+                TEXT_ROOM.set(room);
                 Ok(S::text(text))
             }
 

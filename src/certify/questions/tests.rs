@@ -212,6 +212,7 @@ fn what_would_fill_the_memory_is_refused() {
         (many("a.b/c:1 "), "more than 50,000 questions"),
         (format!("[\"{}\"]", many("a.b/c:1 ")), "more than 50,000 questions"),
         (format!("{{\"repoTags\":[{}\"\"]}}", many_tags()), "more than 50,000 questions"),
+        (format!("{{\"kind\":\"{}\"}}", "x".repeat(limits::RECORDS_TEXT_BYTES + 1)), "more than 48 MB of names"),
     ] {
         let text = refusal(input.as_bytes());
         assert!(text.contains(part), "{text}");

@@ -18,6 +18,7 @@ use super::list::Site;
 use super::{Error, Lacking, PolicyError, open};
 use crate::archive::{self, Retained, site};
 use crate::base::digest::Sha256Digest;
+use crate::base::failure::{Class, Classified as _};
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::text;
@@ -128,7 +129,7 @@ pub async fn pull(
                     warnings.push(format!("{}: {}", mirror.shown(), text::with_causes(&error)));
                 }
                 // If one mirror does not answer, another one may still have a good archive.
-                let says_more = |known: &Error| matches!(known, Error::Http(_)) && !matches!(error, Error::Http(_));
+                let says_more = |known: &Error| known.class() == Class::Source && error.class() != Class::Source;
                 if failed.as_ref().is_none_or(says_more) {
                     failed = Some(error);
                 }
