@@ -151,6 +151,10 @@ pub const OPERATOR_BYTES: u64 = 128 << 20;
 /// takes many times its size in memory; real entries have fewer than 1,000.
 pub const ENTRY_ITEMS: usize = 100_000;
 
+/// Fields of one object in a file of the layout. Stops millions of them, each of which is compared with all known names; a
+/// whole document of the catalog has some 60.
+pub const FIELDS: usize = 100_000;
+
 /// Values within values in a folder's JSON, which is Go's own limit. Stops what certsuite does not read.
 pub const GO_JSON_DEPTH: usize = 10_000;
 

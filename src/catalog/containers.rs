@@ -324,7 +324,8 @@ mod tests {
     #[test]
     fn an_entry_is_bounded() {
         let many = format!(r#"{{"repositories":[{{"tags":[{}null]}}]}}"#, "null,".repeat(limits::ENTRY_ITEMS));
-        for large in [many, format!(r#"{{"_id":"{}"}}"#, "x".repeat(limits::TEXT_BYTES + 1))] {
+        let fields = format!("{{{}\"x\":1}}", "\"x\":1,".repeat(limits::FIELDS));
+        for large in [many, fields, format!(r#"{{"_id":"{}"}}"#, "x".repeat(limits::TEXT_BYTES + 1))] {
             let error = entry(&large).unwrap_err();
             assert!(matches!(&error, TnfError::Limit(text) if text.starts_with("line 1, column ")), "{error}");
         }

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::{Json, JsonError, Result, Value};
+use crate::base::limits;
 use crate::catalog::slice::{Slice, Slot};
 
 impl<R: Read> Json<R> {
@@ -16,8 +17,12 @@ impl<R: Read> Json<R> {
     ) -> Result<()> {
         match value {
             Value::Object => {
-                let mut first = true;
+                let (mut first, mut count) = (true, 0);
                 while self.key(&mut first)? {
+                    count += 1;
+                    if count > limits::FIELDS {
+                        return Err(self.limit(format!("an object with more than {} fields", limits::FIELDS)));
+                    }
                     let name = self.name_among(names);
                     let value = self.value()?;
                     match name {

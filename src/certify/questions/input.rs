@@ -112,8 +112,10 @@ pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, InputError> {
     }
     let units = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
-        let text: Result<String, _> = char::decode_utf16(units).collect();
-        text.ok().filter(|_| bytes.len().is_multiple_of(2)).map(Cow::Owned)
+        // No sign takes more room in UTF-8; a text that grew would be in memory twice.
+        let mut text = String::with_capacity(bytes.len() / 2 * 3);
+        char::decode_utf16(units).try_for_each(|sign| sign.map(|sign| text.push(sign))).ok()?;
+        bytes.len().is_multiple_of(2).then_some(Cow::Owned(text))
     };
     let utf_8 = |bytes| std::str::from_utf8(bytes).ok().map(Cow::Borrowed);
     let decoded = match input {
