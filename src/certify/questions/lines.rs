@@ -110,11 +110,15 @@ pub(super) fn questions(line: &str, cluster: &Cluster) -> Result<Vec<Question>, 
     let one = |question: Result<Question, Refused>| question.map(|question| vec![question]);
     let unclear = |why| Err(Refused::Unclear { line: sanitize(line), why });
     let Some((first, rest)) = words.split_first() else { return unclear(Unclear::Anything) };
-    match first.trim_end_matches(':').to_ascii_lowercase().as_str() {
-        "image" => return one(image(line, rest)),
-        "operator" => return one(operator(line, rest, cluster)),
-        "chart" => return one(chart(line, rest, cluster)),
-        _ => {}
+    let is = |kind: &str| first.trim_end_matches(':').eq_ignore_ascii_case(kind);
+    if is("image") {
+        return one(image(line, rest));
+    }
+    if is("operator") {
+        return one(operator(line, rest, cluster));
+    }
+    if is("chart") {
+        return one(chart(line, rest, cluster));
     }
     if let Some(csv) = typed_csv(first) {
         return one(Ok(cluster.operator(csv)));
