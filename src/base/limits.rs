@@ -104,6 +104,9 @@ pub const RECORDS_TEXT_BYTES: usize = 48 << 20;
 /// 1,000 containers are about 10 MB.
 pub const QUESTIONS_YAML_BYTES: u64 = 64 << 20;
 
+/// Bytes of a list of questions in UTF-16. Stops a text that is in memory twice; PowerShell writes lists of a few MB so.
+pub const QUESTIONS_UTF_16_BYTES: u64 = 64 << 20;
+
 /// Bytes of one text of a document that is stored. Stops a text that fills the memory by itself; a digest has 71, a tag
 /// at most 128, a repository's path at most 255.
 pub const TEXT_BYTES: usize = 64 << 10;

@@ -110,6 +110,13 @@ pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, InputError> {
     if input.get(257..262) == Some(b"ustar") {
         return Err(InputError::Foreign { what: "a tar file", hint: "unpack it with `tar -xf` first" });
     }
+    let hint = "save it as UTF-8; PowerShell does so with `Out-File -Encoding utf8`";
+    // As UTF-8 it may need half as much again, beside what was read.
+    if matches!(input, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, ..] | [0, _, ..])
+        && input.len() as u64 > limits::QUESTIONS_UTF_16_BYTES
+    {
+        return Err(InputError::Foreign { what: "more than 64 MB of text in UTF-16", hint });
+    }
     let units = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
         // No sign takes more room in UTF-8; a text that grew would be in memory twice.
@@ -128,7 +135,6 @@ pub(super) fn text(input: &[u8]) -> Result<Cow<'_, str>, InputError> {
         [0xef, 0xbb, 0xbf, rest @ ..] => utf_8(rest),
         _ => utf_8(input),
     };
-    let hint = "save it as UTF-8; PowerShell does so with `Out-File -Encoding utf8`";
     let text = decoded.ok_or(InputError::Foreign { what: "text neither in UTF-8 nor in UTF-16", hint })?;
     if text.contains('\0') {
         return Err(InputError::Foreign { what: "binary data", hint: "give a list of questions" });

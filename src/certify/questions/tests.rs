@@ -217,6 +217,8 @@ fn what_would_fill_the_memory_is_refused() {
         let text = refusal(input.as_bytes());
         assert!(text.contains(part), "{text}");
     }
+    let wide = [b"a\0".repeat(limits::QUESTIONS_UTF_16_BYTES as usize / 2), b"a\0".to_vec()].concat();
+    assert!(refusal(&wide).contains("more than 64 MB of text in UTF-16"));
     // A list of its own for each input.
     assert_eq!(rows("[]", &Cluster::default()), <[&str; 0]>::default());
 }
