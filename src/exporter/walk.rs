@@ -128,8 +128,7 @@ impl<'a> Walk<'a> {
         let mut first = None;
         let whole = match self.sink.look(|_, begun| begun).await? {
             Some(begun) => {
-                self.rung.set(begun.rung);
-                self.form.set(self.form());
+                self.stand_on(begun.rung);
                 self.sizes.borrow_mut().begin_with(begun.rung.size);
                 begun.whole
             }
@@ -209,10 +208,7 @@ impl<'a> Walk<'a> {
                 page = if was_stuck { page } else { again };
             }
         }
-        self.rung.set(rung);
-        if let Way::Keyset(form) = rung.way {
-            self.form.set(form);
-        }
+        self.stand_on(rung);
         let mut sizes = self.sizes.borrow_mut();
         sizes.begin_with(rung.size);
         sizes.good(rung.size, page.size);
@@ -253,9 +249,13 @@ impl<'a> Walk<'a> {
 
     /// The form in which the server takes dates, as far as that is known.
     pub fn form(&self) -> DateForm {
-        match self.rung.get().way {
-            Way::Keyset(form) => form,
-            Way::Numbers => self.form.get(),
+        self.form.get()
+    }
+
+    fn stand_on(&self, rung: Rung) {
+        self.rung.set(rung);
+        if let Way::Keyset(form) = rung.way {
+            self.form.set(form);
         }
     }
 

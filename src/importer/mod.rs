@@ -105,6 +105,7 @@ pub use folder::{Folder, Installed, Previous};
 pub use history::{Action, HistoryEntry};
 pub use install::{InstallOptions, Report};
 pub use lock::Holder;
+pub(crate) use paths::OCT;
 pub use prune::Surplus;
 pub use recovery::Recovered;
 pub use staging::{CheckedStaging, MemberWriter, Staging};

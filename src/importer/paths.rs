@@ -11,7 +11,7 @@ use crate::trust::manifest::MANIFEST_FILE;
 /// The catalog that certsuite reads.
 pub(super) const DATA: &str = "data";
 /// The folder for all files of `oct` but the manifest.
-pub(super) const OCT: &str = ".oct";
+pub(crate) const OCT: &str = ".oct";
 /// Previous versions, in [`OCT`] like all that follow.
 pub(super) const PREVIOUS: &str = "previous";
 pub(super) const STAGING: &str = "staging";

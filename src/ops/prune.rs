@@ -9,12 +9,9 @@ use super::{Error, LOCK_WAIT};
 use crate::archive::{self, Retained, site};
 use crate::base::fs;
 use crate::base::progress::Progress;
-use crate::importer::{Holder, Recovered, Store, Surplus};
+use crate::importer::{Holder, OCT, Recovered, Store, Surplus};
 use crate::trust::Keyring;
 use crate::trust::catalogs::CATALOGS_FILE;
-
-/// What oct keeps beside an installed catalog.
-const OCT: &str = ".oct";
 
 /// What to remove.
 #[derive(Debug, Clone)]

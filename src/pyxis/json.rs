@@ -1,15 +1,10 @@
 //! JSON that is well formed, but holds a value that no program can represent. It costs a document one value, and not its
 //! page.
 
-use std::borrow::Cow;
-
 /// `body` with a replacement character for each half of a surrogate pair and for bytes that are not UTF-8, and `0` for
 /// each number that no `f64` can hold.
 pub fn readable(body: &[u8]) -> Vec<u8> {
-    let mut bytes = match String::from_utf8_lossy(body) {
-        Cow::Borrowed(text) => text.as_bytes().to_vec(),
-        Cow::Owned(text) => text.into_bytes(),
-    };
+    let mut bytes = String::from_utf8_lossy(body).into_owned().into_bytes();
     let (mut at, mut in_string) = (0, false);
     while at < bytes.len() {
         at += match bytes[at] {
