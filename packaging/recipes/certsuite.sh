@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs certsuite in podman with the installed folder: certsuite.sh DIR RESULTS KUBECONFIG [ARGUMENT…]
-# Tried: packaging/check-recipes looks at the command that it makes; certsuite's image was not at hand.
+# Tried: packaging/check-recipes runs it with podman and another program under the name of certsuite's image.
 set -eu
 db=$(realpath "$1") results=$(realpath "$2") config=$(realpath "$3")
 shift 3
