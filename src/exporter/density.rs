@@ -159,6 +159,10 @@ mod tests {
             let found = density.count(at(low), at(high));
             assert!((found - documents).abs() < 1e-6, "{low} to {high}: {found}");
         }
+        // Only one a day around day 950.
+        density.learn(at(945.0), at(955.0), 10);
+        let found = density.count(at(905.0), at(995.0));
+        assert!((found - (5.5 + 15.5) * 45.0).abs() < 1e-6, "{found}");
     }
 
     #[test]

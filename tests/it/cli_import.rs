@@ -70,3 +70,19 @@ fn a_name_that_has_no_room_for_a_sidecar_is_no_fault() {
     std::fs::copy(desk.join("stick/catalog-2026030101.tar.zst"), desk.join(&name)).unwrap();
     desk.run(&["verify", &name, "--key", "oct.pub"]).expect(0);
 }
+
+/// It might say that the archive is another one.
+#[test]
+fn a_sidecar_that_cannot_be_opened_is_not_taken_for_a_missing_one() {
+    let (desk, _) = stick();
+    let archive = "stick/catalog-2026030101.tar.zst";
+    for suffix in [".sha256", ".minisig"] {
+        let sidecar = desk.join(&format!("{archive}{suffix}"));
+        let _ = std::fs::remove_file(&sidecar);
+        std::os::unix::fs::symlink(&sidecar, &sidecar).unwrap();
+        let run = desk.run(&["verify", archive, "--key", "oct.pub"]).expect(6);
+        assert!(run.err.contains(suffix), "{}", run.err);
+        std::fs::remove_file(&sidecar).unwrap();
+    }
+    desk.run(&["verify", archive, "--key", "oct.pub"]).expect(0);
+}
