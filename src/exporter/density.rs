@@ -128,6 +128,7 @@ mod tests {
         let high = at(1.0);
         assert_eq!(density.cut(high, high, 1.0), None);
         assert_eq!(density.cut(At::from_seconds(high.as_seconds() - 1.0), high, 0.0), None);
+        assert_eq!(density.cut(at(0.0), high, 1e9), None);
         let cut = density.cut(at(0.0), high, 30.0).unwrap();
         assert_eq!(cut, cut.second());
     }

@@ -291,7 +291,7 @@ impl Evidence<'_> {
             if round > 0 && changes_work {
                 let _ = self.changes(patience).await?;
             }
-            if first.all && self.walk.collection.low == At::BEGINNING {
+            if first.all {
                 let _ = self.undated(patience).await?;
             }
             let whole = self.whole().await?;

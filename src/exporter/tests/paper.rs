@@ -376,6 +376,23 @@ impl Fetch {
     }
 }
 
+/// Gives `test` a walk that has asked nothing yet, of an empty catalog.
+pub fn with_walk(test: impl FnOnce(&Walk<'_>)) {
+    let state = State {
+        collections: BTreeMap::new(),
+        script: Box::new(|_, _| Say::default()),
+        asks: Vec::new(),
+        last: Instant::now(),
+    };
+    let web = Paper { latency: Duration::ZERO, largest: 1, state: Arc::new(Mutex::new(state)) };
+    let client = Client::new(Box::new(web), 1, RetryPolicy::default(), Arc::new(Notes::default()));
+    let collection = Collection::partner_images(&Url::parse("http://localhost/").unwrap(), None);
+    let name = collection.name.clone();
+    let (mut sinks, _reports) = Keeper::channel([name.as_str()].into_iter());
+    let crew = Crew::new([name.as_str()].into_iter());
+    test(&Walk::new(&client, collection, sinks.remove(0), &crew, 500));
+}
+
 /// The notes for a person, and how many documents came.
 #[derive(Default)]
 struct Notes(Mutex<(Vec<String>, u64)>);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::disagreement::{in_order, just_now, spread};
-use super::paper::{Ask, BUNDLES, Date, Entry, Fetch, Fetched, Say};
+use super::paper::{Ask, BUNDLES, Date, Entry, Fetch, Fetched, Say, with_walk};
 use crate::exporter::{SourceError, limits};
 use crate::http::{Fault, HttpError};
+use crate::pyxis::Page;
 
 const SECOND: i64 = 1_000_000;
 
@@ -136,6 +137,7 @@ async fn page_numbers_begin_where_dates_are_not_accepted() {
     assert_eq!(whole(&fetched), ("by page number, 500 a page", Some(2)));
     assert_eq!(fetched.asked(|ask| ask.total && ask.documents), 0, "this count was refused");
     assert!(fetched.asks.iter().all(|ask| !ask.documents || ask.page < 8), "few pages past the end");
+    assert!(fetched.seconds < 3.0, "{} s: nothing waits before another form is tried", fetched.seconds);
 }
 
 fn by_number(ask: &Ask) -> bool {
@@ -264,6 +266,28 @@ async fn a_tie_has_a_limit() {
     assert_eq!(fetched.asked(is_tie), 1);
     let fetched = in_order(tied(20, 700)).run(absurd(limits::TIE_DOCUMENTS)).await;
     whole(&fetched);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tie_that_is_not_counted_has_the_same_limit() {
+    let documents = limits::TIE_DOCUMENTS as usize + 1;
+    let fetch = Fetch { page_size: 20_000, largest: 20_000, ..in_order(tied(1, documents)) };
+    let script = |ask: &Ask, _: &mut Vec<Entry>| if ask.total { Say::refused() } else { Say::default() };
+    let Err(SourceError::Endless { what, .. }) = fetch.run(script).await.result else { panic!() };
+    assert_eq!(what, "100,001 documents at once");
+}
+
+/// Pages that bring nothing new are limited as well.
+#[tokio::test(start_paused = true)]
+async fn answers_have_a_limit() {
+    with_walk(|walk| {
+        let empty = Page { documents: Vec::new(), size: None, total: None };
+        for _ in 0..limits::COLLECTION_PAGES {
+            walk.within_bounds(&empty).unwrap();
+        }
+        let Err(SourceError::Endless { what, .. }) = walk.within_bounds(&empty) else { panic!() };
+        assert_eq!(what, "100,001 answers");
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -158,18 +158,19 @@ fn no_link_is_followed() {
     assert!(std::fs::metadata(&elsewhere).unwrap().len() > 100);
 }
 
-/// A folder that others can write into may hold anything, under any name.
+/// A folder that others can write into may hold anything, under any name, and other programs have folders too.
 #[test]
-fn only_private_folders_are_swept() {
+fn only_private_folders_of_fetches_are_swept() {
     let cache = tempfile::tempdir().unwrap();
     let root = cache.path().join("work");
     interrupted(cache.path());
-    for (name, mode) in [("0123456789abcdef", 0o777), ("fedcba9876543210", 0o700)] {
+    let kept = [("0123456789abcdef", 0o777), ("not-hexadecimal!", 0o700), ("0123", 0o700)];
+    for (name, mode) in kept.into_iter().chain([("fedcba9876543210", 0o700)]) {
         std::fs::create_dir(root.join(name)).unwrap();
         std::fs::write(root.join(name).join(LOCK), "").unwrap();
         std::fs::set_permissions(root.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
     }
     resume(&mut open(cache.path(), "b").unwrap(), now(), false);
-    assert!(root.join("0123456789abcdef").exists());
+    assert!(kept.iter().all(|(name, _)| root.join(name).exists()));
     assert!(!root.join("fedcba9876543210").exists());
 }
