@@ -467,6 +467,29 @@ fn the_old_data_is_kept_even_if_the_new_one_is_changed_before_recovery() {
     assert!(Catalog::new('A').is_in(previous[0].path()));
 }
 
+/// Where the old data cannot be exchanged for the new, there is a moment without any.
+#[test]
+fn data_that_somebody_makes_during_a_swap_are_kept() {
+    let scene = Scene::new("A");
+    let dir = scene.dir.clone();
+    let meddle = Meddle::acting(move |at, _| match at {
+        Checkpoint::MoveNewIn => {
+            foreign(&dir);
+            Err(errno(5))
+        }
+        _ => Filesystem::NoExchange.refusal(at).map_or(Ok(()), Err),
+    });
+    let error = Catalog::new('B').install(&mut lock_with(&scene.dir, meddle).unwrap(), 1).unwrap_err();
+    let said = oct::base::text::with_causes(&error);
+    assert!(said.contains("os error 5"), "{said}");
+    assert!(scene.dir.join("data/notes.txt").exists(), "the old data did not replace it");
+    let locked = lock(&scene.dir);
+    assert!(Catalog::new('B').is_in(&scene.dir) && Catalog::new('B').vouches_in(&scene.dir));
+    let previous = locked.previous().unwrap();
+    assert!(previous.iter().any(|version| version.path().join("data/notes.txt").exists()));
+    assert!(previous.iter().any(|version| Catalog::new('A').is_in(version.path())));
+}
+
 #[test]
 fn an_outgoing_version_without_a_journal_is_kept() {
     let scene = Scene::new("AB");
@@ -506,6 +529,11 @@ fn a_damaged_journal_is_named() {
         assert!(oct::ops::hint::store(&error).unwrap().contains("journal.json"));
         assert!(Catalog::new('A').is_in(&scene.dir));
     }
+    // One that cannot be opened is there nevertheless.
+    fs::remove_file(scene.dir.join(".oct/journal.json")).unwrap();
+    symlink("nowhere", scene.dir.join(".oct/journal.json")).unwrap();
+    let error = try_lock(&scene.dir).err().unwrap();
+    assert!(oct::base::text::with_causes(&error).contains("journal.json"), "{error:?}");
 }
 
 /// More folders within folders than a process may open files, and a longer path than the system takes.
