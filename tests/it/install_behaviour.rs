@@ -360,6 +360,10 @@ fn staging_takes_what_the_manifest_says_and_nothing_else() {
     let taken = (0..100).take_while(|_| out.write_all(&[b'x'; 100_000]).is_ok()).count();
     assert_eq!(taken, 0, "what is too much is not even written");
     drop(out);
+    let mut out = staging.file(&path(layout::HELM_DB)).unwrap();
+    out.write_all(&b.files[layout::HELM_DB]).unwrap();
+    assert!(out.write_all(b"x").is_err(), "nor what comes after the last byte");
+    drop(out);
     drop(staging);
 
     drop(locked);
