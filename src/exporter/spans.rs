@@ -8,9 +8,9 @@ use crate::catalog::document::ObjectId;
 use crate::pyxis::{At, Document, Interval, Page};
 
 /// A part is divided if its estimate is more pages than this.
-const WORTH_DIVIDING: f64 = 1.3;
+const WORTH_DIVIDING: f64 = 1.1;
 /// And if it would take this many answers longer than its share.
-const BEHIND: f64 = 0.15;
+const BEHIND: f64 = 0.3;
 /// Answers for which one division is allowed, beyond one for each place. An estimate can be wrong, as beside a tie; then
 /// it costs no more than this.
 const ANSWERS_FOR_ONE: u32 = 4;
