@@ -19,6 +19,8 @@ pub struct Gate {
     max: u32,
     state: Mutex<State>,
     freed: Notify,
+    /// Whose turn it is. Its queue is fair: a walk with an answer must not keep its place while another one waits.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,7 @@ impl Gate {
             window: 0,
             failed: 0,
         };
-        Self { max: max.max(1), state: Mutex::new(state), freed: Notify::new() }
+        Self { max: max.max(1), state: Mutex::new(state), freed: Notify::new(), turn: tokio::sync::Mutex::new(()) }
     }
 
     /// How many requests are allowed at once now.
@@ -89,9 +91,10 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until one more request may be sent.
+    /// Waits until one more request may be sent. Who came first goes first.
     pub async fn pass(&self) -> Pass<'_> {
         let _waiting = Waiting::new(self);
+        let _turn = self.turn.lock().await;
         loop {
             let freed = self.freed.notified();
             let mut freed = std::pin::pin!(freed);
@@ -165,6 +168,8 @@ impl Drop for Pass<'_> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::poll;
+
     use super::*;
 
     async fn send(gate: &Gate, server_allows: u32) -> u32 {
@@ -214,6 +219,23 @@ mod tests {
             gate.pass().await.end(Outcome::Failed);
         }
         assert_eq!(gate.limit(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_longest_is_next_also_after_somebody_gave_up() {
+        let gate = Gate::new(1);
+        let sent = gate.pass().await;
+        let mut waits = Box::pin(gate.pass());
+        let mut gives_up = Box::pin(gate.pass());
+        assert!(poll!(&mut waits).is_pending() && poll!(&mut gives_up).is_pending());
+        sent.end(Outcome::Good);
+        let mut comes_late = Box::pin(gate.pass());
+        assert!(poll!(&mut comes_late).is_pending());
+        waits.await.end(Outcome::Good);
+        assert!(poll!(&mut comes_late).is_pending());
+        drop(gives_up);
+        comes_late.await.end(Outcome::Good);
+        assert_eq!(gate.spare(), 1);
     }
 
     #[tokio::test]
