@@ -77,7 +77,7 @@ fn a_sidecar_that_cannot_be_opened_is_not_taken_for_a_missing_one() {
     let (desk, _) = stick();
     let archive = "stick/catalog-2026030101.tar.zst";
     for suffix in [".sha256", ".minisig"] {
-        let sidecar = desk.join(&format!("{archive}{suffix}"));
+        let sidecar = desk.join(format!("{archive}{suffix}"));
         let _ = std::fs::remove_file(&sidecar);
         std::os::unix::fs::symlink(&sidecar, &sidecar).unwrap();
         let run = desk.run(&["verify", archive, "--key", "oct.pub"]).expect(6);

@@ -180,7 +180,7 @@ fn every_command_of_the_documents_is_one() {
     for document in DOCUMENTS {
         for command in commands(&text(document)) {
             let command = command.split(" >").next().unwrap_or_default();
-            let parsed = oct::cli::command().try_get_matches_from(words(&command));
+            let parsed = oct::cli::command().try_get_matches_from(words(command));
             match parsed {
                 Err(error) if error.use_stderr() => panic!("{document}: {command}\n{error}"),
                 _ => seen += 1,
