@@ -196,36 +196,29 @@ async fn a_count_that_stays_different_fails_the_fetch() {
     }
 }
 
+/// Counts one document too many `wrong` times, and then refuses to count.
+fn counts_wrongly_then_refuses(wrong: usize) -> impl FnMut(&Ask, &mut Vec<Entry>) -> Say + Send {
+    let mut counts = 0;
+    move |ask, _| {
+        counts += usize::from(ask.counts_all());
+        match (ask.counts_all(), counts <= wrong) {
+            (true, true) => Say::total(1_201),
+            (true, false) => Say::refused(),
+            (false, _) => Say::default(),
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_difference_that_cannot_be_counted_again_fails_the_fetch() {
-    let mut counts = 0;
-    let fetched = in_order(spread(1_200))
-        .run(move |ask, _| {
-            counts += usize::from(ask.counts_all());
-            match (ask.counts_all(), counts) {
-                (true, ..=2) => Say::total(1_201),
-                (true, _) => Say::refused(),
-                (false, _) => Say::default(),
-            }
-        })
-        .await;
+    let fetched = in_order(spread(1_200)).run(counts_wrongly_then_refuses(2)).await;
     assert!(matches!(fetched.result, Err(SourceError::Moving { .. })));
 }
 
 /// A count that was wrong once, and is not had again, says nothing.
 #[tokio::test(start_paused = true)]
 async fn a_count_that_cannot_be_repeated_is_no_disagreement() {
-    let mut counts = 0;
-    let fetched = in_order(spread(1_200))
-        .run(move |ask, _| {
-            counts += usize::from(ask.counts_all());
-            match (ask.counts_all(), counts) {
-                (true, 1) => Say::total(1_201),
-                (true, _) => Say::refused(),
-                (false, _) => Say::default(),
-            }
-        })
-        .await;
+    let fetched = in_order(spread(1_200)).run(counts_wrongly_then_refuses(1)).await;
     assert_eq!(fetched.found, fetched.truth);
     assert!(not_checked(&fetched.checks().count).starts_with("HTTP status 400"));
 }
