@@ -128,13 +128,13 @@ impl<'a> Walk<'a> {
         let mut first = None;
         let whole = match self.sink.look(|_, begun| begun).await? {
             Some(begun) => {
+                self.crew.tell(&self.collection.name, 1.0);
                 self.stand_on(begun.rung);
                 self.sizes.borrow_mut().begin_with(begun.rung.size);
                 begun.whole
             }
             None => self.begin(first.insert(self.open(0).await?)).await?,
         };
-        self.crew.tell(&self.collection.name, 1.0);
         let mut climbs = 0;
         loop {
             let gaps = self.sink.look(move |listing, _| listing.gaps(whole)).await?;
