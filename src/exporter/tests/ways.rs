@@ -137,7 +137,8 @@ async fn page_numbers_begin_where_dates_are_not_accepted() {
     assert_eq!(whole(&fetched), ("by page number, 500 a page", Some(2)));
     assert_eq!(fetched.asked(|ask| ask.total && ask.documents), 0, "this count was refused");
     assert!(fetched.asks.iter().all(|ask| !ask.documents || ask.page < 8), "few pages past the end");
-    assert!(fetched.seconds < 1.0, "{} s: nothing waits before another form is tried", fetched.seconds);
+    // 0.1 s for each of 8 questions one after the other.
+    assert!(fetched.seconds < 0.9, "{} s: nothing waits before another form is tried", fetched.seconds);
 }
 
 fn by_number(ask: &Ask) -> bool {
