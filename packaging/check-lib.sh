@@ -16,6 +16,11 @@ finish() {
     [ "$status" = 0 ] || { echo "packaging/$me: failed at: $step" >&2; tail -n 20 "$work/said" >&2 2>/dev/null; }
     for process in "${stop[@]}"; do kill "$process" 2>/dev/null; done
     if declare -F cleanup >/dev/null; then cleanup; fi
+    if [ -n "${init:-}" ]; then
+        kill -KILL "$init"
+        while [ -n "$(cat "$groups/init.scope/cgroup.procs")" ]; do sleep 0.1; done
+        find "$groups" -depth -type d -exec rmdir {} +
+    fi
     rm -rf --one-file-system "$work"
     exit "$status"
 }
@@ -27,6 +32,12 @@ code() {
     shift
     "$@" >"$work/out" 2>"$work/said" </dev/null || found=$?
     [ "$found" = "$wanted" ] || fail "exit code $found instead of $wanted: $*"
+}
+
+# soon COMMAND…: succeeds within a minute.
+soon() {
+    for _ in $(seq 600); do if "$@"; then return; fi; sleep 0.1; done
+    fail "not within a minute: $*"
 }
 
 # need PACKAGE…: these packages of Debian, where this is root on one.
@@ -93,4 +104,58 @@ SH
     chmod 0755 "$work/bin/podman"
     PATH=$work/bin:$PATH
     podman info >/dev/null 2>&1
+}
+
+# boot FOLDER: starts the systemd of that Debian in namespaces of its own, but with this machine's network; then `inside
+# COMMAND…` runs a command there. 1 where the kernel or the rights do not allow it.
+boot() {
+    local root=$1
+    groups=/sys/fs/cgroup
+    [ ! -d "$groups/unified" ] || groups=$groups/unified
+    [ "$(stat -f -c %T "$groups")" = cgroup2fs ] || return 1
+    groups=$groups/oct-check-$$
+    mkdir "$groups" || return 1
+    # shellcheck disable=SC2016 # the variables are those of the inner shell
+    (
+        echo "$BASHPID" >"$groups/cgroup.procs"
+        exec unshare --mount --uts --ipc --pid --cgroup --fork --kill-child sh -euc '
+            mount --make-rprivate /
+            mount --bind "$1" "$1"
+            cd "$1"
+            mount -t proc proc proc
+            mount --bind proc/sys proc/sys
+            mount -o remount,bind,ro proc/sys
+            mount -t sysfs -o ro sysfs sys
+            mount -t cgroup2 cgroup2 sys/fs/cgroup
+            mount -t tmpfs -o mode=755 tmpfs dev
+            for device in null zero full random urandom tty; do
+                touch "dev/$device"
+                mount --bind "/dev/$device" "dev/$device"
+            done
+            mkdir dev/pts dev/shm
+            mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+            ln -s pts/ptmx dev/ptmx
+            mount -t tmpfs tmpfs dev/shm
+            ln -s /proc/self/fd dev/fd
+            mount -t tmpfs -o mode=755 tmpfs run
+            pivot_root . mnt
+            umount -l mnt
+            mount --make-rshared /
+            exec env -i container=oct PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd
+        ' boot "$root"
+    ) >"$work/boot.log" 2>&1 </dev/null &
+    local outer=$!
+    stop+=("$outer")
+    for _ in $(seq 300); do
+        init=$(pgrep -P "$outer" || true)
+        if [ -n "$init" ] && inside systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; then return; fi
+        kill -0 "$outer" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$work/boot.log" >&2
+    return 1
+}
+inside() {
+    nsenter --target "$init" --mount --uts --ipc --pid --cgroup \
+        env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TMPDIR=/srv "$@"
 }
