@@ -153,6 +153,7 @@ boot() {
         sleep 0.1
     done
     cat "$work/boot.log" >&2
+    [ -n "$init" ] || rmdir "$groups"
     return 1
 }
 inside() {
