@@ -18,8 +18,10 @@ finish() {
     if declare -F cleanup >/dev/null; then cleanup; fi
     if [ -n "${init:-}" ]; then
         kill -KILL "$init"
-        while [ -n "$(cat "$groups/init.scope/cgroup.procs")" ]; do sleep 0.1; done
-        find "$groups" -depth -type d -exec rmdir {} +
+        for _ in $(seq 50); do
+            if find "$groups" -depth -type d -exec rmdir {} + 2>/dev/null; then break; fi
+            sleep 0.1
+        done
     fi
     rm -rf --one-file-system "$work"
     exit "$status"
