@@ -42,6 +42,9 @@ soon() {
     fail "not within a minute: $*"
 }
 
+# arrive ARCHIVE: comes to the folder of the path unit as GUIDE says, under its name when it is whole.
+arrive() { cp "$1" /var/spool/oct/copy; mv /var/spool/oct/copy "/var/spool/oct/$(basename "$1")"; }
+
 # need PACKAGE…: these packages of Debian, where this is root on one.
 need() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
