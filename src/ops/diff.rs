@@ -219,11 +219,13 @@ fn read_folder(folder: &TnfFolder, lines: &SyncSender<Vec<u8>>) -> Result<Rest, 
 struct Sender<'a> {
     lines: &'a SyncSender<Vec<u8>>,
     chunk: Vec<u8>,
+    /// Bytes of the chunk's whole lines.
+    whole: usize,
 }
 
 impl<'a> Sender<'a> {
     fn new(lines: &'a SyncSender<Vec<u8>>) -> Self {
-        Self { lines, chunk: Vec::with_capacity(2 * CHUNK) }
+        Self { lines, chunk: Vec::with_capacity(2 * CHUNK), whole: 0 }
     }
 
     fn send(&mut self, rest: Vec<u8>) -> io::Result<()> {
@@ -238,22 +240,19 @@ impl<'a> Sender<'a> {
 
 impl Write for Sender<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            self.whole = self.chunk.len() + end + 1;
+        }
         self.chunk.extend_from_slice(bytes);
-        if self.chunk.len() >= CHUNK {
-            match self.chunk.iter().rposition(|byte| *byte == b'\n') {
-                Some(end) => {
-                    let mut rest = Vec::with_capacity(2 * CHUNK);
-                    rest.extend_from_slice(&self.chunk[end + 1..]);
-                    self.chunk.truncate(end + 1);
-                    self.send(rest)?;
-                }
-                None if self.chunk.len() > limits::ENTRY_BYTES => {
-                    let max = text::size(limits::ENTRY_BYTES as u64);
-                    let what = format!("an entry of containers.db has more than {max}");
-                    return Err(io::Error::new(ErrorKind::InvalidData, what));
-                }
-                None => {}
-            }
+        if self.whole >= CHUNK {
+            let mut rest = Vec::with_capacity(2 * CHUNK);
+            rest.extend_from_slice(&self.chunk[self.whole..]);
+            self.chunk.truncate(std::mem::take(&mut self.whole));
+            self.send(rest)?;
+        } else if self.chunk.len() - self.whole > limits::ENTRY_BYTES {
+            let max = text::size(limits::ENTRY_BYTES as u64);
+            let what = format!("an entry of containers.db has more than {max}");
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
         }
         Ok(bytes.len())
     }

@@ -255,7 +255,7 @@ fn every_difference_is_found() {
     found.sort_unstable();
     insta::assert_snapshot!(found.join("\n"), @"
     `data/archive.json` is missing
-    `data/containers/containers.db` has SHA-256 bfef7a539e395319b219a2a2fa8ee266b89b0d6acdc1262caa2b08ea46b07665, the manifest says cf08021ae524c727ef192ab8395721502a4e1aa99c06add1ae2cc83bf5dc400e
+    `data/containers/containers.db` has SHA-256 456760014948c49f2cc27bf5e9b13768ec3b4232cf56987416d76e0a1d1970ca, the manifest says 1c069dd51e4871e449edf693262251252e29fc75eef4cd24c74e4a0db03c7d19
     `data/helm/helm.db` is a pipe
     `data/more�[2J` is not in the manifest
     `data/operators/.hidden` is not in the manifest
@@ -348,7 +348,7 @@ fn staging_takes_what_the_manifest_says_and_nothing_else() {
     insta::assert_snapshot!(said.join("\n"), @"
     `data/helm/helm.db` has at least 34 bytes, the manifest says 33
     `data/helm/helm.db` has only 32 bytes, the manifest says 33
-    `data/containers/containers.db` has SHA-256 ab77d29359e7915fbbe1df049e4b18a19b521e86f8c3fc9f2a6e13e09cf82eab, the manifest says cf08021ae524c727ef192ab8395721502a4e1aa99c06add1ae2cc83bf5dc400e
+    `data/containers/containers.db` has SHA-256 de61f9bc3e0ce083c08569a5c163f1863b9f41610a615f3e25c7adf6782ebe10, the manifest says 1c069dd51e4871e449edf693262251252e29fc75eef4cd24c74e4a0db03c7d19
     `data/other.db` is not a file of the manifest
     `data/archive.json` comes twice
     5 of the manifest's files did not come, `data/containers/containers.db` among them

@@ -49,8 +49,8 @@ pub fn keyring() -> Keyring {
     Keyring::new(signing_keys().iter().map(|key| key.public().clone()).collect())
 }
 
-/// Images of a made-up catalog.
-const IMAGES: u64 = 3_000;
+/// Images of a made-up catalog: few, but of a kilobyte each, so that their file is written in several steps.
+const IMAGES: u64 = 300;
 
 /// The file at `path` of the catalog with this letter.
 fn content(letter: char, path: &MemberPath, operators: usize) -> Vec<u8> {
@@ -60,9 +60,10 @@ fn content(letter: char, path: &MemberPath, operators: usize) -> Vec<u8> {
             write!(out, r#"{{"containers":{IMAGES},"operators":{operators},"charts":1}}"#).unwrap();
         }
         Kind::Containers => {
+            let filling = letter.to_string().repeat(1_300);
             let entry = |number| {
                 format!(
-                    r#""sha256:{number:064x}":{{"_id":"{number:024x}","certified":true,"architecture":"{letter}"}}"#
+                    r#""sha256:{number:064x}":{{"_id":"{number:024x}","certified":true,"architecture":"{filling}"}}"#
                 )
             };
             write!(out, "{{{}}}", (0..IMAGES).map(entry).collect::<Vec<_>>().join(",\n")).unwrap();

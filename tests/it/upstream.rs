@@ -1,6 +1,6 @@
 //! Fetching from a server with the slow paths, the refusals and the accidents of the real one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use oct::catalog::provenance::{Check, Checks};
@@ -270,9 +270,9 @@ fn changes_are_looked_for_by_the_clock_of_the_catalog() {
 
 /// All images have the tags that they have now.
 fn assert_tags(server: &Standin, fetched: &Fetched) {
-    let found = images(fetched);
+    let found: BTreeMap<_, _> = images(fetched).into_iter().map(|image| (image.id.to_string(), image)).collect();
     for document in &server.truth().certified {
-        let image = found.iter().find(|image| image.id.to_string() == document.id).unwrap();
+        let image = &found[&document.id];
         let tags: BTreeSet<_> = image.repositories.iter().flat_map(|r| &r.tags).map(ToString::to_string).collect();
         let reduced = document.reduced();
         let repositories = reduced["repositories"].as_array().into_iter().flatten();
