@@ -7,7 +7,7 @@ use super::error::ArchiveError;
 use super::frame::{PREFIX_BYTES, ZSTD_MAGIC, header_length};
 use super::sniff;
 use super::write::{BLOCK, header, padding, tar_size};
-use crate::base::digest::{HashingReader, HashingWriter};
+use crate::base::digest::{HashingReader, HashingWriter, Sha256Digest};
 use crate::base::fs::{self, FileError};
 use crate::base::{limits, text};
 use crate::trust::manifest::File;
@@ -131,8 +131,29 @@ impl CheckedBody {
     /// # Errors
     /// If the body is anything but the tar that `oct` writes for this manifest, or `sink` fails.
     pub fn unpack<E: From<ArchiveError>>(
-        mut self,
+        self,
         mut sink: impl FnMut(&File, &mut dyn Read) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = self.archive.path.clone();
+        self.unpack_hashed(|file, content| {
+            let mut content = HashingReader::new(content);
+            sink(file, &mut content)?;
+            // What the sink does not want is hashed all the same.
+            std::io::copy(&mut content, &mut std::io::sink()).map_err(|cause| {
+                ArchiveError::of_body(&path, &format!("`{}` cannot be unpacked: ", file.path), cause)
+            })?;
+            Ok(content.finish().1)
+        })
+    }
+
+    /// As [`Self::unpack`], but `sink` reads each member to its end and returns the SHA-256 of what became of it, such as
+    /// the bytes that it wrote. So nothing is hashed twice, and the check covers what lies behind the sink.
+    ///
+    /// # Errors
+    /// Those of [`Self::unpack`].
+    pub fn unpack_hashed<E: From<ArchiveError>>(
+        mut self,
+        mut sink: impl FnMut(&File, &mut dyn Read) -> Result<Sha256Digest, E>,
     ) -> Result<(), E> {
         let files = &self.manifest.files;
         let path = self.archive.path.clone();
@@ -156,13 +177,11 @@ impl CheckedBody {
                 let found = member(&block, &due);
                 return Err(odd(format!("{found} is in the place of {due}")).into());
             }
-            let mut content = HashingReader::new((&mut tar).take(file.size));
-            sink(file, &mut content)?;
-            std::io::copy(&mut content, &mut std::io::sink())
-                .map_err(|cause| failed(&format!("`{}` cannot be unpacked: ", file.path), cause))?;
-            let (size, digest) = content.finish();
-            if size != file.size {
-                return Err(odd(format!("`{}` has {size} bytes, not {}", file.path, file.size)).into());
+            let mut content = (&mut tar).take(file.size);
+            let digest = sink(file, &mut content)?;
+            if content.limit() > 0 {
+                let found = file.size - content.limit();
+                return Err(odd(format!("`{}` has {found} bytes, not {}", file.path, file.size)).into());
             }
             if digest != file.sha256 {
                 return Err(odd(format!("the SHA-256 of `{}` is not the signed one", file.path)).into());

@@ -120,6 +120,11 @@ impl<W: Write> HashingWriter<W> {
         Self { inner, hasher: Sha256::new(), written: 0 }
     }
 
+    /// How many bytes went through.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     /// The inner writer, how many bytes went through, and their digest.
     pub fn finish(self) -> (W, u64, Sha256Digest) {
         (self.inner, self.written, Sha256Digest(self.hasher.finalize().into()))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -17,14 +17,12 @@ use super::install::{InstallOptions, Report};
 use super::paths::{STAGING, signature_file};
 use super::store::Locked;
 use super::{swap, verify};
-use crate::base::digest::HashingWriter;
+use crate::base::digest::{HashingWriter, Sha256Digest};
 use crate::base::member::MemberPath;
 use crate::catalog::Validation;
 use crate::trust::manifest::{File as Member, MANIFEST_FILE};
 use crate::trust::signed::VerifiedManifest;
 
-/// Bytes that are collected before they are written.
-const BUFFER: usize = 128 << 10;
 /// Open files that wait to be synced.
 const UNSYNCED: usize = 64;
 
@@ -176,11 +174,9 @@ impl<'l> Staging<'l> {
         }
         let path = inner.root.at(member.as_str());
         inner.hooks.before(Checkpoint::CreateFile).doing("create", &path)?;
-        let out = HashingWriter::new(BufWriter::with_capacity(
-            BUFFER,
-            Raw { file: inner.root.create_file(member.as_str())?, hooks: Arc::clone(&inner.hooks) },
-        ));
-        Ok(MemberWriter { inner, position, written: 0, path, out })
+        let file = inner.root.create_file(member.as_str())?;
+        let out = HashingWriter::new(Raw { file, hooks: Arc::clone(&inner.hooks) });
+        Ok(MemberWriter { inner, position, path, out })
     }
 
     /// Reads a file back that was written completely.
@@ -245,15 +241,15 @@ impl Inner {
     }
 }
 
-/// A file of the staging area that is being written. It is complete only after [`MemberWriter::finish`].
+/// A file of the staging area that is being written, without a buffer. It is complete only after
+/// [`MemberWriter::finish`].
 ///
 /// Its [`Write`] fails with a [`StoreError`] inside the [`io::Error`]: see [`StoreError::from_io`].
 pub struct MemberWriter<'s> {
     inner: &'s Inner,
     position: usize,
-    written: u64,
     path: PathBuf,
-    out: HashingWriter<BufWriter<Raw>>,
+    out: HashingWriter<Raw>,
 }
 
 impl MemberWriter<'_> {
@@ -261,15 +257,14 @@ impl MemberWriter<'_> {
         &self.inner.manifest.files[self.position]
     }
 
-    /// Compares size and digest with the manifest.
+    /// Compares size and digest with the manifest; returns the digest.
     ///
     /// # Errors
-    /// If they differ, or the last bytes cannot be written.
-    pub fn finish(self) -> Result<()> {
+    /// If they differ.
+    pub fn finish(self) -> Result<Sha256Digest> {
         let Member { path: member, size, sha256 } = self.member().clone();
-        let Self { inner, position, path, out, .. } = self;
-        let (buffered, written, found) = out.finish();
-        let raw = buffered.into_inner().map_err(io::IntoInnerError::into_error).doing("write", &path)?;
+        let Self { inner, position, path, out } = self;
+        let (raw, written, found) = out.finish();
         if written != size {
             return Err(StoreError::Size { member, expected: size, found: written });
         }
@@ -280,21 +275,19 @@ impl MemberWriter<'_> {
             *state = State::Complete;
         }
         inner.syncer.sync(path, raw.file);
-        Ok(())
+        Ok(found)
     }
 }
 
 impl Write for MemberWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let expected = self.member().size;
-        let found = self.written.saturating_add(bytes.len() as u64);
+        let found = self.out.written().saturating_add(bytes.len() as u64);
         if found > expected {
             let member = self.member().path.clone();
             return Err(StoreError::Size { member, expected, found }.into_io());
         }
-        let written = self.out.write(bytes).doing("write", &self.path).map_err(StoreError::into_io)?;
-        self.written += written as u64;
-        Ok(written)
+        self.out.write(bytes).doing("write", &self.path).map_err(StoreError::into_io)
     }
 
     fn flush(&mut self) -> io::Result<()> {

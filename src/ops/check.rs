@@ -105,12 +105,7 @@ pub fn check(
         warn_of_partial(&manifest, &mut warnings);
         progress.begin("reading", None);
         let (mut catalog, mut reader) = (lookup(&rows), Reader::default());
-        archive.unpack(
-            path,
-            |member, content| reader.read(member.as_str(), content, &mut catalog),
-            |_| Ok(std::io::sink()),
-            |_| Ok(()),
-        )?;
+        archive.unpack(path, |member, content| reader.read(member.as_str(), content, &mut catalog))?;
         catalog.finish();
         progress.end("reading");
         warnings.extend(reader.warnings);

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::archive::name::ArchiveName;
 use crate::archive::{self, Archive};
+use crate::base::digest::HashingWriter;
 use crate::base::progress::Progress;
 use crate::base::text;
 use crate::importer::{Folder, Holder, InstallOptions, Locked, Recovered, Report, Store};
@@ -145,7 +146,11 @@ pub fn import(
         check_unrelated(&folder, options)?;
         folder.require_space(manifest.unpacked_size(), manifest.files.len())?;
         progress.begin_bytes("checking", manifest.unpacked_size());
-        archive.validate(&path, |_| Ok(Metered(std::io::sink(), "checking", progress)), |_| Ok(()))?;
+        archive.validate_into(
+            &path,
+            |_| Ok(Metered(HashingWriter::new(std::io::sink()), "checking", progress)),
+            |Metered(copy, ..)| Ok(copy.finish().2),
+        )?;
         progress.end("checking");
         return Ok(report(Outcome::WouldInstall, recovered, warnings));
     }
@@ -177,7 +182,7 @@ fn install(
 ) -> Result<Report, Error> {
     let staging = locked.stage(&archive.manifest)?;
     progress.begin_bytes("unpacking", archive.manifest.unpacked_size());
-    let validation = archive.validate(
+    let validation = archive.validate_into(
         path,
         |file| Ok(Metered(staging.file(&file.path)?, "unpacking", progress)),
         |Metered(writer, ..)| Ok(writer.finish()?),

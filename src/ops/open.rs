@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::archive::name::ArchiveName;
 use crate::archive::{Archive, ArchiveError, CheckedBody};
-use crate::base::digest::HashingWriter;
+use crate::base::digest::{HashingWriter, Sha256Digest};
 use crate::base::member::MemberPath;
 use crate::catalog::{TnfError, Validation, Validator};
 use crate::trust::manifest::File;
@@ -89,34 +89,50 @@ impl Write for Whole<'_> {
 }
 
 impl VerifiedArchive {
-    /// Unpacks every member and validates it as certsuite reads it; `tee` makes a writer for each member that gets the
-    /// same bytes, and `complete` is told when the member is complete.
+    /// Reads every member as certsuite does, and keeps none.
     ///
     /// # Errors
-    /// If the body is not what the manifest says, certsuite could not read it, or a writer fails.
-    pub fn validate<W: Write>(
+    /// If the body is not what the manifest says, or certsuite could not read it.
+    pub fn validate(self, path: &Path) -> Result<Validation, Error> {
+        self.validate_into(path, |_| Ok(HashingWriter::new(io::sink())), |copy| Ok(copy.finish().2))
+    }
+
+    /// As [`Self::validate`]; `tee` makes a writer for each member that gets the same bytes, and `complete` finishes it
+    /// and returns the SHA-256 of what it wrote.
+    ///
+    /// # Errors
+    /// Those of [`Self::validate`], and those of the writers.
+    pub fn validate_into<W: Write>(
         self,
         path: &Path,
         tee: impl FnMut(&File) -> Result<W, Error>,
-        complete: impl FnMut(W) -> Result<(), Error>,
+        complete: impl FnMut(W) -> Result<Sha256Digest, Error>,
     ) -> Result<Validation, Error> {
         let mut validator = Validator::new(self.manifest.counts);
-        self.unpack(path, |member, content| validator.read(member, content), tee, complete)?;
+        self.unpack_into(path, |member, content| validator.read(member, content), tee, complete)?;
         validator.finish().map_err(|cause| Error::Content { path: path.to_owned(), cause })
     }
 
-    /// Unpacks every member through `read`; `tee` and `complete` as in [`Self::validate`].
+    /// Hands every member to `read`.
     ///
     /// # Errors
-    /// If the body is not what the manifest says, or `read` or a writer fails.
-    pub fn unpack<W: Write>(
+    /// If the body is not what the manifest says, or `read` fails.
+    pub fn unpack(
+        self,
+        path: &Path,
+        read: impl FnMut(&MemberPath, &mut dyn BufRead) -> Result<(), TnfError> + Send,
+    ) -> Result<(), Error> {
+        self.unpack_into(path, read, |_| Ok(HashingWriter::new(io::sink())), |copy| Ok(copy.finish().2))
+    }
+
+    fn unpack_into<W: Write>(
         self,
         path: &Path,
         mut read: impl FnMut(&MemberPath, &mut dyn BufRead) -> Result<(), TnfError> + Send,
         mut tee: impl FnMut(&File) -> Result<W, Error>,
-        mut complete: impl FnMut(W) -> Result<(), Error>,
+        mut complete: impl FnMut(W) -> Result<Sha256Digest, Error>,
     ) -> Result<(), Error> {
-        self.body.unpack::<Error>(|file, content| {
+        self.body.unpack_hashed(|file, content| {
             let mut copy = tee(file)?;
             let (copied, done) =
                 beside(|mut chunks| read(&file.path, &mut chunks), |chunks| pass_on(content, &mut copy, &chunks))?;
