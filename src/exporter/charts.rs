@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::work::{read_own, write_own};
+use super::work_folder::{read_own, write_own};
 use crate::base::digest::Sha256Digest;
 use crate::base::limits;
 use crate::base::text::sanitize;

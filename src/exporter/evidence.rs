@@ -19,7 +19,7 @@ use super::limits;
 use super::listing::Listing;
 use super::spans::Longest;
 use super::walk::Walk;
-use super::work::Begun;
+use super::work_folder::Begun;
 use crate::base::progress::Progress;
 use crate::base::text::count;
 use crate::catalog::provenance::{Check, Checks};

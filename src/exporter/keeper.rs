@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::error::SourceError;
 use super::limits;
 use super::listing::{Key, Listing, Place};
-use super::work::{Begun, Content, Unit, WorkFolder, WorkState};
+use super::work_folder::{Begun, Content, Unit, WorkFolder, WorkState};
 use crate::base::progress::Progress;
 use crate::catalog::document::{Image, Operator};
 use crate::pyxis::{At, Body, Document, Interval};
@@ -271,7 +271,7 @@ pub const DATED: Interval = Interval::new(At::BEGINNING, At::END);
 mod tests {
     use super::*;
     use crate::base::progress::Silent;
-    use crate::exporter::work::{Asked, Root};
+    use crate::exporter::work_folder::{Asked, Root};
 
     fn open(cache: &std::path::Path) -> (Keeper, u64) {
         let (root, _) = Root::open(Some(cache), "work").unwrap();

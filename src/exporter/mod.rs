@@ -16,7 +16,7 @@ mod listing;
 mod passes;
 mod spans;
 mod walk;
-mod work;
+mod work_folder;
 
 use std::io;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use reqwest::Url;
 
 pub use error::SourceError;
 pub use limits::EVIDENCE_LEAST;
-pub use work::RESUME_MAX_AGE;
+pub use work_folder::RESUME_MAX_AGE;
 
 use crate::base::progress::Progress;
 use crate::base::text::count;
@@ -42,7 +42,7 @@ use crew::Crew;
 use evidence::Evidence;
 use keeper::{Keeper, Kept};
 use walk::Walk;
-use work::{Asked, Root, WorkFolder, WorkState};
+use work_folder::{Asked, Root, WorkFolder, WorkState};
 
 /// What to fetch.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use super::keeper::{Report, Sink};
 use super::ladder::{Sizes, other_way};
 use super::limits;
 use super::spans::Spans;
-use super::work::Begun;
+use super::work_folder::Begun;
 use crate::base::text::count;
 use crate::http::{Client, Fault, Get, HttpError, React, Remedy, Source, shown};
 use crate::pyxis::{

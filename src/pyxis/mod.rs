@@ -6,9 +6,11 @@ mod collection;
 mod document;
 mod json;
 mod limits;
+mod page;
 
 pub(crate) use at::{At, DateForm, Interval};
-pub(crate) use collection::{Collection, Only, Order, Page, Question, Rung, Way, endpoint, page_sizes};
+pub(crate) use collection::{Collection, Only, Order, Question, Rung, Way, endpoint, page_sizes};
 pub use collection::{decode_images, decode_operators};
 pub use document::{Body, Document};
 pub(crate) use limits::PAGE_BYTES;
+pub(crate) use page::Page;

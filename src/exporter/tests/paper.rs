@@ -15,7 +15,7 @@ use super::super::crew::Crew;
 use super::super::evidence::Evidence;
 use super::super::keeper::Keeper;
 use super::super::walk::Walk;
-use super::super::work::{Asked, Root, WorkFolder, WorkState};
+use super::super::work_folder::{Asked, Root, WorkFolder, WorkState};
 use super::super::{EVIDENCE_LEAST, SourceError};
 use crate::base::progress::Progress;
 use crate::catalog::provenance::Checks;
