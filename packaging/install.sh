@@ -54,7 +54,7 @@ if [ -n "$remove" ]; then
     exit 0
 fi
 
-# What is verified is a copy that nobody else can change: it is that which is unpacked.
+# The script verifies its own copy, which nobody else can change, and unpacks that copy.
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -88,8 +88,8 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// What a failure while the body is read means: that the medium fails, where the system says so, and else that the
-    /// body is not what `oct` writes. `what` goes before the cause.
+    /// The error for a failure while the body is read. With an error number of the system, the medium failed; without
+    /// one, the body is not what `oct` writes. `what` goes before the cause.
     #[must_use]
     pub fn of_body(path: &Path, what: &str, cause: io::Error) -> Self {
         let text = format!("{what}{cause}");

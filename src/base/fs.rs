@@ -164,7 +164,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     }
 }
 
-/// Removes a file; whether there was one.
+/// Removes a file; returns whether there was one.
 ///
 /// # Errors
 /// If it exists and cannot be removed.
@@ -211,7 +211,8 @@ pub fn make_folders(folder: &Path) -> io::Result<()> {
 /// whole. It has exactly `mode`, whatever the umask.
 ///
 /// # Errors
-/// If the folder cannot be written. The old file stays then.
+/// If the file cannot be written or synced. The old file stays, unless only the sync of the folder failed: then the new
+/// file is in place.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()));

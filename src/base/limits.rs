@@ -47,12 +47,8 @@ pub const PATH_BYTES: usize = 100;
 /// most 2^23.
 pub const WINDOW_LOG: u32 = 23;
 
-/// Bytes of one answer of the catalog API, decompressed. Stops a server that never ends its answer; a page of 500
-/// projected documents is about 1 MB.
-pub const PAGE_BYTES: usize = 64 << 20;
-
-/// Bytes of the chart index, decompressed. Stops the same on the other server, and a text that takes long to parse; 622
-/// chart versions are 2 MB.
+/// Bytes of the chart index, decompressed. Stops a server that never ends its answer, and a text that takes long to
+/// parse; 622 chart versions are 2 MB.
 pub const CHART_INDEX_BYTES: usize = 16 << 20;
 
 /// Versions in the chart index. Stops a list of aliases that each stand for one long list; the real index has 622.
@@ -81,7 +77,7 @@ pub const HEADER_FILE_BYTES: u64 = 64 << 10;
 /// Bytes of a configuration or policy file. Stops the same; one with every setting has 4 kB.
 pub const CONFIG_FILE_BYTES: u64 = 256 << 10;
 
-/// Bytes of remote text (an error's detail, a title) that are shown. Stops flooding the terminal.
+/// Characters of remote text (an error's detail, a title) that are shown. Stops a text that floods the terminal.
 pub const REMOTE_TEXT_CHARS: usize = 300;
 
 /// Bytes of a list of questions. Stops reading a disk image that was named by mistake; the pods of a cluster with
@@ -115,11 +111,11 @@ pub const TEXT_BYTES: usize = 64 << 10;
 /// images stand under some 400,000 digests, a million of Red Hat's own under 2,000,000.
 pub const DIGESTS: u64 = 4_000_000;
 
-/// Bytes of `containers.db` for each of its keys, on the average of all but the first [`DIGESTS_OF_ANY_SIZE`]. Stops 100 MB of
-/// empty entries, which take many times as long as one reads real ones; the smallest recorded entry has 392 bytes with
-/// its key.
+/// Bytes of `containers.db` for each of its keys, on the average of all but the first [`DIGESTS_OF_ANY_SIZE`]. Stops a
+/// file of empty entries, which takes many times as long to read as real ones; the smallest recorded entry has 392
+/// bytes with its key.
 pub const BYTES_PER_DIGEST: u64 = 200;
-/// Keys that may be followed by any entry: a small file of empty ones does no harm.
+/// Keys for which [`BYTES_PER_DIGEST`] does not count: a small file of empty entries does no harm.
 pub const DIGESTS_OF_ANY_SIZE: u64 = 100_000;
 
 /// Keys of a folder's `containers.db` that stand there more than once. Stops a file of nothing else, whose keys would be
@@ -143,8 +139,8 @@ pub const OPERATOR_PAGE_BYTES: u64 = 16 << 20;
 /// and the old tool write 500.
 pub const OPERATOR_PAGE_ROWS: usize = 50_000;
 
-/// Bundles on all operator pages together. Stops pages of two bytes each of which has all rows of the one before; the
-/// catalog has some 30,000.
+/// Bundles on all operator pages together. Stops many tiny pages, each of which repeats all rows of the page before;
+/// the catalog has some 30,000.
 pub const OPERATORS: u64 = 1_000_000;
 
 /// Bytes of text of all these bundles. Stops the same with long texts; 30,000 bundles have 2 MB.
@@ -161,25 +157,24 @@ pub const FIELDS: usize = 100_000;
 /// Values within values in a folder's JSON, which is Go's own limit. Stops what certsuite does not read.
 pub const GO_JSON_DEPTH: usize = 10_000;
 
-/// Values within values in JSON: documents, manifests, `containers.db`, claims. Stops a few megabytes of brackets from
-/// using up the stack. `serde_json` itself keeps it, as long as nobody turns that off; what is passed over, it passes
-/// over without recursion.
+/// Depth at which `serde_json` refuses JSON: documents, manifests, claims. Stops a few megabytes of brackets from using
+/// up the stack. `serde_json` enforces it, and a test checks that; it skips unknown values without recursion.
 pub const JSON_DEPTH: usize = 128;
 
-/// Values within values in the chart index. Stops nested lists, which the parser looks through at each word; the real
-/// index has 6.
+/// Values within values in YAML: the chart index and lists of questions. Stops nested lists, which the parser looks
+/// through at each word; the real index has 6.
 pub const YAML_DEPTH: usize = 255;
 
 /// Values in the chart index, keys and lists among them. Stops `[a,a,…`, which takes many times its size in memory; the
 /// real index has some 25,000.
 pub const YAML_NODES: usize = 1_000_000;
 
-/// Values that are looked at while the chart index is decoded, each as often as it is. Stops many fields of one mapping
+/// Values that the decoder visits in the chart index; a value counts at each visit. Stops many fields of one mapping
 /// that many aliases name; the real index takes some 20,000.
 pub const YAML_STEPS: u64 = 4_000_000;
 
-/// How many of these may stand behind an alias. Stops aliases of long lists; the real index has none, and yaml.v3 takes
-/// 396,000 at most.
+/// How many of these visits may go through an alias. Stops aliases of long lists; the real index has none, and yaml.v3
+/// takes 396,000 at most.
 pub const YAML_ALIASED: u64 = 300_000;
 
 /// Merges (`<<`) within merges. Stops a chain that uses up the stack; the real index has none.

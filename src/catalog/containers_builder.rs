@@ -58,8 +58,8 @@ impl<S: Read + Write + Seek> ContainersBuilder<S> {
         self.sorter.push(key.as_bytes(), &self.value)
     }
 
-    /// Adds an entry as it is, under a key that need not be one of its digests. If several entries have the same key, the
-    /// last counts, as for a reader of JSON.
+    /// Adds an entry under `key`, which need not be one of its digests. Its repositories and tags are sorted, each
+    /// once. If several entries have the same key, the last counts, as for a reader of JSON.
     ///
     /// # Errors
     /// As of [`Self::image`].

@@ -22,7 +22,7 @@ pub struct Diff {
     pub charts: Changes<ChartChange>,
 }
 
-/// Numbers and lists of one kind. A list may be shorter than its number where a summary was asked for.
+/// Numbers and lists of one kind. The list can be shorter than the number says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changes<T> {
     /// How many are new.

@@ -35,7 +35,8 @@ impl ObjectId {
         Some(Self(bytes))
     }
 
-    /// `text` as an id or, if it is none, one made of its SHA-256: equal texts have equal ids, and only these.
+    /// `text` as an id or, if it is not one, an id made of its SHA-256. Equal texts have equal ids; two different texts
+    /// have one id only if they are one id in different case.
     #[must_use]
     pub fn standing_for(text: &str) -> Self {
         let digest = Sha256Digest::of(text.as_bytes());

@@ -66,7 +66,7 @@ impl Reader {
     /// Records that the operator file at `path` cannot be read: certsuite logs that and continues.
     ///
     /// # Errors
-    /// If certsuite would not go on.
+    /// `cause`, if the file is not an operator file or exceeds a limit of `oct`.
     pub fn pass_over(&mut self, path: &str, cause: TnfError) -> Result<(), TnfError> {
         if !is_operator_file(path) || !matches!(cause, TnfError::Io(_) | TnfError::Json(_)) {
             return Err(cause);

@@ -3,7 +3,8 @@
 //! - A field's name counts whatever the case of its letters; where a name is there twice, the later value is decoded
 //!   into what the earlier one left.
 //! - `null` leaves a text, a number or an object as it is.
-//! - A value of another type than the field's is skipped, and the file fails at its end.
+//! - A value of another type than the field's is skipped; the entry of `containers.db`, or the file, then fails at its
+//!   end.
 //! - Invalid UTF-8 and half a surrogate pair read as U+FFFD, byte by byte.
 //! - More than [`limits::GO_JSON_DEPTH`] values within values fail.
 //!

@@ -249,7 +249,7 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
-    /// Refuses a name of an anchor, with its sign, that YAML 1.1 has not.
+    /// Refuses an anchor or an alias whose name is not valid in YAML 1.1; `span` includes the `&` or `*`.
     fn check_anchor(&self, span: &Span) -> Result<()> {
         let range = span.byte_range().unwrap_or_default();
         let name = self.text.get(range.start + 1..range.end).unwrap_or_default();

@@ -4,9 +4,9 @@
 //!
 //! Taken from the behaviour of the package `certdb/onlinecheck`, which asks the catalog's API and the live chart index.
 //!
-//! **Images.** Registries are mapped as offline. With a digest, only the digest counts here too: an image whose
-//! `image_id` it is, or else one that has it as the `manifest_list_digest` of a repository, must be certified or stand
-//! in a registry of Red Hat's own. A folder does not tell the kinds of digests apart, so every key counts, also a
+//! **Images.** Registries are mapped as in the offline rules. With a digest, only the digest counts here too: an image
+//! whose `image_id` it is, or else one that has it as the `manifest_list_digest` of a repository, must be certified or
+//! stand in a registry of Red Hat's own. A folder does not tell the kinds of digests apart, so every key counts, also a
 //! `manifest_schema2_digest`, for which the API is not asked. Without a digest, an image under the given tag of that
 //! repository must be certified; with neither, any image of the repository will do, where the offline reader asks for
 //! the tag `latest`.

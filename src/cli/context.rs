@@ -85,7 +85,7 @@ impl Context {
     }
 }
 
-/// Whether a terminal takes escape sequences.
+/// Whether `TERM` says that the terminal takes no escape sequences.
 pub(super) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }

@@ -50,7 +50,6 @@ pub(super) fn run(context: &Context, args: Args) -> Outcome {
         max_age: None,
         dry_run: false,
         keep: 0,
-        // Only certsuite reads it.
         now: context.now(),
     };
     let policy = context.trust(&KeyArgs::default()).policy()?;

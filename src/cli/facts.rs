@@ -215,7 +215,7 @@ struct Page {
 }
 
 impl Page {
-    /// A line: its lead begins `indent` columns from the left, and the text that does not match continues `hang` columns
+    /// A line: its lead begins `indent` columns from the left, and the text that does not fit continues `hang` columns
     /// from the left.
     fn line(&mut self, indent: usize, lead: Lead, text: &str, hang: usize) {
         self.text.extend(std::iter::repeat_n(' ', indent));

@@ -14,7 +14,7 @@ use super::facts::Facts;
 use super::flags::{Globals, LogFormat};
 use super::progress;
 
-/// Sets up the log. `-q` and `-v` set the level; other crates log only at `-vvv`.
+/// Sets up the log. `-q` and `-v` set the level; other crates log only errors, and more only at `-vvv`.
 pub(super) fn begin(globals: &Globals) {
     let ours = match (globals.quiet, globals.verbose) {
         (true, _) => LevelFilter::ERROR,

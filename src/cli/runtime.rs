@@ -111,7 +111,7 @@ pub(super) fn until_signal<T>(work: impl Future<Output = Result<T, Error>>) -> R
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         WATCHED.store(false, Ordering::SeqCst);
-        // One that came before these two were there.
+        // A signal that came before these two handlers were installed.
         if let Some(error) = came() {
             return Err(error);
         }

@@ -79,8 +79,8 @@ pub(super) fn conflict(matches: &ArgMatches) -> Option<String> {
     never.then(|| "--warn-age is not below --max-age, so that it would never warn".into())
 }
 
-/// Whether a monitoring system asks, so that every failure is the state UNKNOWN: as the variable or the command line say,
-/// also one that is not understood.
+/// Whether a monitoring system runs the command; every failure is then the state UNKNOWN. It reads the variable and the
+/// raw command line, because clap may refuse that line.
 pub(super) fn is_plugin() -> bool {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let asked = arguments.iter().enumerate().any(|(at, argument)| {

@@ -62,8 +62,8 @@ impl Crew {
         (state.left.values().any(Option::is_none) && now < until).then_some(until)
     }
 
-    /// How many pages each of `places` questions under way has to do; `None` while some walk has not begun but soon may.
-    /// The wait for it is at most twice the time that the first walk took.
+    /// How many pages each of `places` questions under way has to do; `None` while some walk has not begun but soon
+    /// may: after the first answer of any walk, at most as long again as that answer took.
     pub fn share(&self, places: u32) -> Option<f64> {
         if self.waits_until().is_some() {
             return None;

@@ -6,8 +6,8 @@ use std::time::Duration;
 /// Documents of one collection. Stops a catalog that never ends; Red Hat's own images may be a million.
 pub const COLLECTION_DOCUMENTS: u64 = 3_000_000;
 
-/// Documents of one collection for each that the server counted at the start, and some more for small ones. Stops a
-/// catalog that never ends much sooner, where the server can count.
+/// Documents of one collection for each that the server counted at the start, and some more for small ones. Where the
+/// server can count, stops an endless catalog much sooner than the limit above, where the server can count.
 pub const DOCUMENTS_PER_COUNTED: u64 = 4;
 /// The same: documents that are allowed in addition.
 pub const DOCUMENTS_BEYOND_COUNT: u64 = 20_000;

@@ -66,7 +66,7 @@ impl Listing {
         self.documents.range((interval.low, ObjectId::MIN)..(high, ObjectId::MIN)).map(|(key, _)| key)
     }
 
-    /// Dates of documents that share their id with another.
+    /// The keys of documents that share their id with another one.
     pub fn twins(&self) -> Vec<Key> {
         let mut keys: Vec<&Key> = self.documents.keys().collect();
         keys.sort_unstable_by_key(|(_, id)| *id);

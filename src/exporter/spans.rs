@@ -36,8 +36,8 @@ pub struct Spans {
 pub struct Longest(usize);
 
 impl Longest {
-    /// Whether no page follows `page`. What was asked for does not decide it: a server may give fewer. It says so by its
-    /// page size, and the longest page has to agree.
+    /// Whether `page` is the last one: it is empty, or shorter than the page size that the server states and than the
+    /// longest page so far. The size that was asked for does not decide, because a server may give fewer.
     pub fn is_last(&mut self, page: &Page) -> bool {
         let count = page.documents.len();
         let is_short = count < self.0 && page.size.is_some_and(|full| count < full as usize);

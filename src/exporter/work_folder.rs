@@ -3,8 +3,8 @@
 //!
 //! One folder for each question (URLs and options), below the cache folder. `state.json` says when the snapshot began,
 //! and where and how each collection is walked; `NNNNNN.unit` files hold documents, or what completes an interval, each
-//! with a checksum. A file is written under another name and renamed, so a kill leaves no half file that counts; what is
-//! damaged, foreign or too old is dropped. After a bundle is written the folder is removed.
+//! with a checksum. A file is written under another name and renamed, so a kill leaves no half file that counts; what
+//! is damaged, foreign or too old is dropped. After the archive is written, the folder is removed.
 //!
 //! The folder is not a root of trust: it is used only where nobody else can write ([`Root::open`]), and no link in it is
 //! followed.

@@ -80,7 +80,7 @@ pub struct Source {
 
 #[derive(Debug)]
 struct State {
-    /// When its last answer came, or its first request began.
+    /// When the last attempt succeeded, or, before that, when this value was made. The patience counts from here.
     progress: Instant,
     /// When the last note said that it waits.
     noted: Option<Instant>,
@@ -159,7 +159,7 @@ pub struct Get<'a> {
     pub what: &'static str,
     /// The URL.
     pub url: &'a Url,
-    /// The source, which counts the request.
+    /// `ETag` of the copy that the caller has, sent as `If-None-Match`; `None` asks for the whole answer.
     pub etag: Option<&'a str>,
     /// Bytes that the answer may have.
     pub cap: usize,

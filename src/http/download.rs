@@ -82,10 +82,10 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// The site at `url`, the URL of its folder or of a file in it. No request is sent yet.
+    /// The site at `url`: the URL of its folder, or of its list (a path that ends in `.json`). No request is sent yet.
     ///
     /// # Errors
-    /// As for the catalog: a CA file, a header or a proxy setting that cannot be used.
+    /// Those of [`Http::new`].
     pub fn open(options: HttpOptions, url: &Url, progress: Arc<dyn Progress>) -> Result<Self, HttpError> {
         let mut base = url.clone();
         if let Ok(mut parts) = base.path_segments_mut() {
@@ -356,7 +356,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens the file at `path`, with what an earlier run downloaded, or makes it. Bytes beyond `size` are dropped.
+    /// Opens the file at `path`, with what an earlier run downloaded, or makes it. A file of more than `size` bytes is
+    /// emptied.
     ///
     /// # Errors
     /// Those of the disk, or if another process downloads into the file.

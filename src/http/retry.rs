@@ -138,10 +138,11 @@ impl Fault {
     }
 }
 
-/// How long, and how often, a request is repeated.
+/// How long a request is repeated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
-    /// How long one source may fail without progress. Tries are not limit by themselves.
+    /// How long one source may fail without progress. The number of tries has no limit, except for unreadable answers
+    /// in a row.
     pub patience: Duration,
 }
 

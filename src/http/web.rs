@@ -43,7 +43,7 @@ pub struct HttpOptions {
     pub ca_certs: Vec<Vec<u8>>,
     /// The `User-Agent`, if it is not [`USER_AGENT`].
     pub user_agent: Option<String>,
-    /// Headers for the server of the catalog, and for no other. Their values may be secret.
+    /// Headers for the origin of `home`, and for no other server. Their values may be secret.
     pub headers: Vec<(String, String)>,
     /// The proxy settings of the environment, by the names of their variables.
     pub proxies: HashMap<String, String>,
@@ -77,7 +77,7 @@ impl std::fmt::Debug for HttpOptions {
 pub struct Http {
     options: HttpOptions,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// The host that the headers are sent to.
+    /// The URL whose origin gets the headers.
     home: Url,
     /// The client with its connections, and when it was made.
     client: RwLock<(Instant, reqwest::Client)>,

@@ -81,8 +81,8 @@ pub(super) fn is_of_oct(signed: &SignedManifest) -> bool {
 
 /// Reads the manifest of the version `at` with its signatures.
 ///
-/// Bytes that are not text are replaced, over-long files cut and other things than files taken as empty: the signature
-/// then does not match, and that is for whoever verifies it to say.
+/// Bytes that are not text are replaced, over-long files are cut, and anything but a file counts as empty. The
+/// signature then does not match, and the verification reports that.
 pub(super) fn read_manifest(dir: &Dir, at: &Path) -> Result<Option<SignedManifest>> {
     let Some(manifest) = dir.read_up_to(at.join(MANIFEST_FILE), limits::HEADER_BYTES)? else {
         return Ok(None);
@@ -169,8 +169,8 @@ impl Folder {
     }
 
     /// Files in the place of a catalog that are not one: a `data` that has another layout than certsuite's and no
-    /// manifest of `oct`, and files with the manifest's names that `oct` did not write. An import moves them away, so it
-    /// asks first.
+    /// manifest of `oct`, and files with the manifest's names that `oct` did not write. An import refuses them; with
+    /// `--adopt`, it moves them away.
     ///
     /// # Errors
     /// If the folder cannot be read.

@@ -68,8 +68,8 @@
 //! # Files that oct did not install
 //!
 //! A `data` without a manifest, such as the old container's, becomes a previous version like any other, but
-//! [`InstallOptions::keep`] neither counts nor removes it; nor files that are not a catalog, for which an import asks
-//! first ([`Folder::unrelated`]). Manifests are returned unverified.
+//! [`InstallOptions::keep`] neither counts nor removes it; nor files that are not a catalog, which an import moves away
+//! only with `--adopt` ([`Folder::unrelated`]). Manifests are returned unverified.
 //!
 //! # Who else may write there
 //!

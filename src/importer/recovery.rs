@@ -89,7 +89,7 @@ pub(super) fn recover(folder: &Folder) -> Result<Vec<Recovered>> {
     Ok(done)
 }
 
-/// What cannot be removed takes space, but no part in the catalog.
+/// A leftover that cannot be removed takes space, but does not affect the catalog.
 fn remains(error: &StoreError) -> Recovered {
     Recovered::Remains(text::with_causes(error))
 }

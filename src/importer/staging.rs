@@ -122,7 +122,7 @@ impl Syncer {
     }
 
     fn sync(&self, path: PathBuf, file: File) {
-        // The queue has no reader, because a sync failed; `finish` returns the error.
+        // If this fails, the queue has no reader because a sync failed; `finish` returns that error.
         if let Some(unsynced) = &self.unsynced {
             let _ = unsynced.send((path, file));
         }

@@ -158,8 +158,8 @@ fn read_unlocked(folder: Folder, own: Result<()>, wait: Duration) -> Result<Read
     Ok(Reading { unfinished, ..Reading::unlocked(folder) })
 }
 
-/// Refuses a journal that belongs neither to the caller nor to root: it says what to move and to remove, and its owner
-/// can write anything into it.
+/// Refuses an `.oct` or a journal that belongs neither to the caller nor to root: it says what to move and to remove,
+/// and its owner can write anything into it.
 pub(super) fn require_own(path: &Path, owner: u32) -> Result<()> {
     let user = rustix::process::geteuid().as_raw();
     if owner == user || owner == 0 {

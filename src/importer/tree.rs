@@ -52,7 +52,8 @@ pub(super) fn digest(dir: &Dir, at: &Path) -> Result<Sha256Digest> {
     Ok(Sha256Digest::of(&listing))
 }
 
-/// Whether `data` of the version `at` has this digest. No tree has one whose paths are longer than the system takes.
+/// Whether `data` of the version `at` has this digest. The answer is no for a tree whose paths are too long for the
+/// system.
 pub(super) fn has_digest(dir: &Dir, at: &Path, expected: Sha256Digest) -> Result<bool> {
     match digest(dir, at) {
         Err(error) if error.errno() == Some(Errno::NAMETOOLONG) => Ok(false),

@@ -45,7 +45,7 @@ pub struct BundleOptions {
     pub force: bool,
     /// How many archives stay in the folder, the new one included; `None` keeps all.
     pub retain: Option<usize>,
-    /// For how long from now on the next archive is promised, in the list of the folder's archives.
+    /// Within what time the list of the folder's archives promises the next list.
     pub next_within: Option<SignedDuration>,
     /// This host's clock.
     pub now: fn() -> Timestamp,

@@ -119,7 +119,7 @@ pub enum Error {
     /// No image of a folder says how old it is.
     #[error("no image in `{}` has a creation date or an id that contains one", .0.display())]
     NoDate(PathBuf),
-    /// The chart index was fetched, but cannot be read.
+    /// The chart index that `--charts-file` names cannot be read.
     #[error(transparent)]
     Charts(#[from] ChartIndexError),
     /// The catalog was fetched, but is larger than readers accept.
@@ -193,7 +193,7 @@ pub enum PolicyError {
     /// Older than what is installed.
     #[error("the archive of {created} is older than the installed one of {installed}")]
     Older {
-        /// Of the bundle.
+        /// Of the archive.
         created: Timestamp,
         /// Of what is installed.
         installed: Timestamp,
@@ -201,7 +201,7 @@ pub enum PolicyError {
     /// Older than `--max-age` allows.
     #[error("the archive of {created} is {} old, and at most {} are allowed", text::age(*age), text::age(*max))]
     TooOld {
-        /// Of the bundle.
+        /// Of the archive.
         created: Timestamp,
         /// Its age in seconds.
         age: i64,

@@ -75,9 +75,11 @@ pub(super) fn manifest_beside(folder: &TnfFolder) -> Option<Manifest> {
 /// What is recorded of the images while they are read.
 #[derive(Default)]
 struct Seen {
-    /// A hash of each key; keys with a hash that was there before.
+    /// Hashes the keys.
     hasher: RandomState,
+    /// A hash of each key.
     hashes: HashSet<u64>,
+    /// Keys whose hash was there before.
     repeated: BTreeSet<String>,
     digests: u64,
     ids: HashSet<ObjectId>,

@@ -75,7 +75,7 @@ impl std::fmt::Display for PassedOver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = if self.newer { "passed over a newer archive" } else { "passed over" };
         let (path, cause) = (self.path.display().to_string(), text::with_causes(&self.cause));
-        // Only a rule does not name the archive that breaks it.
+        // The error of a broken rule is the only one that does not name the archive.
         if cause.contains(&path) { write!(f, "{what}: {cause}") } else { write!(f, "{what}, `{path}`: {cause}") }
     }
 }
@@ -225,7 +225,8 @@ fn newest_valid(
         }
     }
     found.sort_by_key(|(manifest, _)| std::cmp::Reverse(manifest.created));
-    // The newest good archive, if only what is installed keeps it out, says more than a bad one.
+    // If only the installed catalog keeps the newest good archive out, that error is more useful than the error of a
+    // bad archive.
     let mut kept_out = None;
     for (manifest, path) in found {
         let created = manifest.created;

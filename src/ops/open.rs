@@ -1,4 +1,4 @@
-//! From a path to a verified archive: the one way in for every command that reads one.
+//! From a path to a verified archive: the way in for every command that reads the body of one.
 
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;

@@ -17,7 +17,7 @@ use crate::trust::{Catalogs, Keyring, Listed, SigningKey, VerifiedCatalogs};
 pub struct Promise {
     /// When it is written; if the last list has a later instant, that instant counts.
     pub now: Timestamp,
-    /// For how long from then on the publisher promises the next list.
+    /// Within what time after that the publisher promises the next list.
     pub next_within: Option<SignedDuration>,
 }
 

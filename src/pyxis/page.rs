@@ -37,7 +37,8 @@ impl Page {
         if is_html(body) {
             return Err(Fault::Html);
         }
-        // Each value but the first of its list or object follows one of these bytes; in strings they only add to the count.
+        // One of these bytes stands before each item of a list and each field of an object; those in strings only raise
+        // the count.
         let mut values = 0;
         for byte in body {
             values += usize::from(matches!(byte, b',' | b'{' | b'['));

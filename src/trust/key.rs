@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for KeyId {
     }
 }
 
-/// A public key that somebody on this host decided to trust.
+/// A public key with its fingerprint. It is trusted once it is in a [`Keyring`](super::Keyring).
 #[derive(Debug, Clone)]
 pub struct TrustedKey {
     /// Its id.

@@ -35,7 +35,7 @@ pub struct TrustPlaces {
 /// The user who called `sudo`.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Owner of files that may be named on the command line as well as root's.
+    /// A key file that is named on the command line may belong to this user.
     pub uid: u32,
     /// This user's own folder of trusted keys. They do not count, but an error says if one of them would have matched,
     /// and no other key with the id of one of them is added.

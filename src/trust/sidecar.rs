@@ -35,7 +35,7 @@ impl Sidecar {
     /// A signature by a key that is not trusted here says nothing, as long as that key signed the archive's header too.
     ///
     /// # Errors
-    /// If a key signed it that did not sign the header.
+    /// If the key that signed it is not trusted here and did not sign the header.
     pub fn check<'a>(
         &'a self,
         keyring: &'a Keyring,

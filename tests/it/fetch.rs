@@ -327,7 +327,7 @@ fn a_server_that_ignores_the_filter_is_refused_and_one_that_ignores_the_order_is
 fn an_endless_answer_does_not_fill_the_memory() {
     let server = Standin::start(catalog(1_000, 10, 9), Knobs::default());
     server.set(|knobs| {
-        // A chart index that is too large is taken at its word.
+        // The charts meet no fault: a chart index that is too large ends the fetch.
         knobs.fault_scope.charts = false;
         knobs.next_faults = [Some(Fault::Endless), Some(Fault::GzipBomb)].into();
     });

@@ -135,7 +135,8 @@ fn each_call_fails_once() {
         assert_eq!(next.code, Some(0), "{about}: the next run fails: {}", next.err);
         assert!(data(&at("db")) == new, "{about}");
         assert_tidy(&at("db"), &about);
-        // One more stays where the fault kept the import from seeing that the old one is whole; until the next import.
+        // If the fault hides that the old catalog is intact, one version more than `--keep` stays until the next
+        // import.
         assert!([1, 2].contains(&names(&at("db/.oct/previous")).len()), "{about}");
         scene.run_with(&[], "newest", &at("db")).expect(0);
         assert_eq!(names(&at("db/.oct/previous")).len(), 1, "{about}: --keep does not hold");

@@ -193,7 +193,7 @@ fn only_the_administrators_keys_count_where_the_policy_says_so() {
     let run = Run::from(variable.env("OCT_KEY", "own/oct.pub").output().unwrap()).expect(5);
     assert!(run.err.contains("does not count"), "{}", run.err);
     island.run(&["import", &site, "--to", "site-db"]).expect(0);
-    // It is shown, and said to whoever adds a key in vain.
+    // `oct trust list` shows the rule; `oct trust add` warns that the key does not count.
     let list = island.run(&["trust", "list", "--json"]).expect(0).json();
     assert_eq!(list["policy"], serde_json::json!(["trusted-keys-only = true"]));
     assert_eq!(list["keys"].as_array().unwrap().len(), 1, "{list}");
@@ -283,7 +283,7 @@ fn age_fullness_and_red_hats_images_are_required_whatever_the_caller_says() {
     island.policy("allow-partial = false\n");
     let run = island.run(&["import", "stick", "--to", "from-stick", "--json"]).expect(0);
     assert!(run.err.contains("passed over") && run.json()["partial"].is_null(), "{} {}", run.out, run.err);
-    // What nothing proves is not answered from.
+    // `oct check` does not answer from a catalog that nothing proves.
     fs::remove_file(island.desk.join("from-stick/manifest.json")).unwrap();
     island.run(&["check", "--db", "from-stick", "operator", "nothing.v1"]).expect(5);
     island.policy("");
@@ -311,7 +311,7 @@ fn no_way_leads_back_where_the_policy_forbids_it() {
     assert!(island.run(&["status", "db"]).expect(0).out.contains("allow-downgrade = false"));
     island.policy("");
     island.run(&["rollback", "db"]).expect(0);
-    // Forward is no way back.
+    // A rollback to a newer catalog is not a downgrade.
     island.policy("allow-downgrade = false\n");
     island.run(&["rollback", "db"]).expect(0);
     // From a folder, the newest one that may come is taken.

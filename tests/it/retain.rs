@@ -31,7 +31,7 @@ impl Out {
         Run::from(command.output().unwrap()).expect(0).json()
     }
 
-    /// The hours of the archives that are there; every archive of ours has both sidecars, and none is left alone.
+    /// The hours of the archives that are there. Fails if a sidecar has no archive.
     fn hours(&self) -> Vec<i64> {
         let names = fs::read_dir(self.desk.join("out")).unwrap().map(|entry| entry.unwrap().file_name());
         let names = names.map(|name| name.into_string().unwrap());

@@ -94,7 +94,7 @@ fn an_unchanged_catalog_is_recognised_and_reproducible() {
         tree(&root).into_iter().map(|(p, bytes)| (p.strip_prefix(&root).unwrap().to_owned(), bytes)).collect::<Vec<_>>()
     };
     let one = made("one");
-    // An unchanged catalog is told of by the manifest of the archive that stands, not by one that nobody will see.
+    // For an unchanged catalog, `oct bundle` reports the manifest of the existing archive, not that of the new fetch.
     let again = host.fetched(&server, &["--out", "one", "--json"]);
     let document: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!((&document["outcome"], &document["created"]), (&"unchanged".into(), &"2026-01-01T00:00:00Z".into()));

@@ -80,7 +80,7 @@ impl<R: Read> Json<R> {
         Ok(())
     }
 
-    /// Reads a whole number; `None` leaves `target` as it is.
+    /// Reads a whole number without sign; `null` leaves `target` as it is.
     pub(in crate::catalog) fn number_into(&mut self, value: Value, target: &mut Option<u64>) -> Result<()> {
         match value {
             Value::Number(Some(new)) => *target = Some(new),

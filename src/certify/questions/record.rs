@@ -1,8 +1,8 @@
 //! The records of JSON and YAML inputs: only the fields that questions are made of.
 //!
-//! Everything is optional, and a field of another type than expected counts as absent: an input holds objects of many
-//! kinds, whose fields of equal names have other shapes, and one odd record must not stop the others. Fields that are not
-//! named here are skipped unread.
+//! Every field is optional. A number or a boolean counts as text; a field of any other wrong type counts as absent: an
+//! input holds objects of many kinds, whose fields of equal names have other shapes, and one odd record must not stop
+//! the others. Fields that are not named here are skipped unread.
 
 use std::cell::Cell;
 use std::fmt;

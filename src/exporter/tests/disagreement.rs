@@ -62,7 +62,7 @@ async fn a_catalog_that_does_not_change_costs_its_pages_and_a_few_questions() {
 
 #[tokio::test(start_paused = true)]
 async fn changes_in_place_are_fetched_again() {
-    // Pages overlap by one document; that a short page is the last one shows when a longer one came before.
+    // Pages overlap by one document; a short page counts as the last one only after a longer page.
     for (changed, pages) in [(1, 1), (499, 2), (500, 2), (1_100, 3)] {
         let mut change = at_page(3, move |entries| {
             for entry in entries.iter_mut().rev().take(changed) {

@@ -154,7 +154,8 @@ async fn a_document_that_one_pass_missed_is_found_by_the_next() {
                 return Say::refused();
             }
             pages += 1;
-            // The first page is asked for twice: once to open. Now what was at its end is gone, so one slips over.
+            // The first page is asked for twice, because the opening asks for it too. Now its first document goes: the
+            // first document of page 1 moves to page 0, and this pass misses it.
             if pages == 3 {
                 entries.remove(0);
             }

@@ -201,7 +201,8 @@ async fn fetch(mirror: &Mirror, known: Option<&Validators>, keyring: &Keyring) -
         match SignedCatalogs::new(text.into_owned(), &signatures).verify(keyring) {
             Ok(list) => return Ok(Fetched::List(Box::new(list), validators)),
             Err(cause) if is_again || cause.is_unproved() => return Err(refuse(cause)),
-            // One file may be older than a new list, and the other newer; so it can be in a cache on the way, too.
+            // The list and its signature may be of different versions: the publisher is replacing them, or a cache on
+            // the way holds an old one.
             Err(_) => tokio::time::sleep(REPLACING).await,
         }
         is_again = true;
@@ -283,7 +284,7 @@ impl Visit<'_> {
             let newest = list.archives.first() == Some(&wanted);
             match self.bring(wanted.clone(), &list, here.as_ref()).await {
                 Ok(report) => break (report, newest.then_some(wanted)),
-                // The publisher may be replacing archive and list at this moment. Then the list is soon another.
+                // The publisher may be replacing archive and list at this moment. Then a new list follows soon.
                 Err(error @ Error::NotListed { .. }) if !was_refused => {
                     tokio::time::sleep(REPLACING).await;
                     if let Fetched::List(again, _) = fetch(self.mirror, None, self.keyring).await? {

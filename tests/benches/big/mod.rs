@@ -82,7 +82,7 @@ fn image(number: usize) -> Image {
     }
 }
 
-/// A catalog of `images` images, all but these.
+/// The snapshot of a catalog with `images` images; the images themselves are added later.
 fn snapshot(images: usize, generation: usize) -> Snapshot {
     let operators = (0..OPERATORS).map(|number| Operator {
         csv_name: format!("maker-{}-op.v1.{}.0", number % 700, number % 700).into(),

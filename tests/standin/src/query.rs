@@ -116,7 +116,7 @@ impl Query {
         self.projection.of("data").is_some()
     }
 
-    /// How many documents the page leaves behind it.
+    /// How many documents come before the page.
     pub(crate) fn offset(&self) -> usize {
         self.page.saturating_mul(self.page_size)
     }

@@ -140,7 +140,7 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
     let cut = if asked.file.ends_with(".zst") { lock(&shared.knobs).cuts.pop_front() } else { None };
     let body = &answer.body[..cut.map_or(answer.body.len(), |cut| answer.body.len().min(cut as usize))];
     asked.bytes = (head.len() + body.len()) as u64;
-    // Before the answer, so that whoever has that finds it in the log.
+    // Logged before the answer: a client that has the answer finds its request in the log.
     lock(&shared.asked).push(asked);
     let mut stream = stream;
     stream.write_all(head.as_bytes())?;

@@ -44,7 +44,7 @@ pub struct Truth {
     pub charts: Vec<ChartVersion>,
 }
 
-/// What a client may bring home that fetched between a mark and now.
+/// What a client that fetched between a mark and now may return.
 #[derive(Debug, Clone)]
 pub struct Since {
     /// Documents that were there all the time: they must come.

@@ -75,7 +75,7 @@ pub struct SlowPaths {
     pub stall: Duration,
     /// What comes then.
     pub end: SlowEnd,
-    /// The most documents that `Form::DeepImages` leaves behind it without being deep.
+    /// The largest offset at which a page of images is not `Form::DeepImages`.
     pub offset: usize,
     /// The largest page that is not a `Form::LargePage`.
     pub page: usize,
