@@ -30,7 +30,7 @@ pub enum ArchiveError {
         cause: HeaderError,
     },
     /// The file ends early.
-    #[error("`{}` is an archive cut at {} of {}", path.display(), text::size(*found), text::size(*expected))]
+    #[error("`{}` is incomplete: it has {} of {} bytes", path.display(), text::count(*found), text::count(*expected))]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum ArchiveError {
         expected: u64,
     },
     /// The file has bytes after its end.
-    #[error("`{}` has {} too many after its end", path.display(), text::size(*extra))]
+    #[error("`{}` has {} extra bytes after its end", path.display(), text::count(*extra))]
     Trailing {
         /// The file.
         path: PathBuf,

@@ -174,7 +174,7 @@ pub fn publish<E: From<ArchiveError>>(
         return Err(ArchiveError::HeaderTooLarge { size: header.len() as u64 }.into());
     };
     let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("writing into `{}`: {error}", folder.display()));
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot write into `{}`: {error}", folder.display()));
     let lock = Lock::take(folder).map_err(ArchiveError::Io)?;
     let mut archive = partial(folder)?;
     let write = |archive: &mut tempfile::NamedTempFile, body: &mut std::fs::File| -> io::Result<_> {

@@ -46,7 +46,7 @@ impl Archive {
         file.seek(SeekFrom::Start(PREFIX_BYTES as u64))?;
         let body_offset = (PREFIX_BYTES + header_bytes) as u64;
         if length < body_offset {
-            return Err(not_an_archive("a bundle that is cut within its header"));
+            return Err(not_an_archive("an archive that is cut within its header"));
         }
         file.read_exact(&mut bytes)?;
         let signed = SignedManifest::decode(&bytes)

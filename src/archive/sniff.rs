@@ -31,7 +31,7 @@ pub fn describe(start: &[u8]) -> &'static str {
     } else if start.get(257..262) == Some(b"ustar") {
         "a tar file that is not compressed"
     } else if has(b"<!doctype html") || has(b"<html") {
-        "an HTML page, as a proxy or a portal answers"
+        "an HTML page, such as a proxy or a portal sends"
     } else if has(b"untrusted comment:") {
         "a minisign key or signature file"
     } else if has(b"{") || has(b"[") {

@@ -61,7 +61,9 @@ impl fmt::Display for Exposed {
         let path = self.path.display();
         match self.cause {
             Exposure::Owner(uid) => write!(f, "`{path}` belongs to the user {uid}"),
-            Exposure::Mode(mode) => write!(f, "`{path}` has mode {mode:04o}: others than its owner can write to it"),
+            Exposure::Mode(mode) => {
+                write!(f, "`{path}` has mode {mode:04o}: users other than its owner can write to it")
+            }
         }
     }
 }

@@ -249,7 +249,7 @@ impl<'a> Decoder<'a> {
             self.step(source)?;
             self.aliasing(source, |this, source| match document.node(source).kind {
                 Kind::Map(first) => each(this, first, merges + 1),
-                _ => Err(this.error(source, "`<<` of something else than mappings".into())),
+                _ => Err(this.error(source, "`<<` names something other than a mapping".into())),
             })?;
         }
         Ok(())
@@ -273,7 +273,7 @@ impl<'a> Decoder<'a> {
         }
         let excessive = self.aliased > 100 && self.steps > 1_000 && self.aliased * 10 > self.steps * 9;
         if excessive || self.aliased > limits::YAML_ALIASED {
-            return Err(self.error(id, "too much of it is behind aliases".into()));
+            return Err(self.error(id, "aliases repeat too much of it".into()));
         }
         Ok(())
     }
@@ -370,9 +370,9 @@ mod tests {
             ("x: {n? a: b}\n", "line 1: a `?` between brackets"),
             ("entries:\n: a\n", "line 2: a value without a key"),
             ("x: {a\n b: c}\n", "line 1: a key that goes over lines"),
-            ("entries: {}\nx: !!int a\n", "line 2: the tag `!!int` on `a`"),
-            ("entries: {}\nx: !!bool 1\n", "line 2: the tag `!!bool` on `1`"),
-            ("entries: {}\nx: !!map [a]\n", "line 2: the tag `!!map`"),
+            ("entries: {}\nx: !!int a\n", "line 2: `a` does not fit its tag `!!int`"),
+            ("entries: {}\nx: !!bool 1\n", "line 2: `1` does not fit its tag `!!bool`"),
+            ("entries: {}\nx: !!map [a]\n", "line 2: the value does not fit its tag `!!map`"),
             ("entries: {}\nx: !mine a\n", "line 2: the tag `!mine`"),
             ("entries: 7", "`entries` is `7`, but must be a mapping"),
             ("entries: []", "`entries` is a list"),
@@ -384,7 +384,7 @@ mod tests {
             ("[]", "the index is a list"),
             ("entries: {c: [}", "line 1"),
             ("entries: {c: [*x]}", "line 1"),
-            ("entries: {<<: 7}", "`<<` of something else"),
+            ("entries: {<<: 7}", "`<<` names something other"),
             ("x: &x {a: []}\nentries: {<<: *x, a: []}", "brings the list `a` a second time"),
             ("x: &x [*x]", "an anchor within itself"),
             ("? [a]\n: b\n", "a key that is not text"),
@@ -422,8 +422,8 @@ mod tests {
             (many("? ", 50_000), ""),
             (format!("x: [{}]", many("a,", limits::YAML_NODES)), "more than 1000000 values"),
             (format!("a0: &a0 {{}}\n{merging}entries: {{c: [*a200]}}"), "merges within merges"),
-            (format!("a0: &a0 {{}}\n{doubling}entries: {{c: [*a24]}}"), "behind aliases"),
-            (long_alias, "behind aliases"),
+            (format!("a0: &a0 {{}}\n{doubling}entries: {{c: [*a24]}}"), "aliases repeat too much"),
+            (long_alias, "aliases repeat too much"),
             (
                 format!("entries: {{c: [{}]}}", many("{},", limits::CHART_VERSIONS + 1)),
                 "more than 100000 chart versions",

@@ -38,7 +38,7 @@ pub enum LayoutError {
     #[error("the catalog is larger than readers accept: {0}")]
     TooLarge(#[from] TooLarge),
     /// Images were lost on the way.
-    #[error("{found} images came, but {due} were fetched")]
+    #[error("{due} images were fetched, but {found} came to the archive")]
     Images {
         /// That were given.
         found: u64,

@@ -259,7 +259,7 @@ impl<'a> Composer<'a> {
             return Ok(());
         }
         let name = crate::base::text::sanitize(name);
-        Err(error(span.start.line() as u64, format!("the anchor `{name}`, or what stands right behind it")))
+        Err(error(span.start.line() as u64, format!("the anchor `{name}`, or the character after it, is not valid")))
     }
 
     /// Refuses a tab between values, but in a comment: YAML 1.1 takes it at fewer places.
@@ -296,7 +296,7 @@ impl<'a> Composer<'a> {
             while let Some((_, escaped)) = rest.split_once('\\') {
                 let mut chars = escaped.chars();
                 if chars.next() == Some('/') {
-                    return Err(error(line, "the escape `\\/`, which YAML 1.1 has not"));
+                    return Err(error(line, "the escape `\\/`, which YAML 1.1 does not have"));
                 }
                 rest = chars.as_str();
             }
@@ -413,14 +413,14 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> std::res
         _ => false,
     };
     if !fits {
-        return Err(format!("the tag `!!{suffix}` on `{}`, which is none", crate::base::text::sanitize(&text)));
+        return Err(format!("`{}` does not fit its tag `!!{suffix}`", crate::base::text::sanitize(&text)));
     }
     Ok(if suffix == "null" { Kind::Null } else { Kind::Text(text.into()) })
 }
 
 fn check_tag(tag: Option<&Tag>, due: &str) -> std::result::Result<(), String> {
     match tag.map(core_suffix).transpose()? {
-        Some(suffix) if suffix != due => Err(format!("the tag `!!{suffix}` on what is none")),
+        Some(suffix) if suffix != due => Err(format!("the value does not fit its tag `!!{suffix}`")),
         _ => Ok(()),
     }
 }

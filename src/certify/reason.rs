@@ -162,7 +162,7 @@ pub enum NoDigest {
     #[error("the imageID of its status is empty")]
     EmptyImageId,
     /// A digest is there, and certsuite's expression does not find it.
-    #[error("certsuite finds a digest only behind a slash, and imageID `{image_id}` has none")]
+    #[error("certsuite finds a digest only after a slash, and imageID `{image_id}` has no slash")]
     NoSlash {
         /// The status's `imageID`, without control characters.
         image_id: String,
@@ -325,7 +325,7 @@ fn versions(listed: &[String]) -> String {
 }
 
 fn default_note(defaulted: &bool) -> &'static str {
-    if *defaulted { " (asked for because none is given)" } else { "" }
+    if *defaulted { " (the default, because none is given)" } else { "" }
 }
 
 impl Cause {

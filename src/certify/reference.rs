@@ -152,7 +152,7 @@ pub enum DigestProblem {
         expected: usize,
     },
     /// Something else than `0`–`9` and `a`–`f`.
-    #[error("it has other signs than 0-9 and a-f")]
+    #[error("it has characters other than 0-9 and a-f")]
     Hex,
 }
 

@@ -47,13 +47,13 @@ pub(super) struct Args {
     /// With --from-db: accept a folder that holds less than its archive.json says
     #[arg(long, requires = "from_db", env = "OCT_ALLOW_PARTIAL")]
     allow_partial: bool,
-    /// Bundle this chart index in place of the served one, such as a corrected or an older one
+    /// Use this chart index, such as a corrected or an older one, instead of the served one
     #[arg(long, value_name = "FILE", env = "OCT_CHARTS_FILE", value_hint = ValueHint::FilePath)]
     charts_file: Option<PathBuf>,
     /// Keep the newest N archives in the folder; remove older ones with their side files
     #[arg(long, value_name = "N", env = "OCT_RETAIN", value_parser = values::at_least_one)]
     retain: Option<usize>,
-    /// Promise in `catalogs.json` the next archive within this time; `oct pull` warns if it is late
+    /// Promise in `catalogs.json` that the next list comes within this time; `oct pull` warns if it is late
     #[arg(long, value_name = "DURATION", env = "OCT_NEXT_WITHIN", value_parser = values::duration)]
     next_within: Option<SignedDuration>,
     /// Write an archive even if the catalog has not changed since the newest one

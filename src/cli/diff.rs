@@ -37,12 +37,12 @@ Examples:
   oct diff old-dump offline-db --json | jq .images.added
   oc get pods -A -o json | oct diff /media/stick/catalog-2026112420.tar.zst --only -")]
 pub(super) struct Args {
-    /// Two catalogs, each an archive or a folder; one is compared with the installed catalog
+    /// Two catalogs, each an archive or a folder; a single one is compared with the installed catalog
     #[arg(value_names = ["OLD", "NEW"], num_args = 1..=2, required = true, value_hint = ValueHint::AnyPath)]
     catalogs: Vec<PathBuf>,
     #[command(flatten)]
     db: DbFlag,
-    /// List every change, not only the first ones; of images at most 10,000
+    /// List every change, not only the first ones (at most 10,000 images)
     #[arg(long, env = "OCT_FULL")]
     full: bool,
     /// Show only what changed for the images, operators and charts in a file, in any form that `oct check --from` reads;

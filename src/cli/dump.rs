@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// The folder that receives `data`
     #[arg(long, value_name = "DIR", default_value = "/tmp/dump", env = "OCT_DUMP_TARGET", value_hint = ValueHint::DirPath)]
     target: PathBuf,
-    /// Folder of the image with the archive and the public key that signed it
+    /// Folder in the container image with the archive and the public key of its signer
     #[arg(long, value_name = "DIR", default_value = "/usr/share/oct/bundle", env = "OCT_DUMP_BUNDLE", value_hint = ValueHint::DirPath)]
     bundle: PathBuf,
     /// Install the archive of the image; do not fetch

@@ -122,7 +122,7 @@ impl Facts {
     /// A row that says that the catalog is partial, if it is.
     pub(super) fn partial(&mut self, partial: Option<&Partial>) -> &mut Self {
         if let Some(partial) = partial {
-            self.row("partial", format!("only containers since {}", partial.since));
+            self.row("partial", format!("only images since {}", partial.since));
         }
         self
     }

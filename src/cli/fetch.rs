@@ -85,7 +85,7 @@ pub(super) struct HttpArgs {
     /// Value of the User-Agent header, for servers that refuse the usual one
     #[arg(long, value_name = "TEXT", env = "OCT_USER_AGENT")]
     user_agent: Option<String>,
-    /// Header to send to the server, such as an API key; `@FILE` as the value reads it from that file
+    /// Header to send to the server, such as an API key; with `@FILE` as the value, oct reads it from that file
     ///
     /// The header is sent only to the host that you named, not to a host that it redirects to, and never logged.
     #[arg(long, value_name = "NAME: VALUE", env = "OCT_HEADER")]

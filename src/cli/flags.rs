@@ -36,7 +36,7 @@ pub(super) struct Globals {
     /// Print only errors and the data that you asked for
     #[arg(short, long, global = true, env = "OCT_QUIET")]
     pub(super) quiet: bool,
-    /// Print each request on stderr; twice: with its URL
+    /// Print each request on stderr; -vv also prints its URL
     #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "OCT_VERBOSE")]
     pub(super) verbose: u8,
     /// Print one JSON document on stdout

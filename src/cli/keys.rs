@@ -15,8 +15,8 @@ const KEY_CREDENTIALS: [&str; 2] = ["oct.key", "oct.next.key"];
 /// The paragraph on the password, in the help of the commands that open a secret key.
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
-  OCT_KEY_PASSWORD_FILE             file with the key's password in its first line (mode 0600); without it a systemd \
-credential `oct.password` has it, or the terminal is asked";
+  OCT_KEY_PASSWORD_FILE             file with the key's password in its first line (mode 0600); without it, oct \
+reads the systemd credential `oct.password` or asks on the terminal";
 
 /// Opens the secret keys in `files`, or the one in its usual place.
 pub(super) fn open_secret_keys(context: &Context, files: &[PathBuf]) -> Result<Vec<SigningKey>, Error> {

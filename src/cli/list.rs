@@ -98,11 +98,11 @@ fn facts(report: &ListReport, max_age: Option<SignedDuration>, now: Timestamp) -
     });
     match report.takes_over_full.and_then(|row| report.rows.get(row)) {
         _ if report.takes == report.takes_over_full => {}
-        Some(row) => _ = facts.text(format!("In the place of a full catalog, it would take {}.", row.name)),
-        None => _ = facts.text("It would take none in the place of a full catalog."),
+        Some(row) => _ = facts.text(format!("If a full catalog is installed, it would take {}.", row.name)),
+        None => _ = facts.text("If a full catalog is installed, it would take none."),
     }
     for row in report.rows.iter().take(newer).filter(|_| report.takes.is_some()) {
-        facts.text(format!("Not the newer {}: it is {}.", row.name, row.state.name()));
+        facts.text(format!("It would not take the newer {}, which is {}.", row.name, row.state.name()));
     }
     if let Some(max) = max_age.filter(|max| report.takes.is_some() && !report.is_fresh(*max, now)) {
         facts.text(format!("That one is older than {}.", age(max.as_secs())));
@@ -117,7 +117,7 @@ fn headline(row: &Row, now: Timestamp) -> String {
     let mut parts = vec![row.state.name().to_owned()];
     if let Some(said) = &row.said {
         if let Some(partial) = &said.partial {
-            parts.push(format!("partial (containers since {})", partial.since));
+            parts.push(format!("partial (images since {})", partial.since));
         }
         parts.push(aged(now.duration_since(said.created).as_secs(), "old"));
     }

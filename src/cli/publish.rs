@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// Secret key to sign with; give two during a key rotation [default: oct.key here or in the configuration folder]
     #[arg(long, value_name = "FILE", env = "OCT_SECRET_KEY", value_hint = ValueHint::FilePath)]
     secret_key: Vec<PathBuf>,
-    /// Promise in the list the next archive within this time; `oct pull` warns if it is late
+    /// Promise in the list that the next one comes within this time; `oct pull` warns if it is late
     #[arg(long, value_name = "DURATION", env = "OCT_NEXT_WITHIN", value_parser = values::duration)]
     next_within: Option<SignedDuration>,
 }

@@ -22,11 +22,12 @@ const SHOWN: usize = 10;
 /// Verify the installed catalog again, and show its age
 ///
 /// Hashes every file again and compares it with the signed manifest. Exit code 0: intact, and not older than --max-age;
-/// 1: stale, or nothing is installed; 4: altered, not signed, or signed by no key that is trusted here.
+/// 1: stale, forbidden by the policy, or nothing is installed; 4: altered, not signed, or signed by no key that is
+/// trusted here.
 ///
-/// For monitoring: with `--format prometheus` exit code 0 means that the metrics were written, whatever they say. With
-/// `--format nagios` the exit codes are those of plugins: 0 OK; 1 WARNING, older than --warn-age or with a warning; 2
-/// CRITICAL, whatever else ends with 1 or 4; 3 UNKNOWN, the folder could not be looked at.
+/// For monitoring: with `--format prometheus` exit code 0 means that the metrics were written, in every state of the
+/// catalog. With `--format nagios` the exit codes are those of plugins: 0 OK; 1 WARNING, older than --warn-age or with a
+/// warning; 2 CRITICAL, in all other cases of 1 or 4; 3 UNKNOWN, the folder cannot be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

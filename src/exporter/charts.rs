@@ -38,7 +38,7 @@ pub async fn fetch(client: &Client, source: &Source, url: &Url, cache: Option<&P
         answer = ask(client, source, url, None).await?;
     }
     let Some((index, etag)) = answer else {
-        let fault = Fault::Disorder("\"not modified\", of nothing".into());
+        let fault = Fault::Disorder("\"not modified\", but no copy was named".into());
         return Err(HttpError::Request { url: shown(url), fault, tries: 2 });
     };
     if let (Some(cache), Some(etag)) = (cache, etag) {

@@ -223,7 +223,7 @@ pub async fn fetch(plan: &Plan, options: &FetchOptions, progress: &Arc<dyn Progr
         })
     };
     for ((name, (url, about)), (checks, finished)) in names.iter().zip(about).zip(checked) {
-        notes.extend(kept.oddities(name).into_iter().map(|oddity| format!("{name}: odd document {oddity}")));
+        notes.extend(kept.oddities(name).into_iter().map(|oddity| format!("{name}: unusual document {oddity}")));
         let total = if let Check::Agrees(total) = checks.count { Some(total) } else { None };
         let (name, documents) = (name.clone(), kept.count(name));
         sources.push(Source { name, url, documents, total, fetch: fetch_of(finished, about, Some(checks)) });

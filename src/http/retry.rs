@@ -32,7 +32,7 @@ pub enum Fault {
     #[error("the server redirects to {0}")]
     Redirect(String),
     /// Nothing came for longer than the stall timeout.
-    #[error("nothing came for {} s", .0.as_secs_f32().ceil())]
+    #[error("the server sent nothing for {} s", .0.as_secs_f32().ceil())]
     Stall(Duration),
     /// The connection ended in the middle of the answer.
     #[error("the answer broke off: {0}")]
@@ -56,7 +56,7 @@ pub enum Fault {
     #[error("the answer cannot be read: {0}")]
     Decode(String),
     /// Documents that were not asked for, or in another order.
-    #[error("the answer does not match the question: {0}")]
+    #[error("the answer does not match the request: {0}")]
     Disorder(String),
     /// More bytes than a page can have.
     #[error("the answer has more than {} MB", .0 >> 20)]

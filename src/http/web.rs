@@ -135,11 +135,11 @@ impl Http {
             };
             let weaker = at.scheme() == "https" && next.scheme() != "https";
             if weaker || !matches!(next.scheme(), "http" | "https") {
-                return Err(Fault::Redirect(format!("{}, without encryption", shown_without_query(&next))));
+                return Err(Fault::Redirect(format!("{}, which has no encryption", shown_without_query(&next))));
             }
             at = next;
         }
-        Err(Fault::Redirect(format!("{} in the end, after too many steps", shown_without_query(&at))))
+        Err(Fault::Redirect(format!("{} after too many redirects", shown_without_query(&at))))
     }
 
     async fn send(&self, url: &Url, headers: &HeaderMap) -> Result<Response, Fault> {
@@ -292,7 +292,7 @@ fn build(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
     for pem in &options.ca_certs {
         let bundle = Certificate::from_pem_bundle(pem).map_err(|error| HttpError::Client(error.to_string()))?;
         if bundle.is_empty() {
-            return Err(HttpError::Client("a --ca-cert file holds no certificate".into()));
+            return Err(HttpError::Client("a --ca-cert file holds no PEM certificate".into()));
         }
         certificates.extend(bundle);
     }

@@ -34,7 +34,7 @@ pub enum StoreError {
     },
     /// It belongs to another user, who could have put anything in it.
     #[error(
-        "`{path}` belongs to user {owner}, neither to user {user}, who runs oct, nor to root: what it says to move and to remove is not done"
+        "`{path}` belongs to user {owner}, so oct does not follow it: it must belong to user {user}, who runs oct, or to root"
     )]
     Owner {
         /// The folder of `oct`'s own, or its journal.
@@ -90,7 +90,7 @@ pub enum StoreError {
         member: MemberPath,
     },
     /// The same file again.
-    #[error("`{member}` comes twice")]
+    #[error("`{member}` occurs twice")]
     Twice {
         /// Its path.
         member: MemberPath,
@@ -116,7 +116,7 @@ pub enum StoreError {
         found: Sha256Digest,
     },
     /// Files of the manifest that never came.
-    #[error("{missing} of the manifest's files did not come, `{first}` among them")]
+    #[error("{missing} of the manifest's files are missing, such as `{first}`")]
     Missing {
         /// The first of them.
         first: MemberPath,

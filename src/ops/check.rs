@@ -136,7 +136,9 @@ pub fn write_report(path: &Path, text: &str) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let with_path = |error: std::io::Error| std::io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+    let with_path = |error: std::io::Error| {
+        std::io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()))
+    };
     let mode = std::fs::Permissions::from_mode(0o666);
     let mut new = tempfile::Builder::new().permissions(mode).tempfile_in(folder).map_err(with_path)?;
     new.write_all(text.as_bytes()).and_then(|()| new.as_file().sync_all()).map_err(with_path)?;
@@ -178,7 +180,7 @@ fn manifest(
 
 fn warn_of_partial(manifest: &Manifest, warnings: &mut Vec<String>) {
     if let Some(partial) = &manifest.partial {
-        warnings.push(format!("the catalog is partial: it holds only containers since {}", partial.since));
+        warnings.push(format!("the catalog is partial: it holds only images since {}", partial.since));
     }
 }
 
@@ -249,8 +251,8 @@ fn read_folder(
     altered.extend(unread.into_keys().map(str::to_owned));
     warnings.append(&mut reader.warnings);
     if let Some(first) = altered.first() {
-        let more = if altered.len() > 1 { format!(", nor are {} more", altered.len() - 1) } else { String::new() };
-        warnings.push(format!("`{first}` is not what was signed{more}: the answers come from the data as they are"));
+        let more = if altered.len() > 1 { format!(", and so do {} more", altered.len() - 1) } else { String::new() };
+        warnings.push(format!("`{first}` differs from what was signed{more}: the answers come from the altered files"));
     }
     catalog.finish();
     Ok(catalog)

@@ -209,7 +209,7 @@ pub enum PolicyError {
         max: i64,
     },
     /// An archive of the same hour would be replaced by one that holds less.
-    #[error("`{}` is of the same hour and holds more: {more}", path.display())]
+    #[error("`{}` is of the same hour and holds more than the new archive: {more}", path.display())]
     HoldsMore {
         /// The archive that is there.
         path: PathBuf,
@@ -227,13 +227,13 @@ pub enum PolicyError {
         seen: Timestamp,
     },
     /// Files that are not a catalog would be moved away.
-    #[error("the place of the catalog is taken by something else: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
+    #[error("other files are in the place of the catalog: {}", what.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", "))]
     Unrelated {
         /// Files and folders.
         what: Vec<PathBuf>,
     },
     /// A partial archive would replace a full catalog.
-    #[error("the archive is partial (containers since {since}), but a full catalog is installed")]
+    #[error("the archive is partial (images since {since}), but a full catalog is installed")]
     Partial {
         /// What limits it.
         since: Timestamp,
@@ -255,7 +255,7 @@ impl std::fmt::Display for Lacking {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
             Self::Everything => write!(f, "it is not partial"),
-            Self::Since(since) => write!(f, "containers since {since}"),
+            Self::Since(since) => write!(f, "images since {since}"),
             Self::Source(name) => write!(f, "`{}`", text::sanitize(name)),
         }
     }

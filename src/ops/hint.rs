@@ -44,15 +44,15 @@ impl Error {
             Self::Deviates { .. } => "import an archive again, or run `oct rollback` if an earlier catalog is kept",
             Self::NotProvable { cause, .. } => {
                 let trust = trust(cause)?;
-                return Some(format!("{trust}; the key of an `oct dump` is gone: import an archive instead"));
+                return Some(format!(
+                    "{trust}; if `oct dump` made this catalog, its key no longer exists: import an archive instead"
+                ));
             }
             Self::Previous(_) => "import the archive of the catalog that you want back",
             Self::Archives(_) => "name the archive in it that you mean",
-            Self::Unsigned(_) => "`oct import` an archive: it replaces the folder and keeps the old one",
+            Self::Unsigned(_) => "run `oct import ARCHIVE`: it replaces the folder and keeps the old one",
             Self::NoFolder(_) => "check its name, and whether its disk is mounted",
-            Self::NoCatalog(_) => {
-                "`oct import` an archive first, or name the catalog: by --db, OCT_DB or `db` in config.toml"
-            }
+            Self::NoCatalog(_) => "run `oct import ARCHIVE` first, or name the folder of an installed catalog",
             Self::Foreign(_) => "name a folder that has `data/containers/containers.db` and the rest of the TNF layout",
             Self::Lacks { .. } => "dump the folder again; to bundle it as it is, add --allow-partial",
             Self::NoImages(_) => "dump the folder again: certsuite would find no image in it",
@@ -66,7 +66,9 @@ impl Error {
             Self::Configuration(_) => {
                 "make the file and its folder readable for this user; in /etc/oct, for everybody (modes 0644 and 0755)"
             }
-            Self::Interrupted | Self::Terminated => "run the same command again: it continues with what it has fetched",
+            Self::Interrupted | Self::Terminated => {
+                "run the same command again; a fetch or a download continues where it stopped"
+            }
             Self::Manifest { .. }
             | Self::TooLarge(_)
             | Self::Unreadable(_)
@@ -144,7 +146,7 @@ fn archive(error: &ArchiveError) -> Option<String> {
         }
         ArchiveError::NotAnArchive { .. } => "name a `catalog-YYYYMMDDHH.tar.zst` made by `oct bundle`",
         ArchiveError::Space { .. } => "free some space on this filesystem, or choose another folder with --out",
-        ArchiveError::Sidecar { .. } => "carry the `.sha256` and `.minisig` files of this very archive, or none",
+        ArchiveError::Sidecar { .. } => "copy the `.sha256` and `.minisig` files that belong to this archive, or none",
         _ => return None,
     };
     Some(hint.into())
@@ -163,9 +165,9 @@ fn trust(error: &TrustError) -> Option<String> {
              `--system`, for all users and services)"
         }
         TrustError::Untrusted(_) => {
-            "compare its fingerprint with the signer by phone, then `oct trust add` its public key"
+            "compare its fingerprint with the signer by phone, then run `oct trust add` with its public key"
         }
-        TrustError::Mode { path, .. } => return Some(format!("chmod go-rwx {}", path.display())),
+        TrustError::Mode { path, .. } => return Some(format!("run `chmod go-rwx {}`", path.display())),
         TrustError::Exposed(found) => return Some(exposed(found)),
         TrustError::PolicyFile(error) => return Some(policy_file(error)),
         TrustError::Policy(violation) => forbidden(violation),
@@ -173,7 +175,7 @@ fn trust(error: &TrustError) -> Option<String> {
             "compare the fingerprint in `oct trust list` with the signer by phone: the maker of a key can choose its id"
         }
         TrustError::NoTerminal => {
-            "name a file that holds it with OCT_KEY_PASSWORD_FILE; for a key without a password, add --no-password"
+            "set OCT_KEY_PASSWORD_FILE to a file that holds it; for a key without a password, add --no-password"
         }
         TrustError::Ambiguous { .. } => {
             "one of them may pose as the other: ask the signer by phone, and name the fingerprint of the one to remove"
@@ -182,7 +184,7 @@ fn trust(error: &TrustError) -> Option<String> {
         TrustError::PasswordNeeded { .. } => {
             "run in a terminal, or name a file with OCT_KEY_PASSWORD_FILE; a service takes the credential `oct.password`"
         }
-        TrustError::Sidecar { .. } => "carry the `.minisig` of this very archive, or none",
+        TrustError::Sidecar { .. } => "copy the `.minisig` that belongs to this archive, or none",
         TrustError::OtherKey { .. } => {
             "two keys never have the same id by accident: somebody may pose as the signer; ask the signer by phone"
         }
@@ -200,14 +202,14 @@ fn exposed(found: &Exposed) -> String {
     let path = found.path.display();
     match found.cause {
         Exposure::Owner(_) => format!("copy the file into a folder of your own, or run `chown` as root on {path}"),
-        Exposure::Mode(_) => format!("chmod go-w {path}"),
+        Exposure::Mode(_) => format!("run `chmod go-w {path}`"),
     }
 }
 
 fn policy_file(error: &PolicyFileError) -> String {
     let mend = match error {
         PolicyFileError::Exposed(Exposed { path, cause: Exposure::Owner(_) }) => {
-            format!("chown root {}", path.display())
+            format!("run `chown root {}`", path.display())
         }
         PolicyFileError::Exposed(found) => exposed(found),
         PolicyFileError::File(_) => {
@@ -215,14 +217,14 @@ fn policy_file(error: &PolicyFileError) -> String {
         }
         PolicyFileError::Rule { .. } => "as root, correct the file; GUIDE.md lists the rules".into(),
     };
-    format!("nothing is imported or verified until then: {mend}")
+    format!("{mend}; until then, nothing is imported or verified")
 }
 
 fn forbidden(violation: &Violation) -> &'static str {
     match violation {
         Violation::Key { .. } => "as root, keep the key for this host: `oct trust add --system oct.pub`",
         Violation::Signatures { .. } => {
-            "sign the bundle with more keys (--secret-key twice), and trust each of them here"
+            "sign the archive with more keys (--secret-key twice), and trust each of them here"
         }
         Violation::TooOld { .. } => "fetch a newer archive",
         Violation::Downgrade { .. } => "import an archive that is newer than the installed catalog",

@@ -119,7 +119,7 @@ pub fn import(
     let size = archive.size;
     check_age(&manifest, options, &mut warnings)?;
     if let Some(partial) = &manifest.partial {
-        warnings.push(format!("the archive is partial: it holds only containers since {}", partial.since));
+        warnings.push(format!("the archive is partial: it holds only images since {}", partial.since));
     }
     let report = |outcome, recovered, warnings| ImportReport {
         archive: path.clone(),

@@ -87,7 +87,7 @@ pub(super) fn refresh(
     let now = Timestamp::from_second(promise.now.as_second()).unwrap_or(promise.now);
     let written = old.as_ref().map_or(now, |old| old.written.max(now));
     let next = promise.next_within.map(|within| written.checked_add(within)).transpose();
-    let next = next.map_err(|error| io::Error::other(format!("the promise of the next list: {error}")))?;
+    let next = next.map_err(|error| io::Error::other(format!("cannot compute the time of the next list: {error}")))?;
     let catalogs = Catalogs::new(written, next, archives);
     let is_same = |old: &VerifiedCatalogs| next.is_none() && old.next.is_none() && old.archives == catalogs.archives;
     let catalogs = match old.filter(is_same) {
@@ -95,7 +95,10 @@ pub(super) fn refresh(
         Some(old) if reading == Reading::New && is_signed_by_all(&old, keys) => Catalogs::clone(&old),
         _ => {
             let named = |error: io::Error| {
-                io::Error::new(error.kind(), format!("the list of the archives in `{}`: {error}", folder.display()))
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot write the list of the archives in `{}`: {error}", folder.display()),
+                )
             };
             site::write_list(&lock, &catalogs.sign(keys)?).map_err(named)?;
             catalogs

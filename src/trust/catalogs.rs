@@ -262,10 +262,10 @@ impl SignedCatalogs {
     /// If no trusted key signed these bytes, or they are not a list of this format.
     pub fn verify(&self, keyring: &Keyring) -> Result<VerifiedCatalogs, CatalogsError> {
         if self.signatures.len() > limits::SIGNATURES {
-            return Err(TrustError::Malformed("the list has more signatures than any rotation needs").into());
+            return Err(CatalogsError::Rule("has more signatures than any rotation needs".into()));
         }
         if self.signatures.is_empty() {
-            return Err(TrustError::Malformed("the list has no signature").into());
+            return Err(CatalogsError::Rule("has no signature".into()));
         }
         let signatures: Vec<_> = self.signatures.iter().map(|text| minisig::parse(text)).collect::<Result<_, _>>()?;
         let signers = keyring.check(self.text.as_bytes(), &signatures)?;

@@ -26,7 +26,7 @@ pub enum TrustError {
     #[error("others can change a trusted key: {0}")]
     Exposed(Exposed),
     /// Others than the owner can read a secret.
-    #[error("`{}` has mode {mode:04o}: others than its owner can read the {kind}", path.display())]
+    #[error("`{}` has mode {mode:04o}: users other than its owner can read the {kind}", path.display())]
     Mode {
         /// The file.
         path: PathBuf,

@@ -93,7 +93,7 @@ pub enum Violation {
     },
     /// Older than what it would replace.
     #[error(
-        "the catalog of {created} is older than the installed one of {installed}, and `{policy}` forbids to go back"
+        "the catalog of {created} is older than the installed one of {installed}, and `{policy}` forbids an older one"
     )]
     Downgrade {
         /// The policy's file.
@@ -104,7 +104,7 @@ pub enum Violation {
         installed: Timestamp,
     },
     /// Partial.
-    #[error("the catalog is partial (containers since {since}), and `{policy}` requires a full one")]
+    #[error("the catalog is partial (images since {since}), and `{policy}` requires a full one")]
     Partial {
         /// The policy's file.
         policy: String,

@@ -152,10 +152,10 @@ fn a_file_that_is_gone_is_not_what_was_signed() {
     assert!(host.fetched(&server, &[]).status.success());
     host.ok(&["import", &host.newest(), "--key", "oct.pub", "--to", "db"]);
     let ask = ["check", "--key", "oct.pub", "--db", "db", "operator", "absent.v1"];
-    assert!(!host.fails(1, &ask).contains("not what was signed"));
+    assert!(!host.fails(1, &ask).contains("differs from what was signed"));
     std::fs::write(host.join("db/data/operators/.keep"), "").unwrap();
-    assert!(host.fails(1, &ask).contains("`data/operators/.keep` is not what was signed"));
+    assert!(host.fails(1, &ask).contains("`data/operators/.keep` differs from what was signed"));
     std::fs::remove_file(host.join("db/data/operators/.keep")).unwrap();
     std::fs::remove_file(host.join("db/data/operators/operator_catalog_page_0_500.db")).unwrap();
-    assert!(host.fails(1, &ask).contains("operator_catalog_page_0_500.db` is not what was signed"));
+    assert!(host.fails(1, &ask).contains("operator_catalog_page_0_500.db` differs from what was signed"));
 }

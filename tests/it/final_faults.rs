@@ -140,7 +140,7 @@ fn https_never_leads_to_http_and_the_manifest_names_who_answered() {
     });
     let url = format!("https://localhost:{}", down.port);
     let charts = format!("{url}/index.yaml");
-    assert_final(bundle(&desk, &url, &charts, &[], &trusting), &["without encryption"], "address");
+    assert_final(bundle(&desk, &url, &charts, &[], &trusting), &["no encryption"], "address");
     let same = Fixed::start(Some(("server.pem", "server.key")), |path, port| match path.strip_prefix("/old") {
         Some(rest) => (format!("307 Moved\r\nLocation: https://127.0.0.1:{port}{rest}"), Vec::new()),
         None => tiny(path),

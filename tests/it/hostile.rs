@@ -155,7 +155,7 @@ fn manifests() {
     changed("ratio", "for each byte read", &|m| m.files[0].size = 1 << 30);
     changed("content digest", "content digest", &|m| m.content = Sha256Digest::of(b"?"));
     changed("digest of the body", "SHA-256 is not the signed one", &|m| m.body.sha256 = Sha256Digest::of(b"?"));
-    changed("body cut", "cut at", &|m| m.body.size += 400_000_000);
+    changed("body cut", "is incomplete: it has", &|m| m.body.size += 400_000_000);
     changed("body too long", "after its end", &|m| m.body.size -= 1);
     changed("empty body", "after its end", &|m| m.body.size = 0);
     changed("digest of a file", "has SHA-256", &|m| {
@@ -253,7 +253,7 @@ fn headers_and_signatures() {
         case("a trailing empty frame", [&valid[..], &EMPTY_FRAME].concat(), "after its end"),
         case("the archive twice", [&valid[..], &valid].concat(), "after its end"),
         case("the empty frame twice", [&EMPTY_FRAME[..], &valid].concat(), "header is missing"),
-        case("no body", valid[..17 + head.len()].to_vec(), "cut at"),
+        case("no body", valid[..17 + head.len()].to_vec(), "is incomplete: it has"),
         case("empty file", vec![], "an empty file"),
         case("zeros", vec![0; 9_000], "zeros"),
         case("gzip", gz(&valid), "gzip, not zstd"),

@@ -350,8 +350,8 @@ fn staging_takes_what_the_manifest_says_and_nothing_else() {
     `data/helm/helm.db` has only 32 bytes, the manifest says 33
     `data/containers/containers.db` has SHA-256 de61f9bc3e0ce083c08569a5c163f1863b9f41610a615f3e25c7adf6782ebe10, the manifest says 1c069dd51e4871e449edf693262251252e29fc75eef4cd24c74e4a0db03c7d19
     `data/other.db` is not a file of the manifest
-    `data/archive.json` comes twice
-    5 of the manifest's files did not come, `data/containers/containers.db` among them
+    `data/archive.json` occurs twice
+    5 of the manifest's files are missing, such as `data/containers/containers.db`
     the validated counts are not those of the manifest
     ");
 

@@ -64,8 +64,11 @@ fn every_state_is_told_and_inspect_and_verify_say_the_same() {
 
     let text = desk.run(&["list", "out"]).expect(0).out;
     assert!(text.contains("`oct import` would take catalog-2026010400.tar.zst."), "{text}");
-    assert!(text.contains("Not the newer catalog-2026010500.tar.zst: it is cut."), "{text}");
-    assert!(text.contains("Not the newer catalog-2026011000.tar.zst: it is not trusted here."), "{text}");
+    assert!(text.contains("It would not take the newer catalog-2026010500.tar.zst, which is cut."), "{text}");
+    assert!(
+        text.contains("It would not take the newer catalog-2026011000.tar.zst, which is not trusted here."),
+        "{text}"
+    );
 
     fs::remove_file(at(4)).unwrap();
     let run = desk.run(&["list", "out"]).expect(0);
@@ -82,7 +85,7 @@ fn in_the_place_of_a_full_catalog_a_newer_partial_archive_is_passed_over() {
     let report = desk.run(&["list", "out", "--json"]).expect(0).json();
     assert_eq!((&report["takes"], &report["takes_over_full"]), (&json!(partial), &json!(full)));
     let text = desk.run(&["list", "out"]).expect(0).out;
-    assert!(text.contains(&format!("In the place of a full catalog, it would take {full}.")), "{text}");
+    assert!(text.contains(&format!("If a full catalog is installed, it would take {full}.")), "{text}");
     let import = |to: &str, more: &[&str]| desk.run(&[&["import", "out", "--to", to, "--json"], more].concat());
     assert_eq!(import("new", &[]).expect(0).json()["archive"], format!("out/{partial}"));
     desk.run(&["import", "out/catalog-2026010100.tar.zst", "--to", "db"]).expect(0);
@@ -105,7 +108,7 @@ fn in_the_place_of_a_full_catalog_a_newer_partial_archive_is_passed_over() {
     assert_eq!(import("db", &["--allow-downgrade"]).expect(0).json()["archive"], format!("out/{partial}"));
     fs::remove_file(desk.join("out/catalog-2026010100.tar.zst")).unwrap();
     let text = desk.run(&["list", "out"]).expect(0).out;
-    assert!(text.contains("It would take none in the place of a full catalog."), "{text}");
+    assert!(text.contains("If a full catalog is installed, it would take none."), "{text}");
 }
 
 #[test]

@@ -303,11 +303,11 @@ fn no_way_leads_back_where_the_policy_forbids_it() {
     island.run(&["import", &new, "--to", "db"]).expect(0);
     island.policy("allow-downgrade = false\n");
     let run = island.run(&["import", &old, "--to", "db", "--allow-downgrade"]).expect(5);
-    assert!(run.err.contains("forbids to go back"), "{}", run.err);
+    assert!(run.err.contains("forbids an older one"), "{}", run.err);
     let mut variable = island.command(&["import", &old, "--to", "db"]);
     Run::from(variable.env("OCT_ALLOW_DOWNGRADE", "true").output().unwrap()).expect(5);
     island.run(&["import", &partial, "--to", "db", "--allow-downgrade"]).expect(5);
-    assert!(island.run(&["rollback", "db"]).expect(5).err.contains("forbids to go back"));
+    assert!(island.run(&["rollback", "db"]).expect(5).err.contains("forbids an older one"));
     assert!(island.run(&["status", "db"]).expect(0).out.contains("allow-downgrade = false"));
     island.policy("");
     island.run(&["rollback", "db"]).expect(0);

@@ -382,7 +382,11 @@ fn an_archive_that_holds_less_does_not_replace_one_of_the_same_hour() {
     for requests in [2, 1] {
         let run = world.pull(&[]).expect(0);
         assert_eq!((&run.json()["outcome"], &run.json()["requests"]), (&json!("unchanged"), &json!(requests)));
-        assert!(run.err.contains("is of the same hour and holds more: it is not partial"), "{}", run.err);
+        assert!(
+            run.err.contains("is of the same hour and holds more than the new archive: it is not partial"),
+            "{}",
+            run.err
+        );
         assert!(fs::read(&here).unwrap() == full);
     }
     // Nothing is lost if it is damaged, and one that holds more comes.

@@ -174,7 +174,7 @@ fn a_key_that_others_can_change_counts_for_nothing() {
         let stderr = host.fails(6, &["verify", &archive]);
         let place = std::fs::canonicalize(&path).unwrap();
         assert!(stderr.contains(&format!("mode {wrong:04o}")), "{stderr}");
-        assert!(stderr.contains(&format!("hint: chmod go-w {}", place.display())), "{stderr}");
+        assert!(stderr.contains(&format!("hint: run `chmod go-w {}`", place.display())), "{stderr}");
         mode(&path, right);
         host.ok(&["verify", &archive]);
     }

@@ -164,7 +164,7 @@ fn without_a_tag_offline_asks_for_latest_and_online_for_any() {
     assert_eq!(
         answers(&catalog, &image("quay.io", "acme/web", None, None)),
         (
-            "no, no-tag: tag latest (asked for because none is given) not found in quay.io/acme/web (it holds other images)"
+            "no, no-tag: tag latest (the default, because none is given) not found in quay.io/acme/web (it holds other images)"
                 .to_owned(),
             "yes, repository-listed: a certified image is listed in quay.io/acme/web".to_owned(),
             Some(Difference::NoTag),

@@ -24,7 +24,7 @@ pub enum InputError {
         hint: &'static str,
     },
     /// A table, whose columns only people can tell apart.
-    #[error("the input is a table for people, whose columns cannot be told apart safely")]
+    #[error("the input is a table for people; oct cannot separate its columns safely")]
     Table {
         /// What to do to get a readable form.
         hint: &'static str,

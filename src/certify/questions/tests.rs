@@ -288,8 +288,8 @@ fn pod_rows() -> Vec<String> {
         format!("shop/web-0/web: image quay.io/acme/web:2@{DIGEST}"),
         format!("shop/web-0/cache: image redis:7@{DIGEST}"),
         format!(
-            "shop/web-0/short: image redis:7 FAILS certsuite finds a digest only behind a slash, and imageID \
-             `redis@{DIGEST}` has none"
+            "shop/web-0/short: image redis:7 FAILS certsuite finds a digest only after a slash, and imageID \
+             `redis@{DIGEST}` has no slash"
         ),
         format!("shop/web-0/odd: image Not An Image FAILS imageID `{DIGEST}` names no image with a digest"),
         "shop/web-0/my-istio-proxy-2: image quay.io/acme/mesh:1 NOT ASKED istio-proxy".to_owned(),

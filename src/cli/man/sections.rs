@@ -56,12 +56,12 @@ const VARIABLES: [(Concerns, &str, &str); 11] = [
     (
         Concerns::Network,
         "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
-        "The proxy, and what is asked without it. A proxy that cannot be read is an error.",
+        "The proxy, and the hosts that are asked without it. An invalid setting is an error.",
     ),
     (
         Concerns::Fetch,
         "SOURCE_DATE_EPOCH",
-        "The `created` of the bundle in seconds, for a bundle that can be reproduced.",
+        "The creation time of the archive in seconds since 1970, for a reproducible archive.",
     ),
     (Concerns::Fetch, "CACHE_DIRECTORY", "systemd's cache folder, in the place of $XDG_CACHE_HOME/oct."),
     (Concerns::Fetch, "XDG_CACHE_HOME", "Where a fetch that was interrupted is kept; ~/.cache where it is not set."),

@@ -447,7 +447,7 @@ impl Visit<'_> {
                     resumed = 0;
                 }
                 Downloaded::Other(cause) => break cause,
-                Downloaded::Missing => return Err(other("it does not exist".into())),
+                Downloaded::Missing => return Err(other("there is no such file".into())),
             }
         };
         // The file is bad, so a later run must not continue it.
@@ -484,7 +484,7 @@ fn verify(
         let archive = open::archive(path, keyring)?;
         let manifest = archive.manifest.clone();
         if !listed.is_of(&manifest) {
-            let cause = format!("it was made {}, and holds {}", manifest.created, manifest.content);
+            let cause = format!("it was made {}, and its content digest is {}", manifest.created, manifest.content);
             return Err(Error::NotListed { place: at.to_owned(), cause });
         }
         for (name, text) in signatures {
