@@ -68,7 +68,7 @@ pub fn require_space(folder: &Path, needed: u64) -> Result<(), ArchiveError> {
 /// anything but a regular file.
 ///
 /// # Errors
-/// If the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed, or a file cannot be locked or removed.
 pub fn sweep_partial(folder: &Path) -> io::Result<()> {
     leftovers(folder, |name| name.starts_with(PARTIAL_PREFIX), true).map(drop)
 }
@@ -76,7 +76,7 @@ pub fn sweep_partial(folder: &Path) -> io::Result<()> {
 /// Files in `folder` with such a name that no running `oct` writes; they are removed where that is wanted.
 ///
 /// # Errors
-/// If the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed, or a file cannot be locked or removed.
 pub(super) fn leftovers(folder: &Path, is_called: impl Fn(&str) -> bool, remove: bool) -> io::Result<Vec<PathBuf>> {
     // A run that publishes here may have files that are not locked yet. The next run removes leftovers.
     let Ok(Some(_lock)) = Lock::take_at_once(folder) else { return Ok(Vec::new()) };
@@ -160,8 +160,8 @@ pub(super) fn remove_archive(folder: &Path, path: &Path) -> io::Result<()> {
 /// a `.minisig` for each key.
 ///
 /// # Errors
-/// Those of the disk, and of `sign`. Nothing that was in the folder is lost then, but an archive of the same name and
-/// hour can already have been replaced.
+/// Those of the disk, and of `sign`. Archives of other hours stay; the archive of this hour can already have been
+/// replaced, or have lost its sidecars.
 pub fn publish<E: From<ArchiveError>>(
     folder: &Path,
     name: &ArchiveName,

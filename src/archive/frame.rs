@@ -25,7 +25,8 @@ pub fn prefix(length: usize) -> Option<[u8; PREFIX_BYTES]> {
     Some(prefix)
 }
 
-/// The length of the header that `prefix` announces, if these are exactly the bytes that come before one.
+/// The length of the header that `prefix` announces, if these are exactly the bytes that come before one; `Err` has a
+/// length above [`limits::HEADER_BYTES`].
 pub fn header_length(prefix: &[u8; PREFIX_BYTES]) -> Option<Result<usize, u32>> {
     let (frame, rest) = prefix.split_at(EMPTY_FRAME.len());
     let (magic, length) = rest.split_at(HEADER_MAGIC.len());

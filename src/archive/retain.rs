@@ -37,9 +37,9 @@ pub fn surplus(folder: &Path, newest: usize, own: &Keyring) -> io::Result<Vec<Pa
 /// Removes all archives but the `newest` from `folder`, each with its sidecars. `written` always stays: the archive that
 /// this run wrote, or found unchanged.
 ///
-/// Only a regular file counts that has the name of an archive, is signed by a key in `own` and, among those that stay, is
-/// whole: anything else stays and is not counted. What is newest is decided by the signed `created`. Where all that stay
-/// are partial, the newest one that is not stays too: nothing else could be imported anew.
+/// A regular file counts if it has the name of an archive and a key in `own` signed it; those that stay must also be
+/// whole. Other files stay and do not count. The signed `created` decides which is newest. Where all that stay are
+/// partial, the newest one that is not stays too: nothing else could be imported anew.
 #[must_use]
 pub fn retain(folder: &Path, newest: usize, own: &Keyring, written: &Path) -> Retained {
     let mut retained = Retained::default();

@@ -63,7 +63,7 @@ pub fn download_path(folder: &Path, sha256: Sha256Digest) -> PathBuf {
 /// What ended runs left in `folder`: files that are not complete, downloads too. They are removed where that is wanted.
 ///
 /// # Errors
-/// If the folder cannot be listed or a file not be removed.
+/// If the folder cannot be listed, or a file cannot be locked or removed.
 pub fn leftovers(folder: &Path, remove: bool) -> io::Result<Vec<PathBuf>> {
     let is_digest = |text: &str| text.parse::<Sha256Digest>().is_ok();
     let is_called =

@@ -1,6 +1,6 @@
-//! Every limit on what comes from outside, with the attack or the accident that it stops.
+//! Limits on what comes from outside, with the attack or the accident that it stops.
 
-/// Bytes of the archive's header (DESIGN: at most 1 MiB). Stops a header that would fill the memory before any
+/// Bytes of the archive's header (`packaging/FORMAT.md`: at most 1 MiB). Stops a header that would fill the memory before any
 /// signature could be checked.
 pub const HEADER_BYTES: u64 = 1 << 20;
 

@@ -140,7 +140,8 @@ impl TnfFolder {
         Ok(reader)
     }
 
-    /// What certsuite reads, relative to [`Self::root`], in its order: among the entries of `operators/` may be anything.
+    /// The files that certsuite reads, relative to [`Self::root`], in its order. Entries of `operators/` can have any
+    /// name and type.
     ///
     /// # Errors
     /// If `operators/` cannot be listed, which certsuite needs as well.
@@ -179,9 +180,9 @@ impl TnfFolder {
         at(&path, open_regular(&path).map_err(TnfError::from).and_then(|file| read_containers(file, visit)))
     }
 
-    /// Everything that certsuite reads, with remarks on what is odd. The images go to `entries` one by one, in the order
-    /// of the file: of a key that comes twice a JSON reader keeps the last. An entry that is `null`, at which certsuite
-    /// crashes when it looks for a tag, is one without anything in it: its digest is known all the same.
+    /// Everything that certsuite reads, with remarks on what is odd. The images go to `entries` one by one, in the
+    /// order of the file. If a key occurs twice, `entries` gets both, and the last one counts. A `null` entry is passed
+    /// as an empty one: certsuite finds its digest, but can crash when it looks for a tag.
     ///
     /// Pages that add up to the totals that they state are taken as they are. Where they do not, as after a dump into a
     /// folder with older pages, each bundle is taken once: the pages overlap, most likely.

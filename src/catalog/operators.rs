@@ -42,11 +42,11 @@ struct Row {
 pub struct PageStated {
     /// Zero-based number of the page.
     pub page: Option<u64>,
-    /// [`OPERATORS_PER_PAGE`], on the last page too.
+    /// Bundles on a page, as stated; `oct` writes [`OPERATORS_PER_PAGE`], on the last page too.
     pub page_size: Option<u64>,
     /// Bundles on all pages.
     pub total: Option<u64>,
-    /// Rows that stand on the page. None where the page has no `data` and the rows of the one before were read already.
+    /// Rows that stand on the page. 0 where the page has no `data` and the rows of the one before were read already.
     pub rows: u64,
     /// Whether every row has all three fields, so that none keeps what an earlier page had.
     pub is_complete: bool,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::text::{count, sanitize};
 
-/// Why and how a bundle is partial.
+/// What limits a partial catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partial {
@@ -25,7 +25,7 @@ pub struct Source {
     pub documents: u64,
     /// How many the server itself said there are; `null` if it does not tell.
     pub total: Option<u64>,
-    /// How the fetch went. Absent in a reproducible bundle, in which everything has to follow from the content.
+    /// How the fetch went. Absent in a reproducible archive, in which everything has to follow from the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<Fetch>,
 }
@@ -136,7 +136,7 @@ mod tests {
     }
 }
 
-/// How much a bundle holds.
+/// How much a catalog holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {

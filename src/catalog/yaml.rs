@@ -352,8 +352,8 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// Whether a tab stands where a line of a scalar is indented. A block scalar begins behind its first line's `indent`;
-/// behind as many spaces, a tab of a later line is text.
+/// Whether a tab stands where a line of a scalar is indented. The source of a block scalar begins after `indent`
+/// spaces. In a later line, a tab after that many spaces is text.
 fn is_indented_by_tab(source: &str, style: ScalarStyle, indent: usize) -> bool {
     let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
     let is_tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
@@ -370,7 +370,8 @@ fn check_keys(document: &Document, first: Option<NodeId>) -> Result<()> {
     for (key, _) in document.pairs(first) {
         let line = document.node(key).line;
         let name = match &document.node(key).kind {
-            // Quoted or not, yaml.v3 compares what is written; that of a null is not kept.
+            // yaml.v3 compares keys as written, quoted or not. The text of a null is not kept, so all nulls count as
+            // one key.
             Kind::Text(text) if !is_null(text) => text,
             Kind::Text(_) | Kind::Null => "null",
             Kind::Merge => "<<",

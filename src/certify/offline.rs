@@ -12,9 +12,9 @@
 //! the tag first.
 //!
 //! **Operators.** A CSV name is cut at its first dot into name and version (see [`split_csv`] for the odd cases). A
-//! bundle whose CSV name has no dot is dropped when the pages are read; the CSV name that is asked for need not have one
-//! and then has an empty version. Certified is what some bundle has under the same name, the same version and the same
-//! OpenShift version; an empty OpenShift version in the question matches every bundle. Channels do not count.
+//! bundle whose CSV name has no dot is dropped when the pages are read; the CSV name that is asked for need not have
+//! one and then has an empty version. An operator is certified if some bundle has the same name, version and OpenShift
+//! version; an empty OpenShift version in the question matches every bundle. Channels do not count.
 //!
 //! **Charts.** All entries of the index count by their own `name` and `version`, not by the key of the list they stand
 //! in. An entry without `kubeVersion` is certified at once. Otherwise the cluster's version must satisfy it

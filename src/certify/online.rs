@@ -12,8 +12,8 @@
 //! the tag `latest`.
 //!
 //! **Operators.** The API is asked for exactly the given CSV name in `certified-operators` and in `redhat-operators`;
-//! the OpenShift version counts as offline. A folder does not tell the organizations apart, so it must hold these two
-//! and no other.
+//! the OpenShift version counts as in the offline rules. A folder does not tell the organizations apart, so it must
+//! hold these two and no other.
 //!
 //! **Charts.** The online check fetches the index and then runs the offline rules on it, crashes included, so it never
 //! differs on the same index.

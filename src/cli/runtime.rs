@@ -59,8 +59,8 @@ fn came() -> Option<Error> {
     }
 }
 
-/// Waits for the end of the program if a signal came: what the command found may be due to that signal, as the end of
-/// the input is that of a pipe.
+/// Waits for the end of the program if a signal came: it may have caused the result, as where it also ended the
+/// program that writes to our stdin.
 pub(super) fn end_if_signalled() {
     while WATCHED.load(Ordering::SeqCst) && came().is_some() {
         thread::sleep(LOOK);

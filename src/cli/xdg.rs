@@ -1,7 +1,7 @@
 //! The user's folders by the XDG Base Directory Specification, from the environment alone.
 //!
-//! Without `HOME` there are none. oct does not look the user up in the host's database: in a static binary the C library
-//! loads plugins for that, and crashes.
+//! Without `HOME`, only absolute XDG variables name them. oct does not look the user up in the host's database: in a
+//! static binary the C library loads plugins for that, and crashes.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

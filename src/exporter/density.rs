@@ -12,7 +12,7 @@ const PLACES: usize = 256;
 pub struct Density {
     /// Time and documents per second, in order of time.
     places: Vec<(f64, f64)>,
-    /// How the rate grew from the horizon to the oldest place: by this power of the time, less 1.
+    /// Before the oldest place, the rate grows with the time since the horizon, to the power `growth + 1`.
     growth: f64,
 }
 

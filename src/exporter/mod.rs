@@ -1,8 +1,8 @@
 //! The exporter: fetches the whole catalog from its API, complete and as of one instant.
 //!
 //! [`fetch`] walks every collection at once, with a bounded number of requests under way ([`walk`]). Walks report what
-//! they find to one keeper ([`keeper`]), which keeps it on disk ([`work`]); only the place of each document is in memory
-//! ([`listing`]). During and after each walk, evidence is collected that it has what the server has ([`evidence`]).
+//! they find to one keeper ([`keeper`]), which keeps it on disk ([`work_folder`]); only the place of each document is in
+//! memory ([`listing`]). During and after each walk, evidence is collected that it has what the server has ([`evidence`]).
 
 mod charts;
 mod crew;

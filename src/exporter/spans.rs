@@ -141,8 +141,8 @@ impl Spans {
         Step { found: None, undated, tie: Some(Interval::new(low, mine.high)) }
     }
 
-    /// Cuts the lower part off the one with the most left, if that is worth it where each place among the questions
-    /// under way has `share` pages to do; returns the number of the new part.
+    /// Divides the part with the most left, if that is worth it where each place among the questions under way has
+    /// `share` pages to do; returns the number of the new part.
     pub fn divide(&mut self, size: u32, share: f64, jobs: u32) -> Option<u32> {
         if self.divided >= jobs + self.answers / ANSWERS_FOR_ONE {
             return None;

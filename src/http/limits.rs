@@ -1,4 +1,4 @@
-//! Every limit on what a server may send, with its unit, what it stops, and a real figure beside it.
+//! Limits on what a server may send, with its unit, what it stops, and a real figure beside it.
 
 /// Bytes of an error's body that are read. Stops an endless error page; a problem document has 300.
 pub const ERROR_BYTES: usize = 64 << 10;

@@ -153,7 +153,7 @@ impl Http {
         request.send().await.map_err(|error| self.classify(url, &error))
     }
 
-    /// Reads the body of an answer, of at most `cap` bytes.
+    /// Reads the body of an answer, of at most `cap` bytes; a status that is no success is a fault.
     pub async fn read(&self, url: &Url, mut response: Response, cap: usize) -> Result<Answer, Fault> {
         let status = response.status();
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);

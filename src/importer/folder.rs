@@ -247,8 +247,8 @@ impl Folder {
         self.compare(manifest)
     }
 
-    /// The same with the manifest as it is, which nobody trusted here vouches for: what deviates from it is
-    /// altered in any case; what does not is not proved by that.
+    /// The same with the manifest as it is, which no trusted key signed. A file that differs from it was altered; a
+    /// file that agrees with it is not proved.
     #[must_use]
     pub fn compare(&self, manifest: &Manifest) -> Findings {
         verify::compare(self.root.as_deref(), Path::new(""), manifest, true)

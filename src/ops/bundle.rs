@@ -49,7 +49,7 @@ pub struct BundleOptions {
     pub next_within: Option<SignedDuration>,
     /// This host's clock.
     pub now: fn() -> Timestamp,
-    /// The instant that the manifest shall state, for reproducible bundles; how the fetch went is left out then.
+    /// The instant that the manifest states, for reproducible archives; how the fetch went is left out then.
     pub created: Option<Timestamp>,
 }
 
@@ -100,7 +100,7 @@ pub struct CrashingChart {
     pub cause: String,
 }
 
-/// Fetches the catalog and makes a signed bundle of it.
+/// Fetches the catalog and makes a signed archive of it.
 ///
 /// # Errors
 /// If the source, the disk or a key fails. No archive is written then, and the fetched documents are kept for the next

@@ -125,7 +125,7 @@ pub enum Error {
     /// The catalog was fetched, but is larger than readers accept.
     #[error("the catalog is larger than readers accept: {0}")]
     TooLarge(TooLarge),
-    /// The bundle would be one that readers refuse.
+    /// The archive would be one that readers refuse.
     #[error("no archive was written, because readers would refuse it: {0}")]
     Unreadable(ManifestError),
     /// A rule forbids it.

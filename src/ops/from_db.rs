@@ -23,7 +23,7 @@ use crate::exporter::GivenCharts;
 use crate::trust::SigningKey;
 use crate::trust::manifest::{MANIFEST_FILE, Manifest};
 
-/// `name` of the source of such a bundle.
+/// `name` of the source of such an archive.
 pub const SOURCE: &str = "folder";
 
 /// How often the images lie on the disk while they are packed, at most: in the spill, in the layout, in the body and in
@@ -41,7 +41,7 @@ pub struct FromDb<'a> {
     pub charts: Option<GivenCharts>,
 }
 
-/// Makes a signed bundle of a folder. Every file is read as certsuite reads it and written anew.
+/// Makes a signed archive of a folder. Every file is read as certsuite reads it and written anew.
 ///
 /// # Errors
 /// If certsuite could not read the folder, the folder has no images or less than it says, its age is unknown, or the

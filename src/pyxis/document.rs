@@ -238,8 +238,8 @@ fn id(field: Field<Box<str>>, otherwise: &str, odd: &mut Vec<&'static str>) -> O
     })
 }
 
-/// Gives documents of one page that share id and date, but nothing else, ids made from their content, so that each has its
-/// own place in a listing. A document that came twice is one.
+/// If documents of one page have the same id and date but different content, gives each an id made from its content, so
+/// that each has its own place in a listing. A document that came twice is one.
 pub fn tell_twins_apart(documents: &mut [Document]) {
     let mut by_key: Vec<_> = documents.iter_mut().collect();
     by_key.sort_by_key(|document| (document.at, document.id));

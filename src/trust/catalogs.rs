@@ -229,7 +229,7 @@ impl Catalogs {
     }
 }
 
-/// A list with its signatures, **unverified**. Only [`SignedCatalogs::verify`] gives access to it.
+/// A list with its signatures, **unverified**. Only [`SignedCatalogs::verify`] returns a verified list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedCatalogs {
     text: String,

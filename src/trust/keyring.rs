@@ -61,7 +61,7 @@ impl Keyring {
     /// The keys of `places`, as far as `policy` lets them count, and those that were built in.
     ///
     /// # Errors
-    /// If a file is not a usable public key, or others can change it: it is named, not passed over. And where a key was
+    /// If a file is not a usable public key, or others can change it; the error names the file. And where a key was
     /// named that the policy does not let count.
     pub fn load(places: &TrustPlaces, policy: Policy) -> Result<Self, TrustError> {
         let only_system = policy.is_trusted_keys_only();
@@ -203,8 +203,8 @@ fn readable_keys(folder: &Path) -> Vec<(TrustedKey, PathBuf)> {
     public_keys(folder).unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
-/// Keeps the public key in `file` in `folder`, named by its id, so that others cannot change it; returns it and where it
-/// lies now. `trusted` are the keys that are trusted already, wherever they lie; here those of the user who called `sudo`
+/// Copies the public key in `file` into `folder` as `ID.pub`, so that others cannot change it; returns it and its new
+/// path. `trusted` are the keys that are trusted already, wherever they lie; here those of the user who called `sudo`
 /// count too.
 ///
 /// # Errors

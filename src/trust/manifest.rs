@@ -106,7 +106,7 @@ impl Manifest {
         text
     }
 
-    /// What the trusted comment of a signature over `file` of this bundle states.
+    /// What the trusted comment of a signature over `file` of this archive states.
     #[must_use]
     pub fn trusted_comment(&self, file: &str) -> String {
         format!("file:{file} created:{}", self.created)

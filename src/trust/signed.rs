@@ -9,7 +9,7 @@ use super::manifest::{MANIFEST_FILE, Manifest, ManifestError};
 use super::minisig;
 use crate::base::{limits, text};
 
-/// A manifest with its signatures, **unverified**. Only [`SignedManifest::verify`] gives access to it.
+/// A manifest with its signatures, **unverified**. Only [`SignedManifest::verify`] returns a verified one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedManifest {

@@ -400,7 +400,7 @@ async fn a_document_without_a_date_that_came_late_is_found_by_the_count() {
             Say::default()
         })
         .await;
-    // It was not counted at the start, and no question was due after the first count agreed but that for changes.
+    // The first count did not include it, and after a count that agrees only changes are asked for.
     assert_eq!(fetched.checks().count, Check::Agrees(301));
     assert_eq!(fetched.found, fetched.truth);
 }
