@@ -73,36 +73,28 @@ impl<'de> Deserialize<'de> for Sha256Digest {
     }
 }
 
-/// The digits of lower-case hexadecimal.
-const DIGITS: [u8; 16] = *b"0123456789abcdef";
-/// The value of each byte as such a digit; 16 where it is none.
-const VALUES: [u8; 256] = {
-    let (mut values, mut value) = ([16; 256], 0);
-    while value < 16 {
-        values[DIGITS[value as usize] as usize] = value;
-        value += 1;
-    }
-    values
-};
-
 /// Writes `bytes` as lower-case hexadecimal into `text`, which is twice as long.
 pub(crate) fn encode_hex(bytes: &[u8], text: &mut [u8]) {
-    for (&byte, pair) in bytes.iter().zip(text.as_chunks_mut().0) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
 }
 
 /// Reads exactly `bytes.len()` bytes of lower-case hexadecimal.
 pub(crate) fn decode_hex(text: &str, bytes: &mut [u8]) -> Option<()> {
+    let text = text.as_bytes();
     if text.len() != bytes.len() * 2 {
         return None;
     }
-    for (byte, &[high, low]) in bytes.iter_mut().zip(text.as_bytes().as_chunks().0) {
-        let (high, low) = (VALUES[usize::from(high)], VALUES[usize::from(low)]);
-        if high > 15 || low > 15 {
-            return None;
-        }
-        *byte = high << 4 | low;
+    let nibble = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
     }
     Some(())
 }

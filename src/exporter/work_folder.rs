@@ -169,6 +169,7 @@ pub enum Content {
 struct Header {
     collection: String,
     content: Content,
+    lines: usize,
     sha256: Sha256Digest,
 }
 
@@ -258,7 +259,7 @@ impl WorkFolder {
             body.push(b'\n');
         }
         let sha256 = Sha256Digest::of(&body);
-        let header = Header { collection: collection.into(), content, sha256 };
+        let header = Header { collection: collection.into(), content, lines: lines.len(), sha256 };
         let number = self.next;
         self.next += 1;
         write_own(&self.folder, &name(number), &[&serde_json::to_vec(&header)?, b"\n", &body])?;
@@ -283,7 +284,8 @@ impl WorkFolder {
         let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
         let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|_| damaged())?;
         let body = bytes[end + 1..].to_vec();
-        if Sha256Digest::of(&body) != header.sha256 {
+        let lines = body.iter().filter(|byte| **byte == b'\n').count();
+        if Sha256Digest::of(&body) != header.sha256 || lines != header.lines {
             return Err(damaged());
         }
         Ok(Unit { number, collection: header.collection, content: header.content, body })

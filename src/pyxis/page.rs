@@ -39,10 +39,7 @@ impl Page {
         }
         // One of these bytes stands before each item of a list and each field of an object; those in strings only raise
         // the count.
-        let mut values = 0;
-        for byte in body {
-            values += usize::from(matches!(byte, b',' | b'{' | b'['));
-        }
+        let values = body.iter().filter(|byte| matches!(byte, b',' | b'{' | b'[')).count();
         let allowed = limits::VALUES_PER_DOCUMENT * (size as usize + 1);
         if values > allowed {
             return Err(Fault::TooMany(values as u64, allowed as u64));
